@@ -1,0 +1,199 @@
+"""The catalogue of rules as data: every ID a checker may report.
+
+An entry says what the rule demands, which sentence of the contract it protects, how strong its
+source words it, what to do about it, and which checkers can decide it. Reasons, sources and
+designs stand in `dmabuf.rules`; an ID enters here together with its page and its tests.
+
+    >>> CODES["DF202"].sentence
+    <Sentence.LIVENESS: 'L'>
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+__all__ = ["CODES", "PRECEDENCE", "Code", "Sentence", "Strength", "implied_by"]
+
+
+class Sentence(enum.Enum):
+    """What breaking a rule makes false."""
+
+    LIVENESS = "L"
+    DATA = "D"
+    MEMORY = "M"
+    ADVICE = "A"
+
+    @property
+    def meaning(self) -> str:
+        """The sentence in a few words."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Sentence.LIVENESS: "every published fence signals in every fair run",
+    Sentence.DATA: "no reader sees a half-written buffer, no writer overtakes a reader",
+    Sentence.MEMORY: "no memory is freed, moved or reused while a device may access it",
+    Sentence.ADVICE: "no run breaks, but nobody else can check the code",
+}
+
+
+class Strength(enum.Enum):
+    """How the rule's source words it."""
+
+    MUST = "must"
+    SHOULD = "should"
+    IDEAL = "ideal"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One rule.
+
+    Attributes:
+        id: "DF202"; stable once shipped.
+        statement: what the rule demands, in one sentence.
+        remedy: what to do about a finding, in one sentence.
+        decided_by: which of "run", "explore", "audit" can decide it today.
+        implies: rules that a finding of this one breaks as well, where it applies.
+    """
+
+    id: str
+    sentence: Sentence
+    strength: Strength
+    statement: str
+    remedy: str
+    decided_by: tuple[str, ...]
+    implies: tuple[str, ...] = ()
+
+
+_LIST = (
+    Code(
+        "DF001",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "No cycle of locks or waits.",
+        "Take the locks in one order everywhere, or drop one before waiting for the other.",
+        ("explore",),
+    ),
+    Code(
+        "DF002",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "No lost wake-up: a waiter is queued before it looks at its condition.",
+        "Use wait_event, or queue with prepare_to_wait before testing the condition.",
+        ("explore",),
+        implies=("DF001",),
+    ),
+    Code(
+        "DF003",
+        Sentence.ADVICE,
+        Strength.MUST,
+        "No sleep in atomic context, no irq-unsafe lock order.",
+        "Sleep before taking the spinlock, or take it with interrupts off.",
+        ("run", "explore"),
+        implies=("DF001",),
+    ),
+    Code(
+        "DF004",
+        Sentence.ADVICE,
+        Strength.MUST,
+        "Primitives are used as documented: owner, balance, lifetime.",
+        "Pair every lock with one unlock by the same task, every get with one put.",
+        ("run", "explore"),
+    ),
+    Code(
+        "DF005",
+        Sentence.ADVICE,
+        Strength.MUST,
+        "A design is deterministic and raises nothing.",
+        "Keep state inside the design, share it through Shared, take chances through choose().",
+        ("explore",),
+    ),
+    Code(
+        "DF101",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "A published fence signals in finite time, whatever userspace does.",
+        "Let kernel code signal it on every path, and a timeout complete it if hardware hangs.",
+        ("explore",),
+    ),
+    Code(
+        "DF106",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "The error is set before the signal, signalling takes effect once, and no fence loses "
+        "its last reference while pending with waiters.",
+        "Call set_error before signal, and signal before the last put.",
+        ("run", "explore"),
+        implies=("DF101",),
+    ),
+    Code(
+        "DF108",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "No unbounded wait on the way to a signal, except for fences that do not depend on it "
+        "and for events that kernel or hardware owe.",
+        "Move the wait before the fence is published, or give it an end that the kernel owes.",
+        ("explore",),
+        implies=("DF101", "DF001"),
+    ),
+    Code(
+        "DF109",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "After publication nothing may abort without signalling.",
+        "Do what can fail before the fence is published, or signal with an error on that path.",
+        ("explore",),
+        implies=("DF101",),
+    ),
+    Code(
+        "DF202",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "A lock held across a fence wait, or across anything that may wait for one, is not "
+        "taken on the way to a signal.",
+        "Drop the lock before the wait, or signal without taking it.",
+        ("explore",),
+        implies=("DF101", "DF001"),
+    ),
+    Code(
+        "DF206",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "No fence wait in atomic context.",
+        "Wait before taking the spinlock or outside the handler, or use add_callback.",
+        ("run", "explore"),
+        implies=("DF003",),
+    ),
+)
+
+CODES: dict[str, Code] = {code.id: code for code in _LIST}
+"""Every rule by ID, in order of ID."""
+
+PRECEDENCE = (
+    "DF005",
+    "DF106",
+    "DF206",
+    "DF003",
+    "DF202",
+    "DF002",
+    "DF108",
+    "DF109",
+    "DF004",
+    "DF101",
+    "DF001",
+)
+"""Which ID leads where several apply: the more specific one first."""
+
+
+def implied_by(code: str) -> frozenset[str]:
+    """The IDs that may be listed after `code`, directly or through others."""
+    found: set[str] = set()
+    queue = [code]
+    while queue:
+        for other in CODES[queue.pop()].implies:
+            if other not in found:
+                found.add(other)
+                queue.append(other)
+    return frozenset(found)

@@ -1,0 +1,1 @@
+"""Kernel-faithful objects of the dma-buf subsystem, one file per kernel file."""

@@ -1,0 +1,332 @@
+"""The indivisible steps of a fence: state, guards and actions.
+
+Mirrors: drivers/dma-buf/dma-fence.c
+
+What the kernel does between taking and freeing the fence lock, without calling anybody, is one
+step here, guarded by "the lock is free"; where foreign code runs under the lock (callbacks,
+`enable_signaling`) taking and freeing it are steps of their own. By Lipton's reduction that
+loses no behaviour. A wait sleeps on the flag and, if callbacks still run under the lock then,
+waits for the lock too, as the kernel's default wait does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dmabuf.rt.api import READ, WRITE, Op, Task
+from dmabuf.sync.spinlock import SpinLock, release_spinning, take_spinning
+
+if TYPE_CHECKING:
+    from dmabuf.core.fence import Fence
+
+__all__ = ["ENABLED", "PUBLISHED", "SIGNALED", "TIMESTAMP", "Callback", "State", "state_of"]
+
+SIGNALED = 1
+TIMESTAMP = 2
+ENABLED = 4
+PUBLISHED = 8
+
+ALREADY = "already signalled"
+"""What the action of a signal returns if there was nothing left to signal."""
+
+
+class Callback:
+    """What `add_callback` queued; hand it to `remove_callback`.
+
+    Attributes:
+        fn: called as `fn(fence)` in the signaller's context, fence lock held, irqs off.
+        queued: is it still on the fence's list?
+    """
+
+    __slots__ = ("fn", "queued")
+
+    def __init__(self, fn: Callable[[Fence], object]) -> None:
+        self.fn = fn
+        self.queued = False
+
+
+class State:
+    """What a fence has beyond its identity, made when first needed.
+
+    `callbacks` is None once signalled: the kernel reuses the list's storage for the timestamp.
+    """
+
+    __slots__ = ("callbacks", "error", "flags", "lock", "references", "timestamp")
+
+    def __init__(self, flags: int = 0, timestamp: int = 0, lock: SpinLock | None = None) -> None:
+        self.flags = flags
+        self.error = 0
+        self.callbacks: list[Callback] | None = None if flags & SIGNALED else []
+        self.timestamp = timestamp
+        self.lock = lock
+        self.references = 1
+
+
+def state_of(fence: Fence) -> State:
+    """The fence's state record, made if there is none yet (needs the runtime's mutex)."""
+    state = fence._state
+    if state.__class__ is not State:
+        signalled_at = state
+        state = State() if signalled_at is None else State(SIGNALED | TIMESTAMP, signalled_at)
+        fence._state = state
+    return state  # type: ignore[return-value]
+
+
+def is_flagged(fence: Fence) -> bool:
+    """The SIGNALED flag as it stands."""
+    state = fence._state
+    return state.__class__ is int or (state is not None and bool(state.flags & SIGNALED))  # type: ignore[union-attr]
+
+
+def lock_of(fence: Fence) -> SpinLock:
+    """The fence's lock: the timeline's, else its own, made when first needed."""
+    external = fence.timeline.lock
+    if external is not None:
+        return external
+    state = state_of(fence)
+    if state.lock is None:
+        state.lock = SpinLock(f"{fence.name}.lock", rt=fence.timeline.rt)
+    return state.lock
+
+
+def peek_lock(fence: Fence) -> SpinLock | None:
+    """The fence's lock if it exists already."""
+    external = fence.timeline.lock
+    if external is not None:
+        return external
+    state = fence._state
+    return state.lock if state.__class__ is State else None  # type: ignore[union-attr]
+
+
+def _lock_is_open(fence: Fence, task: Task) -> bool:
+    """Free, or held by the task itself (the kernel's _locked variants)."""
+    lock = peek_lock(fence)
+    return lock is None or lock.owner is None or lock.owner is task
+
+
+def _awaits_lock(fence: Fence) -> Any:
+    return peek_lock(fence) or fence
+
+
+def _section(fence: Fence, _task: Task) -> tuple[tuple[Any, int], ...]:
+    lock = peek_lock(fence)
+    return ((fence, WRITE),) if lock is None else ((fence, WRITE), (lock, READ))
+
+
+def _look(fence: Fence, _task: Task) -> tuple[tuple[Any, int], ...]:
+    lock = peek_lock(fence)
+    return ((fence, READ),) if lock is None else ((fence, READ), (lock, READ))
+
+
+# -- signal ------------------------------------------------------------------------------------
+
+
+def mark(fence: Fence, state: State, timestamp: int) -> list[Callback]:
+    """Set the flags and the time, detach the callbacks and return them."""
+    state.flags |= SIGNALED
+    state.timestamp = timestamp
+    state.flags |= TIMESTAMP
+    callbacks = state.callbacks or []
+    state.callbacks = None
+    return callbacks
+
+
+def _signal(fence: Fence, task: Task) -> Any:
+    """Signal; with callbacks to run, also take the lock for their sake. `arg`: time or None."""
+    state = state_of(fence)
+    if state.flags & SIGNALED:
+        return ALREADY
+    rt = fence.timeline.rt
+    callbacks = mark(fence, state, rt.timestamp() if task.arg is None else task.arg)
+    if callbacks:
+        lock = lock_of(fence)
+        if lock.owner is not task:
+            take_spinning(lock, task)
+            task.irqs_off += 1
+    return callbacks
+
+
+def _signal_touches(fence: Fence, task: Task) -> tuple[tuple[Any, int], ...]:
+    if is_flagged(fence):
+        return _look(fence, task)
+    lock = peek_lock(fence)
+    rt = fence.timeline.rt
+    touched: tuple[tuple[Any, int], ...] = ((fence, WRITE),)
+    if lock is not None:
+        runs_callbacks = bool(state_of(fence).callbacks) and lock.owner is not task
+        touched += ((lock, WRITE if runs_callbacks else READ),)
+    return touched if rt.clock is None or task.arg is not None else (*touched, (rt.clock, READ))
+
+
+def _unlock(fence: Fence, task: Task) -> None:
+    release_spinning(lock_of(fence), task)
+    task.irqs_off -= 1
+
+
+def _lock(fence: Fence, task: Task) -> None:
+    take_spinning(lock_of(fence), task)
+    task.irqs_off += 1
+
+
+def _lock_is_free(fence: Fence, _task: Task) -> bool:
+    lock = peek_lock(fence)
+    return lock is None or lock.owner is None
+
+
+def _lock_touches(fence: Fence, _task: Task) -> tuple[tuple[Any, int], ...]:
+    return ((fence, READ), (lock_of(fence), WRITE))
+
+
+SIGNAL = Op(
+    "fence.signal",
+    guard=_lock_is_open,
+    action=_signal,
+    touches=_signal_touches,
+    waits_on=_awaits_lock,
+    says="signals {}",
+)
+LOCK = Op(
+    "fence.lock",
+    guard=_lock_is_free,
+    action=_lock,
+    touches=_lock_touches,
+    waits_on=_awaits_lock,
+    says="locks {}",
+)
+UNLOCK = Op("fence.unlock", action=_unlock, touches=_lock_touches, says="unlocks {}")
+
+# -- callbacks ---------------------------------------------------------------------------------
+
+
+def _add(fence: Fence, task: Task) -> bool:
+    """Queue the callback `arg` unless signalled."""
+    state = state_of(fence)
+    if state.flags & SIGNALED:
+        return False
+    assert state.callbacks is not None
+    state.flags |= ENABLED
+    state.callbacks.append(task.arg)
+    task.arg.queued = True
+    return True
+
+
+def _add_touches(fence: Fence, task: Task) -> tuple[tuple[Any, int], ...]:
+    return _look(fence, task) if is_flagged(fence) else _section(fence, task)
+
+
+def _remove(fence: Fence, task: Task) -> bool:
+    state = state_of(fence)
+    callback: Callback = task.arg
+    if not callback.queued or state.callbacks is None:
+        return False
+    state.callbacks.remove(callback)
+    callback.queued = False
+    return True
+
+
+def _remove_touches(fence: Fence, task: Task) -> tuple[tuple[Any, int], ...]:
+    return _section(fence, task) if task.arg.queued else _look(fence, task)
+
+
+ADD_CALLBACK = Op(
+    "fence.add_callback",
+    guard=_lock_is_open,
+    action=_add,
+    touches=_add_touches,
+    waits_on=_awaits_lock,
+    says="adds a callback to {}",
+)
+REMOVE_CALLBACK = Op(
+    "fence.remove_callback",
+    guard=_lock_is_open,
+    action=_remove,
+    touches=_remove_touches,
+    waits_on=_awaits_lock,
+    says="removes a callback of {}",
+)
+
+# -- enabling, errors, looking -----------------------------------------------------------------
+
+
+def _enable(fence: Fence, _task: Task) -> bool:
+    """Set the flag; True if the hook has to be called now."""
+    state = state_of(fence)
+    if state.flags & (SIGNALED | ENABLED):
+        return False
+    state.flags |= ENABLED
+    return fence.timeline.ops.enable_signaling is not None
+
+
+def _enable_touches(fence: Fence, task: Task) -> tuple[tuple[Any, int], ...]:
+    settled = state_of(fence).flags & (SIGNALED | ENABLED)
+    return _look(fence, task) if settled else _section(fence, task)
+
+
+def _set_error(fence: Fence, task: Task) -> bool:
+    state = state_of(fence)
+    state.error = task.arg
+    return not state.flags & SIGNALED
+
+
+def _test(fence: Fence, _task: Task) -> bool:
+    return is_flagged(fence)
+
+
+def _status(fence: Fence, _task: Task) -> int:
+    if not is_flagged(fence):
+        return 0
+    state = fence._state
+    return 1 if state.__class__ is int else (state.error or 1)  # type: ignore[union-attr]
+
+
+def _flagged(fence: Fence, _task: Task) -> bool:
+    return is_flagged(fence)
+
+
+def _lock_seen(fence: Fence, _task: Task) -> bool:
+    """Is the lock free at the instant of waking? Then there is no callback to wait for."""
+    lock = peek_lock(fence)
+    return lock is None or lock.owner is None
+
+
+def _publish(fence: Fence, _task: Task) -> None:
+    state_of(fence).flags |= PUBLISHED
+
+
+def _get(fence: Fence, _task: Task) -> int:
+    state = state_of(fence)
+    if state.references:
+        state.references += 1
+    return state.references
+
+
+def _put(fence: Fence, _task: Task) -> int:
+    state = state_of(fence)
+    before = state.references
+    state.references = max(before - 1, 0)
+    return before
+
+
+ENABLE = Op(
+    "fence.enable_signaling",
+    guard=_lock_is_open,
+    action=_enable,
+    touches=_enable_touches,
+    waits_on=_awaits_lock,
+    says="enables signalling of {}",
+)
+SET_ERROR = Op("fence.set_error", action=_set_error, says="sets the error of {}")
+TEST = Op("fence.is_signaled", action=_test, access=READ, says="asks whether {} is signalled")
+STATUS = Op("fence.get_status", action=_status, access=READ, says="asks the status of {}")
+WAIT = Op("fence.wait", guard=_flagged, action=_lock_seen, touches=_look, says="waits for {}")
+SETTLE = Op(
+    "fence.settle",
+    guard=_lock_is_free,
+    touches=_look,
+    waits_on=_awaits_lock,
+    says="waits for the callbacks of {}",
+)
+PUBLISH = Op("fence.publish", action=_publish, says="publishes {}")
+GET = Op("fence.get", action=_get, says="takes a reference to {}")
+PUT = Op("fence.put", action=_put, says="puts a reference to {}")

@@ -1,0 +1,126 @@
+"""Waiting for the first of several fences, and fences that are signalled from the start.
+
+Mirrors: include/linux/dma-fence.h (dma_fence_wait_any_timeout, dma_fence_get_stub)
+
+    >>> a, b = Timeline("a").fence(), Timeline("b").fence()
+    >>> b.signal()
+    >>> wait_any([a, b])
+    1
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+
+from dmabuf._names import kernel
+from dmabuf.core.fence import Fence, Timeline
+from dmabuf.core.fence_steps import Callback, is_flagged
+from dmabuf.errors import Interrupted
+from dmabuf.rt.ambient import ambient
+from dmabuf.rt.api import Op, Outcome, Runtime, Task
+from dmabuf.rt.clock import to_ns
+from dmabuf.sync.context import might_sleep, warn_on
+
+__all__ = ["private_stub", "stub", "wait_any"]
+
+_STUB = "dma_fence stub"
+
+
+class _Waiter:
+    """One call of `wait_any`: woken by the first of its callbacks."""
+
+    __slots__ = ("fences", "fired", "name")
+
+    def __init__(self, fences: Sequence[Fence]) -> None:
+        self.name = "any of " + ", ".join(fence.name for fence in fences[:4])
+        self.fences = fences
+        self.fired = False
+
+
+def _wake(waiter: _Waiter, _task: Task) -> None:
+    waiter.fired = True
+
+
+def _has_fired(waiter: _Waiter, _task: Task) -> bool:
+    return waiter.fired
+
+
+WAKE = Op("wait_any.wake", action=_wake, says="wakes the wait for {}")
+SLEEP = Op("wait_any.sleep", guard=_has_fired, says="waits for {}")
+
+
+@kernel("dma_fence_wait_any_timeout", context="process")
+def wait_any(
+    fences: Sequence[Fence], timeout: float | None = None, *, interruptible: bool = True
+) -> int | None:
+    """Wait until one of `fences` is signalled. Context: process, may sleep.
+
+    Args:
+        fences: at least one, all of one runtime.
+        timeout: seconds, None for ever, 0 to look only.
+        interruptible: a pending signal of the task ends the wait (raises Interrupted).
+
+    Returns the lowest index of a signalled fence, None if the time ran out.
+    """
+    rt = fences[0].timeline.rt if fences else ambient()
+    if not fences or (timeout is not None and timeout < 0):
+        warn_on(rt, f"wait_any of {len(fences)} fences with timeout {timeout}")
+        raise OSError(errno.EINVAL, "wait_any takes at least one fence and no negative timeout")
+    if timeout == 0:
+        return next((i for i, fence in enumerate(fences) if fence.is_signaled()), None)
+    might_sleep("dma_fence_wait_any", code="DF206", runtime=rt)
+    if rt.quick:
+        for index, fence in enumerate(fences):
+            if is_flagged(fence):
+                return index
+    return _wait_any(rt, fences, timeout, interruptible)
+
+
+def _wait_any(
+    rt: Runtime, fences: Sequence[Fence], timeout: float | None, interruptible: bool
+) -> int | None:
+    waiter = _Waiter(fences)
+    rt.adopt(waiter, waiter.name)
+    queued: list[Callback] = []
+    try:
+        for index, fence in enumerate(fences):
+            callback = fence.add_callback(lambda _fence: rt.step(WAKE, waiter))
+            if callback is None:
+                return index
+            queued.append(callback)
+        deadline = None if timeout is None else rt.now() + to_ns(timeout)
+        outcome = rt.step(SLEEP, waiter, deadline=deadline, interruptible=interruptible)
+    finally:
+        for fence, callback in zip(fences, queued, strict=False):
+            fence.remove_callback(callback)
+    if outcome is Outcome.INTERRUPTED:
+        raise Interrupted("wait_any")
+    if outcome is Outcome.TIMED_OUT:
+        return None
+    return next(index for index, fence in enumerate(fences) if is_flagged(fence))
+
+
+def _stub_timeline(rt: Runtime) -> Timeline:
+    return Timeline("stub", driver="stub", context=0, rt=rt)
+
+
+@kernel("dma_fence_get_stub")
+def stub(*, rt: Runtime | None = None) -> Fence:
+    """The one fence of the runtime that is signalled from the start. Context: any."""
+    rt = rt or ambient()
+    fence = rt.extras.get(_STUB)
+    if fence is None:
+        fence = Fence(_stub_timeline(rt), 0)
+        fence.signal()
+        fence = rt.extras.setdefault(_STUB, fence)
+    assert isinstance(fence, Fence)
+    return fence
+
+
+@kernel("dma_fence_allocate_private_stub")
+def private_stub(timestamp: int, *, rt: Runtime | None = None) -> Fence:
+    """A new fence, signalled at `timestamp` (ns) already. Context: process."""
+    fence = Fence(_stub_timeline(rt or ambient()), 0)
+    fence.signal(timestamp=timestamp)
+    return fence

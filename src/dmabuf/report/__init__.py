@@ -1,0 +1,1 @@
+"""What checkers found, as data, and its renderings."""

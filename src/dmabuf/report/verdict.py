@@ -1,0 +1,126 @@
+"""A verdict as a value: what is known about one design, and how it came to be known.
+
+    >>> Verdict("f.py::fixed", Status.PROVED).exit_code
+    0
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dmabuf.report.finding import Finding, Place
+
+__all__ = ["ExitCode", "Status", "Trouble", "Verdict", "worst"]
+
+
+class ExitCode(enum.IntEnum):
+    """Exit codes of the command line."""
+
+    CLEAN = 0
+    FINDINGS = 1
+    USAGE = 2
+    NOT_AVAILABLE = 3
+    UNDECIDED = 4
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+
+_WORST_FIRST = (
+    ExitCode.INTERRUPTED,
+    ExitCode.INTERNAL,
+    ExitCode.USAGE,
+    ExitCode.FINDINGS,
+    ExitCode.NOT_AVAILABLE,
+    ExitCode.UNDECIDED,
+    ExitCode.CLEAN,
+)
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """The exit code of several inputs together."""
+    found = set(codes)
+    return next((code for code in _WORST_FIRST if code in found), ExitCode.CLEAN)
+
+
+class Status(enum.Enum):
+    """What a search can say. A limit that was reached is never a pass."""
+
+    PROVED = "PROVED"
+    VIOLATED = "VIOLATED"
+    BOUNDED = "BOUNDED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer about one design.
+
+    Attributes:
+        subject: "file.py::design".
+        findings: each distinct one, the leading rule's first.
+        executions: complete executions, no two of them equivalent.
+        cut: executions ended by a limit before their end.
+        asleep: executions abandoned as equivalent to one made before.
+        steps: steps made for the first time; `replayed` were repeated to get there.
+        seconds: of search.
+        assumed: what the answer takes for granted.
+        limit: which limit was reached, empty if none.
+        carrier: "greenlet" or "threads".
+    """
+
+    subject: str
+    status: Status
+    findings: tuple[Finding, ...] = ()
+    executions: int = 0
+    cut: int = 0
+    asleep: int = 0
+    steps: int = 0
+    replayed: int = 0
+    seconds: float = 0.0
+    assumed: tuple[str, ...] = ()
+    limit: str = ""
+    carrier: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 proved, 1 findings, 4 undecided."""
+        if self.findings:
+            return ExitCode.FINDINGS
+        return ExitCode.CLEAN if self.status is Status.PROVED else ExitCode.UNDECIDED
+
+    def to_data(self) -> dict[str, Any]:
+        """As plain data for JSON."""
+        data = {name: getattr(self, name) for name in self.__slots__}
+        data["status"] = self.status.value
+        data["findings"] = [finding.to_data() for finding in self.findings]
+        data["assumed"] = list(self.assumed)
+        data["notes"] = list(self.notes)
+        return data
+
+    @staticmethod
+    def from_data(data: dict[str, Any]) -> Verdict:
+        """The verdict that `to_data` wrote."""
+        return Verdict(
+            **{
+                **data,
+                "status": Status(data["status"]),
+                "findings": tuple(Finding.from_data(one) for one in data["findings"]),
+                "assumed": tuple(data["assumed"]),
+                "notes": tuple(data["notes"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An input that could not be used: what, where, and what to do about it."""
+
+    subject: str
+    message: str
+    remedy: str = ""
+    place: Place | None = None
+    exit_code: ExitCode = ExitCode.USAGE

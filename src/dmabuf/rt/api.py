@@ -1,0 +1,339 @@
+"""The waist of the package: a guarded atomic step, and everything that goes through it.
+
+Whatever blocks, tells the time, starts a task or takes a chance does so through a `Runtime`.
+Its one blocking primitive waits until `guard(obj, task)` holds and then does
+`action(obj, task)`, indivisibly. The same object code therefore runs on real threads
+(`dmabuf.rt.threads`) and under every schedule (`dmabuf.rt.tasks`).
+
+    LOCK = Op("mutex.lock", guard=_is_free, action=_take)     # a constant beside its class
+    runtime.step(LOCK, mutex)                                 # DONE, TIMED_OUT or INTERRUPTED
+
+The set of all `Op` constants is the alphabet that instruments listen to, that the dependence of
+two steps is defined on, and that schedules are written in.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any, Protocol
+
+__all__ = [
+    "OPS",
+    "READ",
+    "WRITE",
+    "Instrument",
+    "Kind",
+    "Op",
+    "Outcome",
+    "Runtime",
+    "Scope",
+    "Task",
+]
+
+READ = 0
+WRITE = 1
+
+Touch = tuple[Any, int]
+"""An object and whether a step reads (READ) or changes (WRITE) it."""
+
+
+class Outcome(enum.Enum):
+    """How a step ended."""
+
+    DONE = "done"
+    TIMED_OUT = "timed out"
+    INTERRUPTED = "interrupted"
+
+
+class Kind(enum.Enum):
+    """Trust class of a task: what it may do or stop doing (see design.md, section 3)."""
+
+    KTHREAD = "kthread"
+    WORKER = "worker"
+    IRQ = "irq"
+    USER = "user"
+    HARDWARE = "hardware"
+
+
+class Scope(enum.IntFlag):
+    """Allocation scopes of a task, the PF_MEMALLOC* flags of the kernel."""
+
+    NONE = 0
+    NOIO = 1
+    NOFS = 2
+    NORECLAIM = 4
+
+
+OPS: dict[str, Op] = {}
+"""Every operation of the package by name: the alphabet."""
+
+
+def _always(_obj: Any, _task: Task) -> bool:
+    return True
+
+
+def _nothing(_obj: Any, _task: Task) -> None:
+    return None
+
+
+class Op:
+    """One kind of step: a pure guard, an action that calls no foreign code, and its footprint.
+
+    Args:
+        name: "object.verb", unique; the word in traces, tokens and reports.
+        guard: may the step happen now? Pure; reads `obj` and the task's own entry only.
+        action: what happens; its result is left in `task.value`.
+        access: how the step touches `obj` (WRITE unless told otherwise).
+        touches: instead of `access`, every object that the step would read or change in the
+            present state. Two steps commute unless they share an object that one changes.
+        waits_on: the object whose change can make the guard true (default: `obj` itself).
+        says: the words of a report, with `{}` for the object's name.
+    """
+
+    __slots__ = ("access", "action", "guard", "name", "says", "touches", "waits_on")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        guard: Callable[[Any, Task], bool] = _always,
+        action: Callable[[Any, Task], Any] = _nothing,
+        access: int = WRITE,
+        touches: Callable[[Any, Task], tuple[Touch, ...]] | None = None,
+        waits_on: Callable[[Any], Any] | None = None,
+        says: str = "",
+    ) -> None:
+        if name in OPS:
+            raise ValueError(f"operation {name} exists already")
+        self.name = name
+        self.guard = guard
+        self.action = action
+        self.access = access
+        self.touches = touches
+        self.waits_on = waits_on
+        self.says = says or name.replace(".", " ") + " {}"
+        OPS[name] = self
+
+    def footprint(self, obj: Any, task: Task) -> tuple[Touch, ...]:
+        """The objects that this step reads or changes in the present state."""
+        if self.touches is not None:
+            return self.touches(obj, task)
+        return ((obj, self.access),)
+
+    def awaited(self, obj: Any) -> Any:
+        """The object that a task blocked in this step waits for."""
+        return obj if self.waits_on is None else self.waits_on(obj)
+
+    @property
+    def is_guarded(self) -> bool:
+        """May this operation block at all?"""
+        return self.guard is not _always
+
+    def __repr__(self) -> str:
+        return f"<Op {self.name}>"
+
+
+class Task:
+    """One thread of control, and all that a guard or an annotation may ask about it.
+
+    Attributes:
+        name: for people.
+        key: (creating task's key, counter): the same in every schedule.
+        kind: trust class.
+        cpu: CPU number, or None for one of its own.
+        arg: argument of the step being made.
+        value: what the action of the last step returned.
+        atomic: how many preemption-disabling sections (spinlocks, handlers) it is in.
+        irqs_off: how many irq-disabling sections it is in.
+        in_irq: runs as an interrupt handler.
+        idle: waits for work that nobody owes.
+        signal_pending: an interruptible step ends as INTERRUPTED.
+        told_to_die: the next step unwinds.
+        in_kernel: a userspace task inside a system call; it is trusted to go on.
+        signalling: depth of the fence signalling section.
+        scope: allocation scopes.
+        held: the locks it holds, in order of taking.
+    """
+
+    __slots__ = (
+        "arg",
+        "atomic",
+        "carrier",
+        "cpu",
+        "created",
+        "held",
+        "idle",
+        "in_irq",
+        "in_kernel",
+        "irqs_off",
+        "key",
+        "kind",
+        "name",
+        "runtime",
+        "scope",
+        "signal_pending",
+        "signalling",
+        "told_to_die",
+        "value",
+    )
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        name: str,
+        kind: Kind = Kind.KTHREAD,
+        *,
+        key: tuple[int, ...] = (),
+        cpu: int | None = None,
+    ) -> None:
+        self.runtime = runtime
+        self.name = name
+        self.kind = kind
+        self.key = key
+        self.cpu = cpu
+        self.arg: Any = None
+        self.value: Any = None
+        self.atomic = 0
+        self.irqs_off = 0
+        self.in_irq = False
+        self.idle = False
+        self.signal_pending = False
+        self.told_to_die = False
+        self.in_kernel = False
+        self.signalling = 0
+        self.scope = Scope.NONE
+        self.held: list[Any] = []
+        self.created = 0
+        self.carrier: Any = None
+
+    @property
+    def is_atomic(self) -> bool:
+        """May this task not sleep now? (Mirrors in_atomic() and irqs_disabled().)"""
+        return self.atomic > 0 or self.irqs_off > 0 or self.in_irq
+
+    @property
+    def is_trusted(self) -> bool:
+        """Does the kernel's fairness cover this task now? (Not userspace, not hardware.)"""
+        if self.kind is Kind.USER:
+            return self.in_kernel
+        return self.kind is not Kind.HARDWARE
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name} {self.kind.value}>"
+
+
+class Instrument(Protocol):
+    """What an observer of a runtime may hear. Every method is optional work, never control.
+
+    An instrument is called in the task that makes the step, right after the action, without
+    any runtime lock held when live, so it may look at objects but must not step.
+    """
+
+    def announced(self, task: Task, op: Op, obj: Any) -> None:
+        """A task is about to make a step; its stack shows from where."""
+        ...
+
+    def stepped(self, task: Task, op: Op, obj: Any, outcome: Outcome) -> None:
+        """A step has been made."""
+        ...
+
+    def blocked(self, task: Task, op: Op, obj: Any) -> None:
+        """A task is about to wait in a step."""
+        ...
+
+    def created(self, task: Task, obj: Any) -> None:
+        """An object was constructed."""
+        ...
+
+    def reported(self, code: str, message: str) -> None:
+        """A broken rule was recorded."""
+        ...
+
+
+class Runtime(Protocol):
+    """How tasks run. `explored` and `quick` are constants of an execution.
+
+    Attributes:
+        explored: every read that decides anything must be a step.
+        quick: live and nobody listens; fused fast paths may be taken under `mutex`.
+        mutex: the lock that makes live steps indivisible (also present, unused, elsewhere).
+        clock: the virtual clock of an explored run, else None.
+        extras: objects that exist once in a runtime, by name.
+    """
+
+    explored: bool
+    quick: bool
+    mutex: Any
+    clock: Any
+    extras: dict[str, Any]
+
+    def now(self) -> int:
+        """Nanoseconds on the runtime's one clock; explored, that is a step."""
+        ...
+
+    def timestamp(self) -> int:
+        """The same without a step: for actions only, whose footprint names the clock."""
+        ...
+
+    def spawn(
+        self,
+        fn: Callable[[], object],
+        /,
+        *,
+        name: str,
+        kind: Kind = Kind.KTHREAD,
+        cpu: int | None = None,
+        idle: bool = False,
+    ) -> Task:
+        """Start a task."""
+        ...
+
+    def current(self) -> Task:
+        """The task that is asking."""
+        ...
+
+    def step(
+        self,
+        op: Op,
+        obj: Any,
+        arg: Any = None,
+        /,
+        *,
+        deadline: int | None = None,
+        interruptible: bool = False,
+    ) -> Outcome:
+        """Wait until guard(obj, task), then action(obj, task), indivisibly."""
+        ...
+
+    def choose(self, op: Op, options: int, /) -> int:
+        """Take a chance: a number below `options`; live: 0, the ordinary outcome."""
+        ...
+
+    def adopt(self, obj: Any, label: str = "") -> None:
+        """Tell the runtime that an object was constructed; it gets a schedule-stable name."""
+        ...
+
+    def label(self, obj: Any) -> str:
+        """The name of an object in reports."""
+        ...
+
+    def report(self, code: str, message: str, *, fatal: bool = True) -> None:
+        """Record a broken rule, then raise ContractViolation (fatal) or warn."""
+        ...
+
+    def defer(self, fn: Callable[[], object]) -> None:
+        """Run `fn` at the next safe point: what a finaliser does instead of stepping."""
+        ...
+
+    def service(self, name: str, loop: Callable[[], object]) -> Task:
+        """The one helper task of that name, started when first asked for."""
+        ...
+
+    def interrupt(self, task: Task) -> None:
+        """Make a signal pending for a task; an interruptible step of its ends."""
+        ...
+
+    def wake(self, *objects: Any) -> None:
+        """Look again at the steps that wait on objects changed by a fused path."""
+        ...

@@ -1,0 +1,134 @@
+"""What carries the tasks of an explored run: greenlets, or OS threads that pass a baton.
+
+Exactly one task runs at a time, and control moves only where a step says so; both carriers give
+the same executions. Greenlets switch some ten times faster.
+
+A carrier knows the hub (whoever called `resume`) and tasks. A task's body returns the task that
+goes on after it, or None for the hub.
+"""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dmabuf.rt.ambient import ambient, set_ambient
+
+if TYPE_CHECKING:
+    from dmabuf.rt.api import Task
+
+__all__ = ["Baton", "Carrier", "Greenlets", "best_carrier", "has_greenlet"]
+
+Body = Callable[[], "Task | None"]
+
+
+class Carrier(Protocol):
+    """How control moves between the hub and the tasks."""
+
+    def start(self, task: Task, body: Body) -> None:
+        """Prepare a task; it runs when first resumed or switched to."""
+        ...
+
+    def resume(self, task: Task) -> None:
+        """From the hub: run `task` and whatever follows it, until somebody returns to the hub."""
+        ...
+
+    def switch(self, me: Task, to: Task | None) -> None:
+        """From task `me`: let `to` (None: the hub) go on; returns when somebody switches back."""
+        ...
+
+
+class Greenlets:
+    """Tasks are greenlets of the calling thread."""
+
+    name = "greenlet"
+
+    def __init__(self) -> None:
+        import greenlet
+
+        self._greenlet: Any = greenlet.greenlet
+        self._hub: Any = greenlet.getcurrent()
+
+    def start(self, task: Task, body: Body) -> None:
+        """Prepare a task; it runs when first resumed or switched to."""
+        task.carrier = self._greenlet(body, self._hub)
+
+    def resume(self, task: Task) -> None:
+        """From the hub: run `task` and whatever follows it."""
+        following: Any = task
+        while following is not None:
+            following = following.carrier.switch()
+
+    def switch(self, me: Task, to: Task | None) -> None:
+        """From task `me`: let `to` (None: the hub) go on."""
+        del me
+        if to is None:
+            self._hub.switch(None)
+        else:
+            to.carrier.switch()
+
+
+class _Gate:
+    """Where one OS thread waits for the baton."""
+
+    __slots__ = ("body", "lock", "started")
+
+    def __init__(self, body: Body | None) -> None:
+        self.body = body
+        self.started = False
+        self.lock = _thread.allocate_lock()
+        self.lock.acquire()
+
+
+class Baton:
+    """Tasks are daemon threads, of which exactly one holds the baton."""
+
+    name = "threads"
+
+    def __init__(self) -> None:
+        self._hub = _Gate(None)
+
+    def start(self, task: Task, body: Body) -> None:
+        """Prepare a task; its thread starts when it is first given the baton."""
+        task.carrier = _Gate(body)
+
+    def resume(self, task: Task) -> None:
+        """From the hub: pass the baton to `task` and wait until it comes back."""
+        self._pass(task.carrier)
+        self._hub.lock.acquire()
+
+    def switch(self, me: Task, to: Task | None) -> None:
+        """From task `me`: pass the baton on and wait until it comes back."""
+        self._pass(self._hub if to is None else to.carrier)
+        me.carrier.lock.acquire()
+
+    def _pass(self, gate: _Gate) -> None:
+        if gate.body is None or gate.started:
+            gate.lock.release()
+            return
+        gate.started = True
+        runtime = ambient()
+
+        def main() -> None:
+            set_ambient(runtime)
+            assert gate.body is not None
+            following = gate.body()
+            self._pass(self._hub if following is None else following.carrier)
+
+        threading.Thread(target=main, daemon=True).start()
+
+
+def has_greenlet() -> bool:
+    """Is the faster carrier installed?"""
+    try:
+        import greenlet
+    except ImportError:
+        return False
+    return hasattr(greenlet, "greenlet")
+
+
+def best_carrier() -> Carrier:
+    """Greenlets where they are installed, else the baton."""
+    return Greenlets() if has_greenlet() else Baton()

@@ -1,0 +1,557 @@
+"""Tasks in virtual time whose next step somebody else picks: the explored runtime.
+
+Announce, then execute: a task names its next step (operation, object, deadline) before it
+happens, so at every decision all tasks stand at a known step. A `Strategy` picks one of the
+transitions that are possible; the runtime makes it and lets that task run to its next step.
+
+    >>> from dmabuf.rt.tasks import FirstEnabled, Tasks
+    >>> ran = []
+    >>> def body(runtime):
+    ...     runtime.spawn(lambda: ran.append("task"), name="A")
+    >>> Tasks(FirstEnabled()).run(body); ran
+    <End.ENDED: 'ended'>
+    ['task']
+"""
+
+from __future__ import annotations
+
+import _thread
+import enum
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from dmabuf.errors import ContractViolation, DesignError, InternalError, Unwind
+from dmabuf.rt.ambient import use
+from dmabuf.rt.api import READ, WRITE, Instrument, Kind, Op, Outcome, Task
+from dmabuf.rt.carriers import Carrier, best_carrier
+from dmabuf.rt.clock import VirtualClock
+
+__all__ = [
+    "INTERRUPT",
+    "MAX_TASKS",
+    "TIMEOUT",
+    "End",
+    "ExploredTask",
+    "FirstEnabled",
+    "Names",
+    "Strategy",
+    "Tasks",
+    "task_of",
+    "variant_of",
+]
+
+MAX_TASKS = 64
+"""More tasks than this in one execution is taken as spawning without end."""
+
+_MAX_REFUSALS = 200
+_VARIANTS = 256
+TIMEOUT = 255
+INTERRUPT = 254
+MAX_OPTIONS = 200
+
+CLOCK_NOW = Op("clock.now", access=READ, says="reads the clock")
+CLOCK_ARM = Op("clock.arm", access=READ, says="arms a timeout")
+SPAWN = Op("task.spawn", says="starts {}")
+
+Footprint = tuple[int, ...]
+"""Touched objects as numbers: twice the object's number, plus one where it is changed."""
+
+
+def task_of(transition: int) -> int:
+    """The task's number in a transition."""
+    return transition // _VARIANTS
+
+
+def variant_of(transition: int) -> int:
+    """0, the option chosen, TIMEOUT or INTERRUPT."""
+    return transition % _VARIANTS
+
+
+class End(enum.Enum):
+    """How an execution ended."""
+
+    ENDED = "ended"
+    """The strategy ended it: nothing could happen any more, or it wanted no more of it."""
+    REPORTED = "reported"
+    """A broken rule was recorded."""
+    RAISED = "raised"
+    """A task raised."""
+
+
+class Names:
+    """Numbers for keys: the same key has the same number in all executions of a search."""
+
+    __slots__ = ("_numbers",)
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[Any, ...], int] = {}
+
+    def number(self, key: tuple[Any, ...]) -> int:
+        """The number of a key, given out when first asked for."""
+        return self._numbers.setdefault(key, len(self._numbers))
+
+
+class ExploredTask(Task):
+    """A task and the step that it has announced."""
+
+    __slots__ = (
+        "deadline",
+        "finished",
+        "interruptible",
+        "interrupts",
+        "number",
+        "obj",
+        "op",
+        "options",
+        "ordinal",
+        "outcome",
+        "refusals",
+        "spawner",
+        "starting",
+        "unwind",
+    )
+
+    def __init__(
+        self, runtime: Tasks, name: str, kind: Kind, key: tuple[int, ...], cpu: int | None
+    ) -> None:
+        super().__init__(runtime, name, kind, key=key, cpu=cpu)
+        self.number = runtime.names.number(("task", *key))
+        self.ordinal = -1
+        self.op: Op | None = None
+        self.obj: Any = None
+        self.deadline: int | None = None
+        self.interruptible = False
+        self.options: Callable[[ExploredTask], list[int]] | int = 0
+        self.outcome = Outcome.DONE
+        self.starting = True
+        self.finished = False
+        self.unwind = False
+        self.refusals = 0
+        self.spawner: ExploredTask | None = None
+        self.interrupts: int | None = None
+
+
+class Strategy(Protocol):
+    """Which transition next. It never knows what a fence is."""
+
+    def pick(self, runtime: Tasks) -> int:
+        """One of `runtime.enabled()`, or -1 to end the execution here."""
+        ...
+
+    def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
+        """The picked transition has been made."""
+        ...
+
+
+class FirstEnabled:
+    """The plain strategy of tests: always the first transition that is possible."""
+
+    def pick(self, runtime: Tasks) -> int:
+        """The first of `runtime.enabled()`."""
+        enabled = runtime.enabled()
+        return enabled[0] if enabled else -1
+
+    def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
+        """Nothing to remember."""
+
+
+class Tasks:
+    """One execution: tasks on a carrier, a virtual clock, and a strategy that picks.
+
+    Attributes:
+        tasks: all tasks in order of creation.
+        reports: (code, message, task) of each broken rule recorded.
+        failure: the exception of a task that raised, with the task.
+        objects: all adopted objects, kept alive to the end of the execution.
+    """
+
+    explored = True
+    quick = False
+
+    def __init__(
+        self, strategy: Strategy, *, names: Names | None = None, carrier: Carrier | None = None
+    ) -> None:
+        self.mutex = _thread.allocate_lock()
+        self.strategy = strategy
+        self.names = names or Names()
+        self.carrier = carrier or best_carrier()
+        self.clock = VirtualClock()
+        self.instrument: Instrument | None = None
+        self.tasks: list[ExploredTask] = []
+        self.by_number: dict[int, ExploredTask] = {}
+        self.reports: list[tuple[str, str, ExploredTask]] = []
+        self.failure: tuple[ExploredTask, BaseException] | None = None
+        self.objects: list[Any] = []
+        self.creators: list[ExploredTask] = []
+        self.over = False
+        self.extras: dict[str, Any] = {}
+        self._numbers: dict[int, int] = {}
+        self._labels: dict[int, str] = {}
+        self._services: dict[str, ExploredTask] = {}
+        self._in_body = True
+        self._cpus: dict[int, ExploredTask] = {}
+        self._pinned: dict[int, list[ExploredTask]] = {}
+        self.may_interrupt = False
+        self._body = ExploredTask(self, "design", Kind.KTHREAD, (), None)
+        self._current = self._body
+        self.adopt(self.clock, "clock")
+
+    # -- running -------------------------------------------------------------------------------
+
+    def run(self, body: Callable[[Tasks], object]) -> End:
+        """Construct the design in `body`, then run its tasks until the execution ends."""
+        with use(self):
+            body(self)
+            self._in_body = False
+            for task in list(self.tasks):
+                if not self.over:
+                    self._current = task
+                    self.carrier.resume(task)
+            if not self.over:
+                following = self._next()
+                if following is not None:
+                    self.carrier.resume(following)
+            self._unwind()
+        if self.failure is not None:
+            return End.RAISED
+        if self.reports:
+            return End.REPORTED
+        return End.ENDED
+
+    def _main(self, task: ExploredTask, fn: Callable[[], object]) -> ExploredTask | None:
+        try:
+            if not self.over:
+                fn()
+        except Unwind:
+            pass
+        except ContractViolation:
+            if not self.reports:
+                raise InternalError("a violation was raised without being recorded") from None
+        except BaseException as error:  # noqa: BLE001 - whatever a design raises is its outcome
+            if self.failure is None and not self.over:
+                self.failure = (task, error)
+            self.over = True
+        task.finished = True
+        task.op = None
+        if task.starting:
+            task.starting = False
+            return self._back_to(task.spawner)
+        return None if self.over else self._next()
+
+    def _back_to(self, task: ExploredTask | None) -> ExploredTask | None:
+        if task is not None:
+            self._current = task
+        return task
+
+    def _next(self) -> ExploredTask | None:
+        """Let the strategy pick, make that transition, return its task; None ends the run."""
+        transition = self.strategy.pick(self)
+        if transition < 0:
+            self.over = True
+            return None
+        task = self.by_number[transition // _VARIANTS]
+        self._execute(task, transition)
+        self._current = task
+        return task
+
+    def _execute(self, task: ExploredTask, transition: int) -> None:
+        variant = transition % _VARIANTS
+        op, obj = task.op, task.obj
+        assert op is not None
+        if variant == TIMEOUT:
+            footprint = self._timeout(task)
+        elif variant == INTERRUPT:
+            footprint = self._with_cpu(task, (self.number_of(op.awaited(obj)) << 1,))
+            task.outcome = Outcome.INTERRUPTED
+        else:
+            footprint = self._footprint(op, obj, task)
+            if task.options:
+                footprint += self._take_option(task, variant)
+            else:
+                task.value = op.action(obj, task)
+            task.outcome = Outcome.DONE
+        self.strategy.executed(transition, task, footprint)
+
+    def _timeout(self, task: ExploredTask) -> Footprint:
+        assert task.op is not None and task.deadline is not None
+        self.clock.advance_to(task.deadline)
+        task.outcome = Outcome.TIMED_OUT
+        awaited = self.number_of(task.op.awaited(task.obj))
+        clock = self.number_of(self.clock)
+        return self._with_cpu(task, (awaited << 1, (clock << 1) | WRITE))
+
+    def _take_option(self, task: ExploredTask, variant: int) -> Footprint:
+        task.value = variant
+        assert task.op is not None
+        task.op.action(task.obj, task)
+        if task.interrupts is None:
+            return ()
+        return ((self._cpu_number(task.interrupts) << 1) | WRITE,)
+
+    def _unwind(self) -> None:
+        """End every task that is left; from now on `step` refuses."""
+        self.over = True
+        for task in self.tasks:
+            if not task.finished:
+                task.unwind = True
+                self._current = task
+                self.carrier.resume(task)
+
+    # -- what may happen next ------------------------------------------------------------------
+
+    def enabled(self) -> list[int]:
+        """The transitions that are possible now, in order of the tasks' creation."""
+        found: list[int] = []
+        timed: list[ExploredTask] = []
+        for task in self.tasks:
+            op = task.op
+            if op is None or ((self._cpus or self._pinned) and not self._has_cpu(task)):
+                continue
+            base = task.number * _VARIANTS
+            if op.guard(task.obj, task):
+                options = task.options
+                if not options:
+                    found.append(base)
+                elif isinstance(options, int):
+                    found.extend(range(base, base + options))
+                else:
+                    found.extend(base + option for option in options(task))
+                continue
+            if task.deadline is not None:
+                timed.append(task)
+            if task.interruptible and task.signal_pending:
+                found.append(base + INTERRUPT)
+        if timed:
+            first = min(task.deadline for task in timed if task.deadline is not None)
+            found += [t.number * _VARIANTS + TIMEOUT for t in timed if t.deadline == first]
+        return found
+
+    def _has_cpu(self, task: ExploredTask) -> bool:
+        """May this task run, as far as interrupts and its CPU's other tasks are concerned?"""
+        owner = self._cpus.get(self.cpu_of(task))
+        if owner is not None:
+            return owner is task
+        if task.cpu is None or task.kind is Kind.IRQ:
+            return True
+        return not any(other.atomic for other in self._pinned[task.cpu] if other is not task)
+
+    def cpu_of(self, task: ExploredTask) -> int:
+        """The CPU a task runs on; an unpinned task has one of its own."""
+        return task.cpu if task.cpu is not None else -1 - task.number
+
+    def take_cpu(self, cpu: int, task: ExploredTask) -> None:
+        """From now on only `task` runs on that CPU (a handler; for actions only)."""
+        self._cpus[cpu] = task
+
+    def give_cpu(self, cpu: int) -> None:
+        """The CPU's tasks may run again (for actions only)."""
+        del self._cpus[cpu]
+
+    def cpu_owner(self, cpu: int) -> ExploredTask | None:
+        """The handler that keeps a CPU's tasks from running."""
+        return self._cpus.get(cpu)
+
+    def _footprint(self, op: Op, obj: Any, task: ExploredTask) -> Footprint:
+        if op.touches is None:
+            touched: Footprint = ((self._numbers[id(obj)] << 1) | op.access,)
+        else:
+            numbers = self._numbers
+            touched = tuple([(numbers[id(o)] << 1) | mode for o, mode in op.touches(obj, task)])
+        if task.deadline is not None:
+            touched += (self._numbers[id(self.clock)] << 1,)
+        if self.may_interrupt or task.cpu is not None:
+            return self._with_cpu(task, touched)
+        return touched
+
+    def _with_cpu(self, task: ExploredTask, touched: Footprint) -> Footprint:
+        """Steps of a CPU that handlers may take, or that tasks share, depend on that CPU."""
+        if task.kind is Kind.IRQ or not (self.may_interrupt or task.cpu is not None):
+            return touched
+        shared = WRITE if task.cpu is not None else READ
+        return (*touched, (self._cpu_number(self.cpu_of(task)) << 1) | shared)
+
+    def _cpu_number(self, cpu: int) -> int:
+        return self.names.number(("cpu", cpu))
+
+    # -- the Runtime interface -----------------------------------------------------------------
+
+    def now(self) -> int:
+        """Virtual nanoseconds; reading the clock is a step."""
+        if not self._in_body:
+            self.step(CLOCK_NOW, self.clock)
+        return self.clock.now()
+
+    def timestamp(self) -> int:
+        """Virtual nanoseconds, without a step."""
+        return self.clock.now()
+
+    def current(self) -> Task:
+        """The task that runs."""
+        return self._current
+
+    def step(
+        self,
+        op: Op,
+        obj: Any,
+        arg: Any = None,
+        /,
+        *,
+        deadline: int | None = None,
+        interruptible: bool = False,
+    ) -> Outcome:
+        """Announce the step, let the strategy decide, return when it has been made."""
+        if deadline is not None:
+            self._announce(CLOCK_ARM, self.clock, None)
+        return self._announce(op, obj, arg, deadline=deadline, interruptible=interruptible)
+
+    def _announce(
+        self,
+        op: Op,
+        obj: Any,
+        arg: Any,
+        *,
+        deadline: int | None = None,
+        interruptible: bool = False,
+        options: Callable[[ExploredTask], list[int]] | int = 0,
+    ) -> Outcome:
+        task = self._current
+        if self.over:
+            self._refuse(task)
+        task.arg = arg
+        if self._in_body:
+            return self._step_in_body(op, obj, task)
+        task.op = op
+        task.obj = obj
+        task.deadline = deadline
+        task.interruptible = interruptible
+        task.options = options
+        if self.instrument is not None:
+            self.instrument.announced(task, op, obj)
+        if task.starting:
+            task.starting = False
+            following = self._back_to(task.spawner)
+        else:
+            following = self._next()
+        if following is not task:
+            self.carrier.switch(task, following)
+        if task.unwind or self.over:
+            self._refuse(task)
+        if self.instrument is not None:
+            self.instrument.stepped(task, op, obj, task.outcome)
+        return task.outcome
+
+    def _refuse(self, task: ExploredTask) -> None:
+        """The execution has its verdict: unwind; a task that swallows that is left behind."""
+        task.refusals += 1
+        if task.refusals > _MAX_REFUSALS:
+            _LEFT_BEHIND.append(task)
+            if self.failure is None:
+                self.failure = (task, DesignError("swallows the end of its execution (a bare except)"))
+            task.finished = True
+            self.carrier.switch(task, None)
+        raise Unwind
+
+    def _step_in_body(self, op: Op, obj: Any, task: ExploredTask) -> Outcome:
+        if not op.guard(obj, task):
+            raise DesignError(f"the design's own body would wait for {self.label(obj)}; only tasks may")
+        task.value = op.action(obj, task)
+        return Outcome.DONE
+
+    def choose(self, op: Op, options: int, /) -> int:
+        """A choice of the environment: every number below `options` is explored."""
+        return self.decide(op, self._current, options)
+
+    def decide(
+        self, op: Op, obj: Any, options: Callable[[ExploredTask], list[int]] | int
+    ) -> int:
+        """A step on `obj` that may go one of several ways; returns the way taken."""
+        if self._in_body:
+            raise DesignError("a choice belongs inside a task, not in the design's own body")
+        if isinstance(options, int) and not 1 <= options <= MAX_OPTIONS:
+            raise DesignError(f"a choice has 1 to {MAX_OPTIONS} options, not {options}")
+        self._announce(op, obj, None, options=options)
+        return int(self._current.value)
+
+    def spawn(
+        self,
+        fn: Callable[[], object],
+        /,
+        *,
+        name: str,
+        kind: Kind = Kind.KTHREAD,
+        cpu: int | None = None,
+        idle: bool = False,
+    ) -> Task:
+        """Start a task; it runs to its first step at once, or when the body has ended."""
+        parent = self._current
+        if len(self.tasks) >= MAX_TASKS:
+            self.report("DF005", f"more than {MAX_TASKS} tasks: does the design spawn without end?")
+        parent.created += 1
+        task = ExploredTask(self, name, kind, (*parent.key, parent.created), cpu)
+        task.idle = idle
+        self.adopt(task, name)
+        if not self._in_body:
+            self.step(SPAWN, task)
+            task.spawner = parent
+        if cpu is not None and kind is not Kind.IRQ:
+            self._pinned.setdefault(cpu, []).append(task)
+        task.ordinal = len(self.tasks)
+        self.tasks.append(task)
+        self.by_number[task.number] = task
+        self.carrier.start(task, lambda: self._main(task, fn))
+        if not self._in_body:
+            self._current = task
+            self.carrier.switch(parent, task)
+        return task
+
+    def service(self, name: str, loop: Callable[[], object]) -> Task:
+        """The one helper task of that name."""
+        if name not in self._services:
+            task = self.spawn(loop, name=name, kind=Kind.WORKER, idle=True)
+            assert isinstance(task, ExploredTask)
+            self._services[name] = task
+        return self._services[name]
+
+    def interrupt(self, task: Task) -> None:
+        """Make a signal pending for `task`."""
+        task.signal_pending = True
+
+    def wake(self, *objects: Any) -> None:
+        """Guards are looked at before every decision, so there is nothing to do."""
+
+    def adopt(self, obj: Any, label: str = "") -> None:
+        """Give an object its number and keep it alive until the execution has ended."""
+        creator = self._current
+        creator.created += 1
+        number = self.names.number(("object", *creator.key, creator.created))
+        self.objects.append(obj)
+        self.creators.append(creator)
+        self._numbers[id(obj)] = number
+        self._labels[id(obj)] = label or f"{type(obj).__name__.lower()} {creator.name}#{creator.created}"
+        if self.instrument is not None:
+            self.instrument.created(creator, obj)
+
+    def number_of(self, obj: Any) -> int:
+        """The schedule-stable number of an adopted object."""
+        return self._numbers[id(obj)]
+
+    def label(self, obj: Any) -> str:
+        """The name of an adopted object in reports."""
+        return self._labels.get(id(obj)) or type(obj).__name__.lower()
+
+    def report(self, code: str, message: str, *, fatal: bool = True) -> None:
+        """Record a broken rule; the execution has its verdict, whatever the task catches."""
+        del fatal
+        if not self.over:
+            self.reports.append((code, message, self._current))
+            if self.instrument is not None:
+                self.instrument.reported(code, message)
+            self.over = True
+        raise ContractViolation(code, message)
+
+    def defer(self, fn: Callable[[], object]) -> None:
+        """Explored, lifetime ends by an explicit put: what a finaliser wants is dropped."""
+
+
+_LEFT_BEHIND: list[ExploredTask] = []
+"""Tasks that could not be ended; kept so that their carriers are never collected mid-flight."""

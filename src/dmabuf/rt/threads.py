@@ -1,0 +1,365 @@
+"""Real threads and the monotonic clock: the live runtime.
+
+One lock makes every step indivisible. A step whose guard is false parks its thread; whoever
+changes the awaited object makes the parked step on the sleeper's behalf, in order of arrival,
+and then wakes it. So a lock is handed over, nobody is woken in vain, and waiting is fair.
+
+    >>> runtime = Threads()
+    >>> task = runtime.spawn(lambda: None, name="worker")
+    >>> task.name
+    'worker'
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import os
+import threading
+import traceback
+import warnings
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dmabuf.errors import ContractViolation, KernelWarning, Unwind
+from dmabuf.rt.ambient import set_ambient
+from dmabuf.rt.api import Instrument, Kind, Op, Outcome, Task
+from dmabuf.rt.clock import NS_PER_S, monotonic_ns
+
+__all__ = ["Threads"]
+
+_JOIN_AT_EXIT_S = 1.0
+_all_runtimes: weakref.WeakSet[Threads] = weakref.WeakSet()
+
+
+class _Parked:
+    """A step that waits, with all that is needed to make it on its task's behalf."""
+
+    __slots__ = ("gate", "interruptible", "key", "obj", "op", "outcome", "task")
+
+    def __init__(self, task: Task, op: Op, obj: Any, interruptible: bool) -> None:
+        self.task = task
+        self.op = op
+        self.obj = obj
+        self.key = op.awaited(obj)
+        self.interruptible = interruptible
+        self.outcome: Outcome | None = None
+        self.gate = _thread.allocate_lock()
+        self.gate.acquire()
+
+
+class Threads:
+    """The live runtime: tasks are threads, time is the monotonic clock, chance is ordinary.
+
+    Irq state and CPUs are bookkeeping here: assertions and validators read them, the machine's
+    real interrupts do not change. Helper tasks are daemon threads, started when first needed,
+    forgotten in a forked child (which starts its own) and told to end at interpreter exit.
+    """
+
+    explored = False
+    clock = None
+
+    def __init__(self) -> None:
+        self.mutex = _thread.allocate_lock()
+        self.quick = True
+        self.instruments: tuple[Instrument, ...] = ()
+        self.reports: list[tuple[str, str]] = []
+        self._parked: dict[int, list[_Parked]] = {}
+        self._deferred: deque[Callable[[], object]] = deque()
+        self._local = threading.local()
+        self._services: dict[str, tuple[Task, threading.Thread]] = {}
+        self.extras: dict[str, Any] = {}
+        _all_runtimes.add(self)
+
+    @staticmethod
+    def now() -> int:
+        """Nanoseconds on the monotonic clock."""
+        return monotonic_ns()
+
+    @staticmethod
+    def timestamp() -> int:
+        """Nanoseconds on the monotonic clock."""
+        return monotonic_ns()
+
+    # -- tasks ---------------------------------------------------------------------------------
+
+    def current(self) -> Task:
+        """The calling thread's task; a thread that nobody spawned here gets one."""
+        try:
+            return self._local.task  # type: ignore[no-any-return]
+        except AttributeError:
+            task = Task(self, threading.current_thread().name)
+            self._local.task = task
+            return task
+
+    def spawn(
+        self,
+        fn: Callable[[], object],
+        /,
+        *,
+        name: str,
+        kind: Kind = Kind.KTHREAD,
+        cpu: int | None = None,
+        idle: bool = False,
+    ) -> Task:
+        """Start a thread that runs `fn` as a task; `task.carrier` is the thread."""
+        parent = self.current()
+        with self.mutex:
+            parent.created += 1
+            task = Task(self, name, kind, key=(*parent.key, parent.created), cpu=cpu)
+        task.idle = idle
+        task.in_irq = kind is Kind.IRQ
+        thread = threading.Thread(target=self._run, args=(task, fn), name=name, daemon=True)
+        task.carrier = thread
+        thread.start()
+        return task
+
+    def _run(self, task: Task, fn: Callable[[], object]) -> None:
+        self._local.task = task
+        set_ambient(self)
+        try:
+            fn()
+        except Unwind:
+            pass
+
+    def service(self, name: str, loop: Callable[[], object]) -> Task:
+        """The one helper task of that name, started when first asked for."""
+        found = self._services.get(name)
+        if found is not None and found[1].is_alive():
+            return found[0]
+        task = self.spawn(loop, name=name, kind=Kind.WORKER, idle=True)
+        self._services[name] = (task, task.carrier)
+        return task
+
+    def interrupt(self, task: Task) -> None:
+        """Make a signal pending for `task`; if it is in an interruptible step, that ends."""
+        with self.mutex:
+            task.signal_pending = True
+            self._end_parked(task, only_interruptible=True)
+
+    def _end_parked(self, task: Task, *, only_interruptible: bool) -> None:
+        for entries in list(self._parked.values()):
+            for parked in list(entries):
+                if parked.task is task and (parked.interruptible or not only_interruptible):
+                    self._unpark(parked, Outcome.INTERRUPTED)
+
+    # -- the step ------------------------------------------------------------------------------
+
+    def step(
+        self,
+        op: Op,
+        obj: Any,
+        arg: Any = None,
+        /,
+        *,
+        deadline: int | None = None,
+        interruptible: bool = False,
+    ) -> Outcome:
+        """Wait until guard(obj, task), then action(obj, task), indivisibly."""
+        task = self.current()
+        task.arg = arg
+        for instrument in self.instruments:
+            instrument.announced(task, op, obj)
+        parked = None
+        outcome = Outcome.DONE
+        with self.mutex:
+            if task.told_to_die:
+                raise Unwind
+            if op.guard(obj, task):
+                self._act(op, obj, task)
+            elif interruptible and task.signal_pending:
+                outcome = Outcome.INTERRUPTED
+            else:
+                parked = _Parked(task, op, obj, interruptible)
+                self._parked.setdefault(id(parked.key), []).append(parked)
+        if parked is not None:
+            outcome = self._sleep(parked, deadline)
+        if not self.quick:
+            self._observe(task, op, obj, outcome)
+        return outcome
+
+    def _act(self, op: Op, obj: Any, task: Task) -> None:
+        if not self._parked:
+            task.value = op.action(obj, task)
+            return
+        changed = [touched for touched, access in op.footprint(obj, task) if access]
+        task.value = op.action(obj, task)
+        self._rescan(changed)
+
+    def _rescan(self, changed: list[Any]) -> None:
+        """Make every parked step whose guard became true; needs `mutex`."""
+        while changed:
+            obj = changed.pop()
+            for parked in list(self._parked.get(id(obj), ())):
+                if parked.outcome is None and parked.op.guard(parked.obj, parked.task):
+                    changed += [o for o, mode in parked.op.footprint(parked.obj, parked.task) if mode]
+                    parked.task.value = parked.op.action(parked.obj, parked.task)
+                    self._unpark(parked, Outcome.DONE)
+
+    def _unpark(self, parked: _Parked, outcome: Outcome) -> None:
+        entries = self._parked[id(parked.key)]
+        entries.remove(parked)
+        if not entries:
+            del self._parked[id(parked.key)]
+        parked.outcome = outcome
+        parked.gate.release()
+
+    def _sleep(self, parked: _Parked, deadline: int | None) -> Outcome:
+        for instrument in self.instruments:
+            instrument.blocked(parked.task, parked.op, parked.obj)
+        try:
+            self._await_gate(parked, deadline)
+        except BaseException:
+            self._give_up(parked)
+            raise
+        if parked.outcome is None:
+            with self.mutex:
+                if parked.outcome is None:
+                    self._unpark(parked, Outcome.TIMED_OUT)
+        if parked.task.told_to_die and parked.outcome is Outcome.INTERRUPTED:
+            raise Unwind
+        assert parked.outcome is not None
+        return parked.outcome
+
+    @staticmethod
+    def _await_gate(parked: _Parked, deadline: int | None) -> None:
+        if deadline is None:
+            parked.gate.acquire()
+            return
+        while parked.outcome is None:
+            left = deadline - monotonic_ns()
+            if left <= 0:
+                return
+            parked.gate.acquire(True, min(left / NS_PER_S, threading.TIMEOUT_MAX))
+
+    def _give_up(self, parked: _Parked) -> None:
+        """An exception (KeyboardInterrupt) ended the sleep: the step must not happen later."""
+        with self.mutex:
+            if parked.outcome is None:
+                self._unpark(parked, Outcome.INTERRUPTED)
+
+    def wake(self, *objects: Any) -> None:
+        """Look again at the steps parked on `objects`; needs `mutex`."""
+        if self._parked:
+            self._rescan(list(objects))
+
+    # -- everything else -----------------------------------------------------------------------
+
+    def choose(self, op: Op, options: int, /) -> int:
+        """Live, chance takes its ordinary course: 0."""
+        del op, options
+        return 0
+
+    def adopt(self, obj: Any, label: str = "") -> None:
+        """Instruments hear of a new object; otherwise nothing happens."""
+        del label
+        for instrument in self.instruments:
+            instrument.created(self.current(), obj)
+
+    def label(self, obj: Any) -> str:
+        """The object's own name."""
+        return str(getattr(obj, "name", None) or type(obj).__name__.lower())
+
+    def report(self, code: str, message: str, *, fatal: bool = True) -> None:
+        """Record a broken rule, then raise ContractViolation (fatal) or warn and go on."""
+        self.reports.append((code, message))
+        for instrument in self.instruments:
+            instrument.reported(code, message)
+        if fatal:
+            raise ContractViolation(code, message)
+        warnings.warn(f"{code}: {message}", KernelWarning, stacklevel=_depth_of_caller())
+
+    def defer(self, fn: Callable[[], object]) -> None:
+        """Run `fn` after the next step of any task (a finaliser may be anywhere, so not now)."""
+        self._deferred.append(fn)
+        self.quick = False
+
+    def attach(self, instrument: Instrument) -> None:
+        """Let an instrument listen from now on."""
+        self.instruments = (*self.instruments, instrument)
+        self.quick = False
+
+    def detach(self, instrument: Instrument) -> None:
+        """End an instrument's listening."""
+        self.instruments = tuple(one for one in self.instruments if one is not instrument)
+        self.quick = not self.instruments and not self._deferred
+
+    def flush(self) -> None:
+        """Do what finalisers deferred; a safe point that a program may choose itself."""
+        while self._deferred:
+            try:
+                fn = self._deferred.popleft()
+            except IndexError:
+                break
+            fn()
+        self.quick = not self.instruments and not self._deferred
+
+    def _observe(self, task: Task, op: Op, obj: Any, outcome: Outcome) -> None:
+        for instrument in self.instruments:
+            instrument.stepped(task, op, obj, outcome)
+        if self._deferred and not task.is_atomic:
+            self.flush()
+
+    def join(self, tasks: Iterable[Task], timeout: float = 10.0) -> list[Task]:
+        """Wait for tasks to end; returns those that did not."""
+        tasks = list(tasks)
+        for task in tasks:
+            task.carrier.join(timeout)
+        return [task for task in tasks if task.carrier.is_alive()]
+
+    def shut_down(self) -> None:
+        """Tell the helper tasks to end and wait a moment for them."""
+        with self.mutex:
+            services = list(self._services.values())
+            self._services.clear()
+            for task, _thread_of_it in services:
+                task.told_to_die = True
+                self._end_parked(task, only_interruptible=False)
+        for _task, thread in services:
+            thread.join(_JOIN_AT_EXIT_S)
+
+    def restart_in_child(self) -> None:
+        """After fork: only this thread is left, so nobody is parked and no helper lives."""
+        self.mutex = _thread.allocate_lock()
+        self._parked = {}
+        self._services = {}
+
+
+def _depth_of_caller() -> int:
+    """How far up the stack the first frame outside this package is, for warnings."""
+    package = os.path.dirname(os.path.dirname(__file__)) + os.sep
+    for depth, frame in enumerate(reversed(traceback.extract_stack()), 0):
+        if not frame.filename.startswith(package):
+            return depth
+    return 1
+
+
+def _before_fork() -> None:
+    for runtime in list(_all_runtimes):
+        runtime.mutex.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    for runtime in list(_all_runtimes):
+        if runtime.mutex.locked():
+            runtime.mutex.release()
+
+
+def _after_fork_in_child() -> None:
+    for runtime in list(_all_runtimes):
+        runtime.restart_in_child()
+
+
+def _at_exit() -> None:
+    for runtime in list(_all_runtimes):
+        runtime.shut_down()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)
+atexit.register(_at_exit)

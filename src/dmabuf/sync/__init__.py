@@ -1,0 +1,1 @@
+"""Kernel primitives for mutual exclusion and waiting, one file per kernel notion."""

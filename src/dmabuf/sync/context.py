@@ -1,0 +1,155 @@
+"""What a task says about itself: may it sleep, is it signalling, how may it allocate.
+
+Mirrors: include/linux/kernel.h (might_sleep), include/linux/dma-fence.h (begin/end_signalling),
+include/linux/sched/mm.h (memalloc scopes).
+
+These are contexts that record; judging what they record is the validator's business.
+
+    >>> with memalloc_nofs():
+    ...     ambient().current().scope
+    <Scope.NOFS: 2>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dmabuf._names import kernel, no_kernel
+from dmabuf.rt.ambient import ambient
+from dmabuf.rt.api import READ, Op, Runtime, Scope, Task
+
+__all__ = [
+    "begin_signalling",
+    "end_signalling",
+    "idle",
+    "local_irq_save",
+    "memalloc_nofs",
+    "memalloc_noio",
+    "memalloc_noreclaim",
+    "might_sleep",
+    "signalling",
+    "warn_on",
+]
+
+BEGIN_SIGNALLING = Op("signalling.begin", access=READ, says="begins a signalling section")
+END_SIGNALLING = Op("signalling.end", access=READ, says="ends a signalling section")
+
+
+@kernel("might_sleep", context="process")
+def might_sleep(what: str, *, code: str = "DF003", runtime: Runtime | None = None) -> None:
+    """Report a task that may not sleep here. Context: process, else `code` is reported.
+
+    Args:
+        what: what would sleep, for the message.
+        code: the rule that is broken if the task is atomic.
+        runtime: where to ask; the ambient runtime if not given.
+    """
+    runtime = runtime or ambient()
+    task = runtime.current()
+    if task.is_atomic:
+        runtime.report(code, f"{what} may sleep, but {task.name} {_why_atomic(runtime, task)}")
+
+
+def _why_atomic(runtime: Runtime, task: Task) -> str:
+    spinning = [lock for lock in task.held if getattr(lock, "is_spinning", False)]
+    if task.in_irq:
+        return "runs as an interrupt handler"
+    if spinning:
+        return "holds spinlock " + ", ".join(runtime.label(lock) for lock in spinning)
+    return "has interrupts off"
+
+
+@kernel("WARN_ON")
+def warn_on(runtime: Runtime, message: str, *, code: str = "DF004") -> None:
+    """What the kernel answers with a warning and survives: live it warns, explored it ends."""
+    runtime.report(code, message, fatal=False)
+
+
+@kernel("dma_fence_begin_signalling")
+def begin_signalling(runtime: Runtime | None = None) -> bool:
+    """Open a fence signalling section. Context: any.
+
+    Returns the cookie for `end_signalling`: True if nothing was recorded, because the task is
+    inside a section already or in atomic context (there the sleep checks are relied on).
+    """
+    runtime = runtime or ambient()
+    task = runtime.current()
+    if task.signalling or task.is_atomic:
+        return True
+    task.signalling = 1
+    return False
+
+
+@kernel("dma_fence_end_signalling")
+def end_signalling(cookie: bool, runtime: Runtime | None = None) -> None:
+    """Close the section that `cookie` belongs to; a True cookie closes nothing. Context: any."""
+    if not cookie:
+        (runtime or ambient()).current().signalling = 0
+
+
+@contextmanager
+@no_kernel("the pair dma_fence_begin_signalling/_end_signalling as a with-block")
+def signalling() -> Iterator[None]:
+    """Code on the way to a fence's signal, from publication to signal."""
+    runtime = ambient()
+    cookie = begin_signalling(runtime)
+    try:
+        yield
+    finally:
+        end_signalling(cookie, runtime)
+
+
+@contextmanager
+def _scope(added: Scope) -> Iterator[None]:
+    task = ambient().current()
+    before = task.scope
+    task.scope = before | added
+    try:
+        yield
+    finally:
+        task.scope = before
+
+
+@kernel("memalloc_noreclaim_save", "memalloc_noreclaim_restore")
+def memalloc_noreclaim() -> Any:
+    """Allocations inside never enter reclaim (PF_MEMALLOC)."""
+    return _scope(Scope.NORECLAIM)
+
+
+@kernel("memalloc_nofs_save", "memalloc_nofs_restore")
+def memalloc_nofs() -> Any:
+    """Allocations inside behave as GFP_NOFS."""
+    return _scope(Scope.NOFS)
+
+
+@kernel("memalloc_noio_save", "memalloc_noio_restore")
+def memalloc_noio() -> Any:
+    """Allocations inside behave as GFP_NOIO."""
+    return _scope(Scope.NOIO)
+
+
+@contextmanager
+@kernel("local_irq_save", "local_irq_restore")
+def local_irq_save() -> Iterator[None]:
+    """Interrupts are off on this task's CPU inside. Live this is bookkeeping."""
+    task = ambient().current()
+    task.irqs_off += 1
+    try:
+        yield
+    finally:
+        task.irqs_off -= 1
+
+
+@contextmanager
+@no_kernel("the kernel knows its idle threads by name; a design says it")
+def idle() -> Iterator[None]:
+    """Inside, this task waits for work that nobody owes (worker, kswapd, irq line)."""
+    task = ambient().current()
+    before = task.idle
+    task.idle = True
+    try:
+        yield
+    finally:
+        task.idle = before

@@ -1,0 +1,143 @@
+"""Spinning lock: the holder may not sleep; optionally with interrupts off.
+
+Mirrors: include/linux/spinlock.h
+
+    >>> lock = SpinLock("ring")
+    >>> with lock.irqsave():
+    ...     ambient().current().irqs_off
+    1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dmabuf._names import kernel, no_kernel
+from dmabuf.rt.ambient import ambient
+from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
+
+__all__ = ["SPIN_LOCK", "SPIN_UNLOCK", "SpinLock"]
+
+
+def _is_free(lock: SpinLock, _task: Task) -> bool:
+    return lock.owner is None
+
+
+def take_spinning(lock: SpinLock, task: Task) -> None:
+    """The action of taking a spinlock: owner and preemption count (for actions only)."""
+    assert lock.owner is None
+    lock.owner = task
+    task.atomic += 1
+    task.held.append(lock)
+
+
+def release_spinning(lock: SpinLock, task: Task) -> Task | None:
+    """The action of freeing a spinlock; returns the owner found (for actions only)."""
+    owner = lock.owner
+    if owner is task:
+        lock.owner = None
+        task.atomic -= 1
+        task.held.remove(lock)
+    return owner
+
+
+def _try(lock: SpinLock, task: Task) -> bool:
+    if lock.owner is not None:
+        return False
+    take_spinning(lock, task)
+    return True
+
+
+def _try_touches(lock: SpinLock, _task: Task) -> tuple[tuple[Any, int], ...]:
+    return ((lock, READ if lock.owner is not None else WRITE),)
+
+
+SPIN_LOCK = Op("spinlock.lock", guard=_is_free, action=take_spinning, says="locks {}")
+SPIN_TRYLOCK = Op("spinlock.trylock", action=_try, touches=_try_touches, says="tries to lock {}")
+SPIN_UNLOCK = Op("spinlock.unlock", action=release_spinning, says="unlocks {}")
+
+
+@kernel("spinlock_t")
+class SpinLock:
+    """A lock whose waiters spin: taken in any context, and its holder may not sleep.
+
+    Args:
+        name: for reports.
+        rt: the runtime it belongs to; the ambient one if not given.
+    """
+
+    __slots__ = ("__weakref__", "name", "owner", "rt")
+
+    is_lock = True
+    is_spinning = True
+
+    def __init__(self, name: str = "", *, rt: Runtime | None = None) -> None:
+        self.name = name or "spinlock"
+        self.owner: Task | None = None
+        self.rt = rt or ambient()
+        self.rt.adopt(self, name)
+
+    @kernel("spin_lock")
+    def lock(self) -> None:
+        """Spin until the lock is free and take it. Context: any; atomic until unlock.
+
+        Raises:
+            ContractViolation: DF004, the task owns it already.
+        """
+        rt = self.rt
+        task = rt.current()
+        if self.owner is task:
+            rt.report("DF004", f"{task.name} locks {rt.label(self)}, which it holds already")
+        rt.step(SPIN_LOCK, self)
+
+    @kernel("spin_trylock")
+    def trylock(self) -> bool:
+        """Take the lock if it is free; never spins. Context: any."""
+        self.rt.step(SPIN_TRYLOCK, self)
+        return bool(self.rt.current().value)
+
+    @kernel("spin_unlock")
+    def unlock(self) -> None:
+        """Free the lock. Raises ContractViolation (DF004) unless the task owns it."""
+        rt = self.rt
+        rt.step(SPIN_UNLOCK, self)
+        task = rt.current()
+        if task.value is not task:
+            holder = task.value
+            who = f"{holder.name} holds" if holder is not None else "nobody holds"
+            rt.report("DF004", f"{task.name} unlocks {rt.label(self)}, which {who}")
+
+    @contextmanager
+    @kernel("spin_lock_irqsave", "spin_unlock_irqrestore", "spin_lock_irq", "spin_unlock_irq")
+    def irqsave(self) -> Iterator[SpinLock]:
+        """Hold the lock with interrupts off on this CPU; restores what was. Context: any."""
+        task = self.rt.current()
+        task.irqs_off += 1
+        try:
+            self.lock()
+            try:
+                yield self
+            finally:
+                self.unlock()
+        finally:
+            task.irqs_off -= 1
+
+    @kernel("spin_is_locked")
+    def is_locked(self) -> bool:
+        """Does anybody hold it? Without a step: for assertions only."""
+        return self.owner is not None
+
+    @no_kernel("with-statement for spin_lock")
+    def __enter__(self) -> SpinLock:
+        self.lock()
+        return self
+
+    @no_kernel("with-statement for spin_unlock")
+    def __exit__(self, *_: object) -> None:
+        self.unlock()
+
+    def __repr__(self) -> str:
+        owner = f"held by {self.owner.name}" if self.owner is not None else "free"
+        return f"<SpinLock {self.name} {owner}>"
