@@ -184,6 +184,7 @@ SIGNAL = Op(
     action=_signal,
     touches=_signal_touches,
     waits_on=_awaits_lock,
+    wakes=True,
     says="signals {}",
 )
 LOCK = Op(

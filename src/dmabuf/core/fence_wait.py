@@ -46,7 +46,7 @@ def _has_fired(waiter: _Waiter, _task: Task) -> bool:
     return waiter.fired
 
 
-WAKE = Op("wait_any.wake", action=_wake, says="wakes the wait for {}")
+WAKE = Op("wait_any.wake", action=_wake, wakes=True, says="wakes the wait for {}")
 SLEEP = Op("wait_any.sleep", guard=_has_fired, says="waits for {}")
 
 

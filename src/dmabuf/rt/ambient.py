@@ -10,7 +10,7 @@ one, which is made when first needed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -38,7 +38,7 @@ def set_ambient(runtime: Runtime | None) -> Runtime | None:
 
 
 @contextmanager
-def use(runtime: Runtime) -> Iterator[Runtime]:
+def use(runtime: Runtime) -> Generator[Runtime]:
     """Objects constructed inside belong to `runtime`."""
     before = set_ambient(runtime)
     try:

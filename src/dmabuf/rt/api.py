@@ -88,10 +88,11 @@ class Op:
         touches: instead of `access`, every object that the step would read or change in the
             present state. Two steps commute unless they share an object that one changes.
         waits_on: the object whose change can make the guard true (default: `obj` itself).
+        wakes: it can end the wait of others on `obj` (a signal, a completion, a wake-up).
         says: the words of a report, with `{}` for the object's name.
     """
 
-    __slots__ = ("access", "action", "guard", "name", "says", "touches", "waits_on")
+    __slots__ = ("access", "action", "guard", "name", "says", "touches", "waits_on", "wakes")
 
     def __init__(
         self,
@@ -102,6 +103,7 @@ class Op:
         access: int = WRITE,
         touches: Callable[[Any, Task], tuple[Touch, ...]] | None = None,
         waits_on: Callable[[Any], Any] | None = None,
+        wakes: bool = False,
         says: str = "",
     ) -> None:
         if name in OPS:
@@ -112,6 +114,7 @@ class Op:
         self.access = access
         self.touches = touches
         self.waits_on = waits_on
+        self.wakes = wakes
         self.says = says or name.replace(".", " ") + " {}"
         OPS[name] = self
 
@@ -150,6 +153,7 @@ class Task:
         idle: waits for work that nobody owes.
         signal_pending: an interruptible step ends as INTERRUPTED.
         told_to_die: the next step unwinds.
+        reliable: hardware that is assumed never to hang.
         in_kernel: a userspace task inside a system call; it is trusted to go on.
         signalling: depth of the fence signalling section.
         scope: allocation scopes.
@@ -170,6 +174,7 @@ class Task:
         "key",
         "kind",
         "name",
+        "reliable",
         "runtime",
         "scope",
         "signal_pending",
@@ -201,6 +206,7 @@ class Task:
         self.signal_pending = False
         self.told_to_die = False
         self.in_kernel = False
+        self.reliable = False
         self.signalling = 0
         self.scope = Scope.NONE
         self.held: list[Any] = []
@@ -213,11 +219,11 @@ class Task:
         return self.atomic > 0 or self.irqs_off > 0 or self.in_irq
 
     @property
-    def is_trusted(self) -> bool:
-        """Does the kernel's fairness cover this task now? (Not userspace, not hardware.)"""
+    def may_stop(self) -> bool:
+        """May it stop here for ever? Userspace outside the kernel may, hardware may hang."""
         if self.kind is Kind.USER:
-            return self.in_kernel
-        return self.kind is not Kind.HARDWARE
+            return not self.in_kernel
+        return self.kind is Kind.HARDWARE and not self.reliable
 
     def __repr__(self) -> str:
         return f"<Task {self.name} {self.kind.value}>"
@@ -258,6 +264,7 @@ class Runtime(Protocol):
         explored: every read that decides anything must be a step.
         quick: live and nobody listens; fused fast paths may be taken under `mutex`.
         mutex: the lock that makes live steps indivisible (also present, unused, elsewhere).
+        interrupts: handlers may start between any two steps.
         clock: the virtual clock of an explored run, else None.
         extras: objects that exist once in a runtime, by name.
     """
@@ -265,6 +272,7 @@ class Runtime(Protocol):
     explored: bool
     quick: bool
     mutex: Any
+    interrupts: bool
     clock: Any
     extras: dict[str, Any]
 

@@ -25,15 +25,14 @@ from dmabuf.rt.ambient import use
 from dmabuf.rt.api import READ, WRITE, Instrument, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Carrier, best_carrier
 from dmabuf.rt.clock import VirtualClock
+from dmabuf.rt.explored_task import ExploredTask, Names
 
 __all__ = [
     "INTERRUPT",
     "MAX_TASKS",
     "TIMEOUT",
     "End",
-    "ExploredTask",
     "FirstEnabled",
-    "Names",
     "Strategy",
     "Tasks",
     "task_of",
@@ -52,6 +51,13 @@ MAX_OPTIONS = 200
 CLOCK_NOW = Op("clock.now", access=READ, says="reads the clock")
 CLOCK_ARM = Op("clock.arm", access=READ, says="arms a timeout")
 SPAWN = Op("task.spawn", says="starts {}")
+
+
+def _make_pending(target: ExploredTask, _task: Task) -> None:
+    target.signal_pending = True
+
+
+MAKE_PENDING = Op("task.interrupt", action=_make_pending, says="makes a signal pending for {}")
 
 Footprint = tuple[int, ...]
 """Touched objects as numbers: twice the object's number, plus one where it is changed."""
@@ -76,59 +82,6 @@ class End(enum.Enum):
     """A broken rule was recorded."""
     RAISED = "raised"
     """A task raised."""
-
-
-class Names:
-    """Numbers for keys: the same key has the same number in all executions of a search."""
-
-    __slots__ = ("_numbers",)
-
-    def __init__(self) -> None:
-        self._numbers: dict[tuple[Any, ...], int] = {}
-
-    def number(self, key: tuple[Any, ...]) -> int:
-        """The number of a key, given out when first asked for."""
-        return self._numbers.setdefault(key, len(self._numbers))
-
-
-class ExploredTask(Task):
-    """A task and the step that it has announced."""
-
-    __slots__ = (
-        "deadline",
-        "finished",
-        "interruptible",
-        "interrupts",
-        "number",
-        "obj",
-        "op",
-        "options",
-        "ordinal",
-        "outcome",
-        "refusals",
-        "spawner",
-        "starting",
-        "unwind",
-    )
-
-    def __init__(
-        self, runtime: Tasks, name: str, kind: Kind, key: tuple[int, ...], cpu: int | None
-    ) -> None:
-        super().__init__(runtime, name, kind, key=key, cpu=cpu)
-        self.number = runtime.names.number(("task", *key))
-        self.ordinal = -1
-        self.op: Op | None = None
-        self.obj: Any = None
-        self.deadline: int | None = None
-        self.interruptible = False
-        self.options: Callable[[ExploredTask], list[int]] | int = 0
-        self.outcome = Outcome.DONE
-        self.starting = True
-        self.finished = False
-        self.unwind = False
-        self.refusals = 0
-        self.spawner: ExploredTask | None = None
-        self.interrupts: int | None = None
 
 
 class Strategy(Protocol):
@@ -189,12 +142,19 @@ class Tasks:
         self._labels: dict[int, str] = {}
         self._services: dict[str, ExploredTask] = {}
         self._in_body = True
+        self._only_reads = False
         self._cpus: dict[int, ExploredTask] = {}
         self._pinned: dict[int, list[ExploredTask]] = {}
-        self.may_interrupt = False
-        self._body = ExploredTask(self, "design", Kind.KTHREAD, (), None)
+        self.interrupts = False
+        self._body = self._make_task("design", Kind.KTHREAD, (), None)
         self._current = self._body
         self.adopt(self.clock, "clock")
+
+    def _make_task(
+        self, name: str, kind: Kind, key: tuple[int, ...], cpu: int | None
+    ) -> ExploredTask:
+        number = self.names.number(("task", *key))
+        return ExploredTask(self, name, kind, key=key, number=number, cpu=cpu)
 
     # -- running -------------------------------------------------------------------------------
 
@@ -359,13 +319,20 @@ class Tasks:
             touched = tuple([(numbers[id(o)] << 1) | mode for o, mode in op.touches(obj, task)])
         if task.deadline is not None:
             touched += (self._numbers[id(self.clock)] << 1,)
-        if self.may_interrupt or task.cpu is not None:
+        if task.interruptible or task.fresh:
+            touched += (self._numbers[id(task)] << 1,)
+            task.fresh = False
+        if self.interrupts or task.cpu is not None:
             return self._with_cpu(task, touched)
         return touched
 
     def _with_cpu(self, task: ExploredTask, touched: Footprint) -> Footprint:
         """Steps of a CPU that handlers may take, or that tasks share, depend on that CPU."""
-        if task.kind is Kind.IRQ or not (self.may_interrupt or task.cpu is not None):
+        if task.kind is Kind.IRQ:
+            if task.interrupts is None:
+                return touched
+            return (*touched, (self._cpu_number(task.interrupts) << 1) | WRITE)
+        if not self.interrupts and task.cpu is None:
             return touched
         shared = WRITE if task.cpu is not None else READ
         return (*touched, (self._cpu_number(self.cpu_of(task)) << 1) | shared)
@@ -454,8 +421,21 @@ class Tasks:
     def _step_in_body(self, op: Op, obj: Any, task: ExploredTask) -> Outcome:
         if not op.guard(obj, task):
             raise DesignError(f"the design's own body would wait for {self.label(obj)}; only tasks may")
+        if self._only_reads and any(mode for _obj, mode in op.footprint(obj, task)):
+            raise DesignError("a condition that changes something cannot be evaluated")
         task.value = op.action(obj, task)
         return Outcome.DONE
+
+    def evaluate(self, condition: Callable[[], object]) -> bool:
+        """Is a waiter's condition true now? Outside any step, so it may only read."""
+        before = self._in_body
+        self._in_body = self._only_reads = True
+        try:
+            return bool(condition())
+        except (DesignError, ContractViolation, Unwind):
+            return False
+        finally:
+            self._in_body, self._only_reads = before, False
 
     def choose(self, op: Op, options: int, /) -> int:
         """A choice of the environment: every number below `options` is explored."""
@@ -487,12 +467,13 @@ class Tasks:
         if len(self.tasks) >= MAX_TASKS:
             self.report("DF005", f"more than {MAX_TASKS} tasks: does the design spawn without end?")
         parent.created += 1
-        task = ExploredTask(self, name, kind, (*parent.key, parent.created), cpu)
+        task = self._make_task(name, kind, (*parent.key, parent.created), cpu)
         task.idle = idle
         self.adopt(task, name)
         if not self._in_body:
             self.step(SPAWN, task)
             task.spawner = parent
+            task.fresh = True
         if cpu is not None and kind is not Kind.IRQ:
             self._pinned.setdefault(cpu, []).append(task)
         task.ordinal = len(self.tasks)
@@ -514,7 +495,7 @@ class Tasks:
 
     def interrupt(self, task: Task) -> None:
         """Make a signal pending for `task`."""
-        task.signal_pending = True
+        self.step(MAKE_PENDING, task)
 
     def wake(self, *objects: Any) -> None:
         """Guards are looked at before every decision, so there is nothing to do."""

@@ -59,6 +59,7 @@ class Threads:
     """
 
     explored = False
+    interrupts = False
     clock = None
 
     def __init__(self) -> None:

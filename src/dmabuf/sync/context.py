@@ -12,13 +12,13 @@ These are contexts that record; judging what they record is the validator's busi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
-from dmabuf.rt.api import READ, Op, Runtime, Scope, Task
+from dmabuf.rt.api import Op, Runtime, Scope, Task
 
 __all__ = [
     "begin_signalling",
@@ -32,10 +32,6 @@ __all__ = [
     "signalling",
     "warn_on",
 ]
-
-BEGIN_SIGNALLING = Op("signalling.begin", access=READ, says="begins a signalling section")
-END_SIGNALLING = Op("signalling.end", access=READ, says="ends a signalling section")
-
 
 @kernel("might_sleep", context="process")
 def might_sleep(what: str, *, code: str = "DF003", runtime: Runtime | None = None) -> None:
@@ -91,7 +87,7 @@ def end_signalling(cookie: bool, runtime: Runtime | None = None) -> None:
 
 @contextmanager
 @no_kernel("the pair dma_fence_begin_signalling/_end_signalling as a with-block")
-def signalling() -> Iterator[None]:
+def signalling() -> Generator[None]:
     """Code on the way to a fence's signal, from publication to signal."""
     runtime = ambient()
     cookie = begin_signalling(runtime)
@@ -102,7 +98,7 @@ def signalling() -> Iterator[None]:
 
 
 @contextmanager
-def _scope(added: Scope) -> Iterator[None]:
+def _scope(added: Scope) -> Generator[None]:
     task = ambient().current()
     before = task.scope
     task.scope = before | added
@@ -130,12 +126,26 @@ def memalloc_noio() -> Any:
     return _scope(Scope.NOIO)
 
 
+def _irqs_off(_obj: Any, task: Task) -> None:
+    task.irqs_off += 1
+
+
+IRQ_SAVE = Op("irq.save", action=_irqs_off, says="turns interrupts off")
+
+
 @contextmanager
 @kernel("local_irq_save", "local_irq_restore")
-def local_irq_save() -> Iterator[None]:
-    """Interrupts are off on this task's CPU inside. Live this is bookkeeping."""
-    task = ambient().current()
-    task.irqs_off += 1
+def local_irq_save() -> Generator[None]:
+    """Interrupts are off on this task's CPU inside. Live this is bookkeeping.
+
+    Where handlers may start between steps this is a step, as one may start just before it.
+    """
+    rt = ambient()
+    task = rt.current()
+    if rt.interrupts:
+        rt.step(IRQ_SAVE, task)
+    else:
+        task.irqs_off += 1
     try:
         yield
     finally:
@@ -144,7 +154,7 @@ def local_irq_save() -> Iterator[None]:
 
 @contextmanager
 @no_kernel("the kernel knows its idle threads by name; a design says it")
-def idle() -> Iterator[None]:
+def idle() -> Generator[None]:
     """Inside, this task waits for work that nobody owes (worker, kswapd, irq line)."""
     task = ambient().current()
     before = task.idle

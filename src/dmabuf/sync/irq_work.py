@@ -64,7 +64,11 @@ def _is_idle(work: IrqWork, _task: Task) -> bool:
 
 
 QUEUE = Op(
-    "irq_work.queue", action=_queue, touches=lambda w, _t: ((w, WRITE), (w.line, WRITE)), says="queues {}"
+    "irq_work.queue",
+    action=_queue,
+    touches=lambda work, _task: ((work, WRITE), (work.line, WRITE)),
+    wakes=True,
+    says="queues {}",
 )
 TAKE = Op(
     "irq_work.take",

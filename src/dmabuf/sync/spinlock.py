@@ -10,7 +10,7 @@ Mirrors: include/linux/spinlock.h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,7 +54,23 @@ def _try_touches(lock: SpinLock, _task: Task) -> tuple[tuple[Any, int], ...]:
     return ((lock, READ if lock.owner is not None else WRITE),)
 
 
+def _take_irqs_off(lock: SpinLock, task: Task) -> None:
+    take_spinning(lock, task)
+    task.irqs_off += 1
+
+
+def _release_irqs_on(lock: SpinLock, task: Task) -> Task | None:
+    task.irqs_off -= 1
+    return release_spinning(lock, task)
+
+
 SPIN_LOCK = Op("spinlock.lock", guard=_is_free, action=take_spinning, says="locks {}")
+SPIN_LOCK_IRQ = Op(
+    "spinlock.lock_irqsave", guard=_is_free, action=_take_irqs_off, says="locks {}, irqs off"
+)
+SPIN_UNLOCK_IRQ = Op(
+    "spinlock.unlock_irqrestore", action=_release_irqs_on, says="unlocks {}, irqs as before"
+)
 SPIN_TRYLOCK = Op("spinlock.trylock", action=_try, touches=_try_touches, says="tries to lock {}")
 SPIN_UNLOCK = Op("spinlock.unlock", action=release_spinning, says="unlocks {}")
 
@@ -86,11 +102,7 @@ class SpinLock:
         Raises:
             ContractViolation: DF004, the task owns it already.
         """
-        rt = self.rt
-        task = rt.current()
-        if self.owner is task:
-            rt.report("DF004", f"{task.name} locks {rt.label(self)}, which it holds already")
-        rt.step(SPIN_LOCK, self)
+        self._lock(SPIN_LOCK)
 
     @kernel("spin_trylock")
     def trylock(self) -> bool:
@@ -101,8 +113,18 @@ class SpinLock:
     @kernel("spin_unlock")
     def unlock(self) -> None:
         """Free the lock. Raises ContractViolation (DF004) unless the task owns it."""
+        self._unlock(SPIN_UNLOCK)
+
+    def _lock(self, op: Op) -> None:
         rt = self.rt
-        rt.step(SPIN_UNLOCK, self)
+        task = rt.current()
+        if self.owner is task:
+            rt.report("DF004", f"{task.name} locks {rt.label(self)}, which it holds already")
+        rt.step(op, self)
+
+    def _unlock(self, op: Op) -> None:
+        rt = self.rt
+        rt.step(op, self)
         task = rt.current()
         if task.value is not task:
             holder = task.value
@@ -111,18 +133,13 @@ class SpinLock:
 
     @contextmanager
     @kernel("spin_lock_irqsave", "spin_unlock_irqrestore", "spin_lock_irq", "spin_unlock_irq")
-    def irqsave(self) -> Iterator[SpinLock]:
+    def irqsave(self) -> Generator[SpinLock]:
         """Hold the lock with interrupts off on this CPU; restores what was. Context: any."""
-        task = self.rt.current()
-        task.irqs_off += 1
+        self._lock(SPIN_LOCK_IRQ)
         try:
-            self.lock()
-            try:
-                yield self
-            finally:
-                self.unlock()
+            yield self
         finally:
-            task.irqs_off -= 1
+            self._unlock(SPIN_UNLOCK_IRQ)
 
     @kernel("spin_is_locked")
     def is_locked(self) -> bool:

@@ -62,7 +62,7 @@ def _wake(queue: WaitQueue, task: Task) -> int:
 PREPARE = Op("waitqueue.prepare", action=_prepare, says="queues on {}")
 SCHEDULE = Op("waitqueue.wait", guard=_is_woken, action=_leave, says="sleeps on {}")
 FINISH = Op("waitqueue.finish", action=_finish, says="leaves {}")
-WAKE = Op("waitqueue.wake", action=_wake, says="wakes {}")
+WAKE = Op("waitqueue.wake", action=_wake, wakes=True, says="wakes {}")
 
 _EVERYBODY = 1 << 31
 
@@ -77,15 +77,17 @@ class WaitQueue:
 
     Attributes:
         entries: who is queued, in order; True for exclusive waiters.
+        conditions: what those in `wait_event` wait for.
         wakeups: how many wake-ups there were, also with nobody there.
     """
 
-    __slots__ = ("__weakref__", "entries", "name", "rt", "wakeups", "woken")
+    __slots__ = ("__weakref__", "conditions", "entries", "name", "rt", "wakeups", "woken")
 
     def __init__(self, name: str = "", *, rt: Runtime | None = None) -> None:
         self.name = name or "waitqueue"
         self.entries: dict[Task, bool] = {}
         self.woken: set[Task] = set()
+        self.conditions: dict[Task, Callable[[], object]] = {}
         self.wakeups = 0
         self.rt = rt or ambient()
         self.rt.adopt(self, name)
@@ -114,6 +116,8 @@ class WaitQueue:
         if condition():
             return True
         deadline = None if timeout is None else rt.now() + to_ns(timeout)
+        task = rt.current()
+        self.conditions[task] = condition
         try:
             while True:
                 self.prepare_to_wait(exclusive=exclusive)
@@ -125,6 +129,7 @@ class WaitQueue:
                 if outcome is Outcome.TIMED_OUT:
                     return bool(condition())
         finally:
+            self.conditions.pop(task, None)
             self.finish_wait()
 
     @kernel("wait_event_interruptible", context="process")

@@ -1,0 +1,1 @@
+"""Which schedule next: search, diagnosis and explanation of driver designs."""

@@ -1,0 +1,214 @@
+"""From a state of rest to the rule it breaks: follow who waits for whom.
+
+A fence has no holder. Its possible signallers are the tasks that signalled it in any explored
+run, so a diagnosis is made when the search has ended. From each pending fence the chain goes to
+its signallers, from a blocked one to whoever could end that wait, and so on until it closes,
+leaves the kernel (userspace, hung hardware) or ends at a task that has gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dmabuf.codes import PRECEDENCE, implied_by
+from dmabuf.explore.snapshot import Blocked, Snapshot
+from dmabuf.rt.api import Kind
+
+__all__ = ["Diagnosis", "Wakers", "diagnose"]
+
+Wakers = Mapping[int, set[int]]
+"""By object number: the tasks that ended a wait on it in some explored run."""
+
+_RANK = {code: rank for rank, code in enumerate(PRECEDENCE)}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The leading rule, what follows from it, one sentence, and the tasks of the chain."""
+
+    code: str
+    message: str
+    chain: tuple[int, ...]
+    implied: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """One link of the chain: `task` waits for an object; `via` is lock, fence, event or irq."""
+
+    task: int
+    via: str
+    label: str
+
+
+def diagnose(snapshot: Snapshot, wakers: Wakers) -> Diagnosis:
+    """What is wrong in a bad state of rest; the most specific rule leads."""
+    finder = _Finder(snapshot, wakers)
+    found = [finder.of_fence(fence) for fence in snapshot.pending]
+    found += [finder.of_task(task, ()) for task in snapshot.owed]
+    lead = min(found, key=lambda one: (_RANK[one.code], len(one.chain), one.message))
+    applies = {one.code for one in found}
+    if snapshot.pending:
+        applies.add("DF101")
+    if finder.closed:
+        applies.add("DF001")
+    implied = tuple(sorted((applies & implied_by(lead.code)) - {lead.code}))
+    return Diagnosis(lead.code, lead.message, lead.chain, implied)
+
+
+class _Finder:
+    """One walk through a snapshot."""
+
+    def __init__(self, snapshot: Snapshot, wakers: Wakers) -> None:
+        self.state = snapshot
+        self.wakers = wakers
+        self.closed = False
+
+    def of_fence(self, fence: int) -> Diagnosis:
+        """Why a published fence stays pending."""
+        label = self.label(fence)
+        signallers = sorted(self.wakers.get(fence, ()))
+        if not signallers:
+            message = f"nobody signals fence {label}, which others may see, in any explored run"
+            return Diagnosis("DF101", message, ())
+        reasons = [self._not_signalled(task, label) for task in signallers]
+        return min(reasons, key=lambda one: (_RANK[one.code], len(one.chain)))
+
+    def _not_signalled(self, task: int, label: str) -> Diagnosis:
+        state, name = self.state, self.name(task)
+        kind = state.kinds.get(task, Kind.KTHREAD)
+        if task in state.blocked:
+            return self.of_task(task, (), fence=label)
+        if kind is Kind.USER:
+            message = f"fence {label} is signalled by userspace task {name} only, which may stop for ever"
+            return Diagnosis("DF101", message, (task,))
+        if task in state.stopped:
+            message = f"{name} may hang, and nothing else signals fence {label} then"
+            return Diagnosis("DF101", message, (task,))
+        if task in state.names:
+            message = f"{name} ended without signalling fence {label}, which others may see"
+            return Diagnosis("DF109", message, (task,))
+        message = f"{name}, which would signal fence {label}, was never started"
+        return Diagnosis("DF101", message, ())
+
+    def of_task(self, task: int, path: tuple[_Edge, ...], *, fence: str = "") -> Diagnosis:
+        """Why a blocked task stays blocked; `path` is the chain that led here."""
+        if any(edge.task == task for edge in path):
+            self.closed = True
+            start = next(i for i, edge in enumerate(path) if edge.task == task)
+            return self._cycle(path[start:], path, fence)
+        entry = self.state.blocked.get(task)
+        if entry is None:
+            return self._dead_end(task, path, fence)
+        if entry.interrupted_by is not None:
+            edge = _Edge(task, "irq", f"its CPU, which {self.name(entry.interrupted_by)} took")
+            return self.of_task(entry.interrupted_by, (*path, edge), fence=fence)
+        if entry.owner is not None:
+            edge = _Edge(task, "lock", entry.label)
+            return self.of_task(entry.owner, (*path, edge), fence=fence)
+        return self._of_event(entry, path, fence)
+
+    def _of_event(self, entry: Blocked, path: tuple[_Edge, ...], fence: str) -> Diagnosis:
+        task = entry.task
+        chain = (*(edge.task for edge in path), task)
+        if entry.lost:
+            message = (
+                f"{self.name(task)} sleeps on {entry.label} although its wake-up has come: "
+                "it came after the condition was tested and before the task was queued"
+            )
+            return Diagnosis("DF002", message, chain)
+        via = "fence" if entry.fences else "event"
+        edge = _Edge(task, via, entry.label)
+        objects = entry.fences or (entry.obj,)
+        wakers = sorted({waker for obj in objects for waker in self.wakers.get(obj, ())})
+        if not wakers:
+            return self._no_waker(entry, (*path, edge), fence)
+        found = [self.of_task(waker, (*path, edge), fence=fence) for waker in wakers]
+        return min(found, key=lambda one: (_RANK[one.code], len(one.chain)))
+
+    def _cycle(
+        self, cycle: tuple[_Edge, ...], path: tuple[_Edge, ...], fence: str
+    ) -> Diagnosis:
+        vias = {edge.via for edge in cycle}
+        chain = tuple(dict.fromkeys(edge.task for edge in path))
+        if "irq" in vias:
+            lock = next((edge.label for edge in cycle if edge.via == "lock"), "a lock")
+            message = f"a handler spins for {lock}, which the task that it interrupted holds"
+            return Diagnosis("DF003", message, chain)
+        if "fence" in vias and "lock" in vias:
+            return Diagnosis("DF202", self._held_across(cycle), chain)
+        if "fence" in vias:
+            return Diagnosis("DF108", self._needs_itself(cycle), chain)
+        if fence and "event" in vias:
+            message = f"on the way to the signal of fence {fence}: {self._in_words(cycle)}"
+            return Diagnosis("DF108", message, chain)
+        return Diagnosis("DF001", self._in_words(cycle), chain)
+
+    def _held_across(self, cycle: tuple[_Edge, ...]) -> str:
+        """The sentence of DF202: who holds which lock while it waits for which fence."""
+        at = next(i for i, edge in enumerate(cycle) if edge.via == "fence")
+        turned = cycle[at:] + cycle[:at]
+        waits, locks = turned[0], [edge for edge in turned if edge.via == "lock"]
+        lock = locks[-1]
+        return (
+            f"{self.name(waits.task)} holds {lock.label} while it waits for {waits.label}; "
+            f"{self.name(lock.task)} needs {lock.label} on the way to that signal"
+        )
+
+    def _needs_itself(self, cycle: tuple[_Edge, ...]) -> str:
+        if len(cycle) == 1:
+            edge = cycle[0]
+            return f"{self.name(edge.task)} waits for {edge.label}, which it would signal itself"
+        return "each waits for what the next would signal: " + self._in_words(cycle)
+
+    def _in_words(self, cycle: tuple[_Edge, ...]) -> str:
+        return ", ".join(f"{self.name(edge.task)} waits for {edge.label}" for edge in cycle)
+
+    def _dead_end(self, task: int, path: tuple[_Edge, ...], fence: str) -> Diagnosis:
+        """The chain ends at a task that is not blocked: it has ended, or may stop."""
+        edge = path[-1]
+        chain = tuple(dict.fromkeys([*(e.task for e in path), task]))
+        waiter, name = self.name(edge.task), self.name(task)
+        if edge.via == "lock":
+            if task in self.state.finished:
+                return Diagnosis("DF004", f"{name} ended while it held {edge.label}", chain)
+            return Diagnosis("DF108" if fence else "DF001", self._stops_holding(edge, task), chain)
+        on_the_way = f" on the way to the signal of fence {fence}" if fence else ""
+        kind = self.state.kinds.get(task)
+        if task in self.state.stopped and kind is Kind.HARDWARE:
+            message = f"{waiter} waits for {edge.label}{on_the_way}; {name} may hang"
+            return Diagnosis("DF101" if fence else "DF001", message, chain)
+        if kind is Kind.USER:
+            message = f"{waiter} waits for {edge.label}{on_the_way}, which userspace task {name} controls"
+            return Diagnosis("DF108" if fence else "DF001", message, chain)
+        if edge.via == "fence":
+            message = f"{name} ended without signalling {edge.label}, which {waiter} waits for"
+            return Diagnosis("DF109", message, chain)
+        message = f"{waiter} waits for {edge.label}{on_the_way}, but {name} has done all it does"
+        return Diagnosis("DF108" if fence else "DF001", message, chain)
+
+    def _stops_holding(self, edge: _Edge, task: int) -> str:
+        return (
+            f"{self.name(task)} may stop while it holds {edge.label}, which "
+            f"{self.name(edge.task)} waits for (kernel code belongs inside machine.syscall())"
+        )
+
+    def _no_waker(self, entry: Blocked, path: tuple[_Edge, ...], fence: str) -> Diagnosis:
+        chain = tuple(dict.fromkeys(edge.task for edge in path))
+        waiter = self.name(entry.task)
+        if entry.fences:
+            message = f"{waiter} waits for {entry.label}, which nobody signals in any explored run"
+            return Diagnosis("DF101", message, chain)
+        message = f"{waiter} waits for {entry.label}, and nobody ends that wait in any explored run"
+        if fence:
+            return Diagnosis("DF108", f"on the way to the signal of fence {fence}, {message}", chain)
+        return Diagnosis("DF001", message, chain)
+
+    def name(self, task: int) -> str:
+        """A task's name."""
+        return self.state.names.get(task, "a task that was not started")
+
+    def label(self, obj: int) -> str:
+        """An object's name."""
+        return self.state.labels.get(obj, "?")

@@ -1,0 +1,265 @@
+"""Run a design again and again until its schedules are exhausted or the budget is.
+
+The search collects what came to rest badly (snapshots, by what they mean), what was reported,
+who raised, and who ended waits on which object; it does not judge.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dmabuf.explore.shrink import Event, fewest_switches, switches_of
+from dmabuf.explore.snapshot import Snapshot, take_snapshot
+from dmabuf.explore.strategies.dfs import DepthFirst
+from dmabuf.machine import Design, Machine
+from dmabuf.rt.api import OPS
+from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
+from dmabuf.rt.explored_task import Names
+from dmabuf.rt.tasks import Tasks
+
+__all__ = ["Budget", "Case", "Progress", "Search", "carrier_named"]
+
+_TELL_EVERY_S = 0.1
+_COLLECT_EVERY = 256
+_MAX_CASES = 1000
+_MAX_EVENTS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a search may use.
+
+    Attributes:
+        seconds: of wall time; None for no limit.
+        executions: complete, cut or abandoned; None for no limit.
+        steps_per_execution: a longer execution is cut.
+    """
+
+    seconds: float | None = 30.0
+    executions: int | None = None
+    steps_per_execution: int = 2000
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a search stands."""
+
+    executions: int
+    steps: int
+    depth: int
+    findings: int
+    seconds: float
+    phase: str = "depth first"
+
+
+@dataclass(slots=True)
+class Case:
+    """One way in which an execution went wrong, and the simplest schedule seen for it.
+
+    Exactly one of `snapshot`, `report` and `failure` says what it is.
+    """
+
+    key: Any
+    moves: list[tuple[int, int]]
+    switches: int
+    snapshot: Snapshot | None = None
+    report: tuple[str, str, str] | None = None
+    failure: tuple[str, BaseException] | None = None
+    exact: bool = True
+
+
+@dataclass(slots=True)
+class Search:
+    """The state of a search; `run` does it.
+
+    Attributes:
+        cases: what went wrong, by what it means.
+        wakers: by object number, the tasks that ended a wait on it in some run.
+        assumed: traits of the design that the answer depends on.
+        limit: which limit ended the search; empty if all schedules were run.
+    """
+
+    design: Design
+    budget: Budget = field(default_factory=Budget)
+    seed: int = 0
+    carrier: str = ""
+    sleep: bool = True
+    progress: Callable[[Progress], None] | None = None
+    cases: dict[Any, Case] = field(default_factory=dict)
+    wakers: dict[int, set[int]] = field(default_factory=dict)
+    traits: set[str] = field(default_factory=set)
+    executions: int = 0
+    asleep: int = 0
+    cut: int = 0
+    steps: int = 0
+    replayed: int = 0
+    limit: str = ""
+    seconds: float = 0.0
+    names: Names = field(default_factory=Names)
+    on_complete: Callable[[Tasks, DepthFirst], None] | None = None
+    _strategy: DepthFirst = field(init=False)
+    _waking: frozenset[str] = field(init=False)
+    _touched: dict[int, set[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._strategy = DepthFirst(
+            sleep=self.sleep,
+            seed=self.seed,
+            limit=self.budget.steps_per_execution,
+            at_rest=self._at_rest,
+        )
+        self._waking = frozenset(name for name, op in OPS.items() if op.wakes)
+        self._touched = {}
+
+    def run(self) -> Search:
+        """Explore until exhausted or out of budget; returns itself."""
+        started = time.monotonic()
+        told = started
+        strategy = self._strategy
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            self._execute(repeat=False)
+            self._verify_first()
+            while not self.limit and strategy.diverged is None and strategy.backtrack():
+                self._execute(repeat=False)
+                now = time.monotonic()
+                if now - told > _TELL_EVERY_S:
+                    told = now
+                    self._tell(now - started)
+                self._check_budget(now - started)
+                if self._made % _COLLECT_EVERY == 0:
+                    gc.collect()
+        finally:
+            if collecting:
+                gc.enable()
+            self.seconds = time.monotonic() - started
+        if self.cut and not self.limit:
+            self.limit = f"{self.budget.steps_per_execution} steps in one execution"
+        return self
+
+    @property
+    def _made(self) -> int:
+        return self.executions + self.asleep + self.cut
+
+    def _check_budget(self, seconds: float) -> None:
+        budget = self.budget
+        if budget.seconds is not None and seconds > budget.seconds:
+            self.limit = f"{budget.seconds:g} s"
+        elif budget.executions is not None and self._made >= budget.executions:
+            self.limit = f"{budget.executions} executions"
+
+    def _tell(self, seconds: float) -> None:
+        if self.progress is not None:
+            depth = len(self._strategy.path)
+            self.progress(
+                Progress(self.executions, self.steps, depth, len(self.cases), seconds)
+            )
+
+    def _verify_first(self) -> None:
+        """Run the first schedule twice: a design that differs then is not deterministic."""
+        if self._strategy.path:
+            counted = (self.executions, self.asleep, self.cut, self.steps, self.replayed)
+            self._execute(repeat=True)
+            self.executions, self.asleep, self.cut, self.steps, self.replayed = counted
+
+    def _execute(self, *, repeat: bool) -> None:
+        strategy = self._strategy
+        strategy.begin(repeat=repeat)
+        self._touched = {}
+        rt = Tasks(strategy, names=self.names, carrier=carrier_named(self.carrier))
+        rt.run(lambda runtime: self.design(Machine(runtime)))
+        self._count(rt)
+        self._learn_wakers()
+        if strategy.diverged is not None:
+            self._add_divergence(rt)
+        elif rt.failure is not None:
+            self._add_failure(rt)
+        elif rt.reports:
+            code, message, task = rt.reports[0]
+            self._add(rt, ("report", code, message), report=(code, message, task.name))
+        elif self.on_complete is not None and not strategy.fell_asleep and not strategy.was_cut:
+            self.on_complete(rt, strategy)
+
+    def _count(self, rt: Tasks) -> None:
+        strategy = self._strategy
+        made = len(strategy.path)
+        repeated = min(max(strategy.replayed - 1, 0), made)
+        self.replayed += repeated
+        self.steps += made - repeated
+        if strategy.fell_asleep:
+            self.asleep += 1
+        elif strategy.was_cut:
+            self.cut += 1
+        else:
+            self.executions += 1
+        for task in rt.tasks:
+            if task.kind.value == "hardware":
+                self.traits.add("hangs" if not task.reliable else f"reliable {task.name}")
+            elif task.kind.value in ("user", "irq"):
+                self.traits.add(task.kind.value)
+        if rt.clock.now():
+            self.traits.add("timeouts")
+
+    def _learn_wakers(self) -> None:
+        for node in self._strategy.path[max(self._strategy.replayed - 1, 0) :]:
+            if node.step[0] in self._waking:
+                self.wakers.setdefault(node.step[1] >> 1, set()).add(node.chosen // 256)
+
+    # -- what went wrong -----------------------------------------------------------------------
+
+    def _at_rest(self, rt: Tasks, enabled: list[int]) -> None:
+        touched: dict[int, set[int]] = {}
+        for node in self._strategy.path:
+            for number in node.footprint:
+                touched.setdefault(number >> 1, set()).add(node.chosen // 256)
+        snapshot = take_snapshot(rt, enabled, touched)
+        if snapshot.is_bad:
+            self._add(rt, ("rest", snapshot.key), snapshot=snapshot)
+
+    def _add_failure(self, rt: Tasks) -> None:
+        assert rt.failure is not None
+        task, error = rt.failure
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        where = [(frame.filename, frame.lineno) for frame in last]
+        key = ("failure", task.name, type(error).__name__, str(where))
+        self._add(rt, key, failure=(task.name, error))
+
+    def _add_divergence(self, rt: Tasks) -> None:
+        assert self._strategy.diverged is not None
+        step, expected, got = self._strategy.diverged
+        message = (
+            f"the same schedule went another way when it was run again: step {step + 1} was "
+            f"{expected[0]}, then {got[0] if got != expected else 'the same on another object'}"
+        )
+        task = rt.tasks[0].name if rt.tasks else "design"
+        self._add(rt, ("diverged",), report=("DF005", message, task))
+
+    def _add(self, rt: Tasks, key: Any, **what: Any) -> None:
+        """Keep a case, or a simpler schedule of a known one."""
+        known = self.cases.get(key)
+        if known is None and len(self.cases) >= _MAX_CASES:
+            return
+        ordinals = {task.number: task.ordinal for task in rt.tasks}
+        events = [Event(n.chosen // 256, n.chosen, n.footprint) for n in self._strategy.path]
+        below = known.switches if known is not None else None
+        exact = len(events) <= _MAX_EVENTS
+        best = fewest_switches(events, below) if exact else None
+        if best is None:
+            if known is not None:
+                return
+            best, exact = events, False
+        moves = [(ordinals[event.task], event.transition % 256) for event in best]
+        self.cases[key] = Case(key, moves, switches_of(best), exact=exact, **what)
+
+
+def carrier_named(name: str) -> Carrier:
+    """The carrier of that name ("greenlet", "threads"); without one the best there is."""
+    if name == "threads" or (not name and not has_greenlet()):
+        return Baton()
+    return Greenlets()

@@ -1,0 +1,165 @@
+"""The state in which an execution came to rest: who is blocked on what, which fences are pending.
+
+A snapshot is taken where nothing is possible any more, or only steps of tasks that may stop
+there for ever (userspace, hardware that hangs). It is plain data; `diagnose` says what it means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dmabuf.core.fence import Fence
+from dmabuf.core.fence_steps import PUBLISHED, State, is_flagged
+from dmabuf.core.fence_steps import WAIT as FENCE_WAIT
+from dmabuf.core.fence_wait import SLEEP as ANY_SLEEP
+from dmabuf.rt.api import Kind
+from dmabuf.sync.waitqueue import SCHEDULE, WaitQueue
+
+if TYPE_CHECKING:
+    from dmabuf.rt.explored_task import ExploredTask
+    from dmabuf.rt.tasks import Tasks
+
+__all__ = ["Blocked", "Snapshot", "take_snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """One task that gets no further.
+
+    Attributes:
+        op: the operation it waits in.
+        obj: number of the awaited object; `label` names it.
+        owner: number of the task that holds it, if it is a lock that somebody holds.
+        fences: numbers of the fences awaited, if it is a wait for fences.
+        lost: a wake-up came, but before it was queued.
+        interrupted_by: number of the handler that keeps its CPU.
+    """
+
+    task: int
+    op: str
+    obj: int
+    label: str
+    owner: int | None = None
+    fences: tuple[int, ...] = ()
+    lost: bool = False
+    interrupted_by: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state of rest.
+
+    Attributes:
+        blocked: by task number.
+        stopped: tasks that could move, but may stop here for ever.
+        finished: tasks that have ended.
+        pending: numbers of published fences that are not signalled.
+        holds: by task number, the numbers of the locks it holds.
+    """
+
+    blocked: dict[int, Blocked]
+    stopped: tuple[int, ...]
+    finished: tuple[int, ...]
+    pending: tuple[int, ...]
+    holds: dict[int, tuple[int, ...]]
+    names: dict[int, str]
+    kinds: dict[int, Kind]
+    labels: dict[int, str]
+    owed: tuple[int, ...]
+    """Tasks whose being blocked is itself wrong: kernel tasks that are not idle."""
+
+    @property
+    def is_bad(self) -> bool:
+        """Is anything owed that will never come?"""
+        return bool(self.pending or self.owed)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for snapshots that mean the same."""
+        waits = tuple(sorted((b.task, b.op, b.obj, b.lost) for b in self.blocked.values()))
+        return waits, self.stopped, tuple(sorted(self.finished)), self.pending
+
+
+def take_snapshot(rt: Tasks, enabled: list[int], touched: dict[int, set[int]]) -> Snapshot:
+    """The runtime's state; `touched` says which tasks made steps on which object."""
+    can_move = {transition // 256 for transition in enabled}
+    blocked = {
+        task.number: _blocked(rt, task)
+        for task in rt.tasks
+        if task.op is not None and task.number not in can_move
+    }
+    pending = [(rt.number_of(f), f) for f in _pending(rt, touched)]
+    labels = {number: fence.name for number, fence in pending}
+    labels |= {entry.obj: entry.label for entry in blocked.values()}
+    return Snapshot(
+        blocked=blocked,
+        stopped=tuple(sorted(can_move)),
+        finished=tuple(task.number for task in rt.tasks if task.finished),
+        pending=tuple(number for number, _fence in pending),
+        holds={t.number: tuple(rt.number_of(lock) for lock in t.held) for t in rt.tasks if t.held},
+        names={task.number: task.name for task in rt.tasks},
+        kinds={task.number: task.kind for task in rt.tasks},
+        labels=labels | {rt.number_of(lock): rt.label(lock) for t in rt.tasks for lock in t.held},
+        owed=tuple(t.number for t in rt.tasks if t.number in blocked and _is_owed(t)),
+    )
+
+
+def _is_owed(task: ExploredTask) -> bool:
+    """Must this task not stay blocked for ever?"""
+    if task.kind is Kind.USER:
+        return task.in_kernel and bool(task.held)
+    return task.kind is not Kind.HARDWARE and not task.idle
+
+
+def _blocked(rt: Tasks, task: ExploredTask) -> Blocked:
+    op, obj = task.op, task.obj
+    assert op is not None
+    awaited = op.awaited(obj)
+    owner = getattr(awaited, "owner", None) if getattr(awaited, "is_lock", False) else None
+    handler = rt.cpu_owner(rt.cpu_of(task))
+    return Blocked(
+        task=task.number,
+        op=op.name,
+        obj=rt.number_of(awaited),
+        label=rt.label(awaited),
+        owner=owner.number if owner is not None else None,
+        fences=_fences(rt, task),
+        lost=op is SCHEDULE and _is_lost(rt, obj, task),
+        interrupted_by=handler.number if handler is not None and handler is not task else None,
+    )
+
+
+def _fences(rt: Tasks, task: ExploredTask) -> tuple[int, ...]:
+    if task.op is FENCE_WAIT:
+        return (rt.number_of(task.obj),)
+    if task.op is ANY_SLEEP:
+        return tuple(rt.number_of(fence) for fence in task.obj.fences)
+    return ()
+
+
+def _is_lost(rt: Tasks, queue: WaitQueue, task: ExploredTask) -> bool:
+    """Does it sleep although what it waits for is true, or was woken before it was queued?"""
+    condition = queue.conditions.get(task)
+    if condition is not None:
+        return rt.evaluate(condition)
+    return queue.wakeups > 0 and task not in queue.woken
+
+
+def _pending(rt: Tasks, touched: dict[int, set[int]]) -> list[Fence]:
+    """The fences that others know (or stand at a step on) and that are not signalled."""
+    found: list[Fence] = []
+    reached: dict[int, set[int]] = {}
+    for task in rt.tasks:
+        if task.op is not None:
+            for number in (*_fences(rt, task), rt.number_of(task.obj)):
+                reached.setdefault(number, set()).add(task.number)
+    for obj, creator in zip(rt.objects, rt.creators, strict=True):
+        if isinstance(obj, Fence) and not is_flagged(obj):
+            state = obj._state
+            published = isinstance(state, State) and state.flags & PUBLISHED
+            number = rt.number_of(obj)
+            known = touched.get(number, set()) | reached.get(number, set())
+            if published or known - {creator.number}:
+                found.append(obj)
+    return found

@@ -1,0 +1,1 @@
+"""Ways to pick the next transition. None of them knows what a fence is."""

@@ -1,0 +1,185 @@
+"""Depth-first search by replay, with sleep sets.
+
+After a transition has been explored from a state, it sleeps in the state's other branches until
+a dependent one is made: so of each class of executions that differ only in the order of
+independent steps exactly one runs to its end (P. Godefroid, "Partial-Order Methods for the
+Verification of Concurrent Systems", 1996, chapter 5). Every reachable state is still visited.
+
+With `sleep=False` this is the naive search that serves as an oracle.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dmabuf.explore.dependence import independent
+
+if TYPE_CHECKING:
+    from dmabuf.rt.explored_task import ExploredTask
+    from dmabuf.rt.tasks import Tasks
+
+__all__ = ["DepthFirst", "Node"]
+
+_PER_TASK = 256
+Footprint = tuple[int, ...]
+
+
+class Node:
+    """A state on the present path: what was possible, what was made, what is left to try."""
+
+    __slots__ = ("chosen", "done", "footprint", "sleep", "step", "todo")
+
+    def __init__(self, chosen: int, todo: list[int], sleep: dict[int, Footprint]) -> None:
+        self.chosen = chosen
+        self.todo = todo
+        self.sleep = sleep
+        self.done: dict[int, Footprint] = {}
+        self.footprint: Footprint = ()
+        self.step: tuple[str, int] = ("", -1)
+
+
+class DepthFirst:
+    """The strategy; `backtrack` moves on to the next execution, False when there is none.
+
+    Args:
+        sleep: use sleep sets (False: every schedule is run).
+        seed: order in which the tasks are tried; 0 is the order of their creation.
+        limit: an execution longer than this is cut.
+        at_rest: called where nothing is possible, or only steps of tasks that may stop there;
+            a true answer means that it was a finding, and the execution ends.
+
+    Attributes:
+        path: the nodes of the present execution.
+        replayed: how many of them were repeated from the execution before.
+        fell_asleep: the execution was abandoned, as an equivalent one was run before.
+        was_cut: the execution reached the limit.
+        diverged: (step number, expected, got) if a repeated step turned out different.
+    """
+
+    def __init__(
+        self,
+        *,
+        sleep: bool = True,
+        seed: int = 0,
+        limit: int = 2000,
+        at_rest: Callable[[Tasks, list[int]], object] | None = None,
+    ) -> None:
+        self.uses_sleep = sleep
+        self.seed = seed
+        self.limit = limit
+        self.at_rest = at_rest
+        self.path: list[Node] = []
+        self.replayed = 0
+        self.fell_asleep = False
+        self.was_cut = False
+        self.diverged: tuple[int, tuple[str, int], tuple[str, int]] | None = None
+        self._depth = 0
+
+    def begin(self, *, repeat: bool = False) -> None:
+        """A new execution starts; with `repeat` it is to be the same as the one before."""
+        self.replayed = len(self.path) + repeat
+        self.fell_asleep = self.was_cut = False
+        self._depth = 0
+
+    def pick(self, runtime: Tasks) -> int:
+        """The path's next transition, or a new one at its end; -1 ends the execution."""
+        if self._depth < len(self.path):
+            return self._repeat(runtime)
+        enabled = runtime.enabled()
+        if self.at_rest is not None and _all_may_stop(runtime, enabled):
+            self.at_rest(runtime, enabled)
+        if not enabled:
+            return -1
+        if self._depth >= self.limit:
+            self.was_cut = True
+            return -1
+        return self._extend(enabled)
+
+    def _repeat(self, runtime: Tasks) -> int:
+        node = self.path[self._depth]
+        task = runtime.by_number.get(node.chosen // _PER_TASK)
+        if self.diverged is not None:
+            return -1
+        if task is None or task.op is None:
+            self.diverged = (self._depth, node.step, ("nothing", -1))
+            return -1
+        if self._depth < self.replayed - 1:
+            if task.op.name != node.step[0] or not task.op.guard(task.obj, task):
+                return self._check_repeat(runtime, node, task)
+        return node.chosen
+
+    def _check_repeat(self, runtime: Tasks, node: Node, task: ExploredTask) -> int:
+        if node.chosen in runtime.enabled() and task.op is not None and task.op.name == node.step[0]:
+            return node.chosen
+        got = task.op.name if task.op is not None else "nothing"
+        self.diverged = (self._depth, node.step, (got, -1))
+        return -1
+
+    def _extend(self, enabled: list[int]) -> int:
+        previous = self.path[-1] if self.path else None
+        sleep = self._inherited(previous) if previous is not None else {}
+        todo = [transition for transition in enabled if transition not in sleep]
+        if not todo:
+            self.fell_asleep = True
+            return -1
+        self._order(todo, previous)
+        chosen = todo.pop(0)
+        self.path.append(Node(chosen, todo, sleep))
+        return chosen
+
+    def _inherited(self, node: Node) -> dict[int, Footprint]:
+        """What sleeps after the node's transition: what slept or was done, and commutes."""
+        if not self.uses_sleep or not (node.sleep or node.done):
+            return {}
+        mover = node.chosen // _PER_TASK
+        made = node.footprint
+        return {
+            transition: footprint
+            for source in (node.sleep, node.done)
+            for transition, footprint in source.items()
+            if transition // _PER_TASK != mover and independent(footprint, made)
+        }
+
+    def _order(self, todo: list[int], previous: Node | None) -> None:
+        """First go on with the same task, so that the first finding has few switches."""
+        if self.seed:
+            random.Random(f"{self.seed}:{self._depth}").shuffle(todo)
+        elif previous is not None and len(todo) > 1:
+            same = previous.chosen // _PER_TASK
+            todo.sort(key=lambda transition: transition // _PER_TASK != same)
+
+    def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
+        """Remember what the transition touched, or compare with what it did before."""
+        node = self.path[self._depth]
+        assert task.op is not None
+        step = (task.op.name, footprint[0] if footprint else -1)
+        if self._depth < self.replayed - 1 and (node.footprint != footprint or node.step != step):
+            if self.diverged is None:
+                self.diverged = (self._depth, node.step, step)
+        node.footprint = footprint
+        node.step = step
+        self._depth += 1
+        del transition
+
+    def backtrack(self) -> bool:
+        """Move to the next execution; False when all have been run."""
+        path = self.path
+        while path:
+            node = path[-1]
+            node.done[node.chosen] = node.footprint
+            if node.todo:
+                node.chosen = node.todo.pop(0)
+                return True
+            path.pop()
+        return False
+
+
+def _all_may_stop(runtime: Tasks, enabled: list[int]) -> bool:
+    """Could every task that can move stop here for ever?"""
+    by_number = runtime.by_number
+    for transition in enabled:
+        if not by_number[transition // _PER_TASK].may_stop:
+            return False
+    return True

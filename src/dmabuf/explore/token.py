@@ -1,0 +1,82 @@
+"""A schedule as a short text: which task moves, how often, and which way a choice went.
+
+`1.k7qa.ab3a` reads: format 1, check `k7qa`, then one step of the first task, three of the
+second, one of the first. `~` after a letter marks a timeout, `!` an interrupted wait, `:n` the
+n-th way of a choice. Steps are counted in operations, so the token outlives edits that leave
+the operations alone, and the check tells when they changed.
+
+    >>> decode(encode([(0, 0), (1, 0), (1, 0), (0, 2)], "k7qa"))
+    ([(0, 0), (1, 0), (1, 0), (0, 2)], 'k7qa')
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import string
+import zlib
+from collections.abc import Iterable, Sequence
+
+from dmabuf.errors import DmabufError
+from dmabuf.rt.tasks import INTERRUPT, TIMEOUT
+
+__all__ = ["TokenError", "check_of", "decode", "encode"]
+
+VERSION = "1"
+_LETTERS = string.ascii_lowercase + string.ascii_uppercase
+_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
+_ITEM = re.compile(r"(\+*[A-Za-z])(~|!|:\d{1,3}(?:\.)?)?(\d{0,5})")
+_MAX_STEPS = 100_000
+
+
+class TokenError(DmabufError):
+    """A replay token that cannot be read, or does not fit the design."""
+
+
+def check_of(steps: Iterable[str]) -> str:
+    """Four letters that change when the operations of a schedule do."""
+    value = zlib.crc32("\n".join(steps).encode())
+    return "".join(_DIGITS[(value >> shift) & 31] for shift in (0, 5, 10, 15))
+
+
+def encode(moves: Sequence[tuple[int, int]], check: str) -> str:
+    """The token of (task ordinal, variant) pairs."""
+    items = [_item(move, len(list(run))) for move, run in itertools.groupby(moves)]
+    return f"{VERSION}.{check}.{''.join(items)}"
+
+
+def _item(move: tuple[int, int], count: int) -> str:
+    ordinal, variant = move
+    letter = "+" * (ordinal // len(_LETTERS)) + _LETTERS[ordinal % len(_LETTERS)]
+    way = {0: "", TIMEOUT: "~", INTERRUPT: "!"}.get(variant, f":{variant}")
+    times = str(count) if count > 1 else ""
+    separator = "." if times and way.startswith(":") else ""
+    return letter + way + separator + times
+
+
+def decode(token: str) -> tuple[list[tuple[int, int]], str]:
+    """The pairs and the check of a token. Raises TokenError."""
+    parts = token.strip().split(".", 2)
+    if len(parts) != 3:
+        raise TokenError(f"{token!r} is no replay token: it looks like 1.abcd.ab3a")
+    version, check, body = parts
+    if version != VERSION:
+        raise TokenError(f"token format {version} is not known here; this version reads {VERSION}")
+    moves: list[tuple[int, int]] = []
+    position = 0
+    while position < len(body):
+        found = _ITEM.match(body, position)
+        if found is None:
+            raise TokenError(f"{token!r} cannot be read at {body[position:][:8]!r}")
+        position = found.end()
+        moves += [_move(found[1], found[2] or "")] * int(found[3] or 1)
+        if len(moves) > _MAX_STEPS:
+            raise TokenError(f"the token asks for more than {_MAX_STEPS} steps")
+    return moves, check
+
+
+def _move(letter: str, way: str) -> tuple[int, int]:
+    ordinal = (len(letter) - 1) * len(_LETTERS) + _LETTERS.index(letter[-1])
+    if way.startswith(":"):
+        return ordinal, int(way.strip(":."))
+    return ordinal, {"": 0, "~": TIMEOUT, "!": INTERRUPT}[way]

@@ -1,0 +1,77 @@
+"""A task of an explored run with the step it has announced, and numbers that outlive a run.
+
+    >>> names = Names()
+    >>> names.number(("task", 1)), names.number(("task", 2)), names.number(("task", 1))
+    (0, 1, 0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dmabuf.rt.api import Kind, Op, Outcome, Runtime, Task
+
+__all__ = ["ExploredTask", "Names"]
+
+
+class Names:
+    """Numbers for keys: the same key has the same number in all executions of a search."""
+
+    __slots__ = ("_numbers",)
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[Any, ...], int] = {}
+
+    def number(self, key: tuple[Any, ...]) -> int:
+        """The number of a key, given out when first asked for."""
+        return self._numbers.setdefault(key, len(self._numbers))
+
+
+class ExploredTask(Task):
+    """A task and the step that it has announced."""
+
+    __slots__ = (
+        "deadline",
+        "finished",
+        "fresh",
+        "interruptible",
+        "interrupts",
+        "number",
+        "obj",
+        "op",
+        "options",
+        "ordinal",
+        "outcome",
+        "refusals",
+        "spawner",
+        "starting",
+        "unwind",
+    )
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        name: str,
+        kind: Kind,
+        *,
+        key: tuple[int, ...],
+        number: int,
+        cpu: int | None = None,
+    ) -> None:
+        super().__init__(runtime, name, kind, key=key, cpu=cpu)
+        self.number = number
+        self.ordinal = -1
+        self.op: Op | None = None
+        self.obj: Any = None
+        self.deadline: int | None = None
+        self.interruptible = False
+        self.options: Callable[[ExploredTask], list[int]] | int = 0
+        self.outcome = Outcome.DONE
+        self.starting = True
+        self.finished = False
+        self.fresh = False
+        self.unwind = False
+        self.refusals = 0
+        self.spawner: ExploredTask | None = None
+        self.interrupts: int | None = None
