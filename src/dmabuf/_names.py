@@ -47,7 +47,9 @@ def kernel(*symbols: str, context: str = "any") -> Callable[[F], F]:
         where = f"{target.__module__}.{target.__qualname__}"
         for symbol in symbols:
             if symbol in KERNEL_NAMES and KERNEL_NAMES[symbol].where != where:
-                raise ValueError(f"{symbol} is mirrored twice: {KERNEL_NAMES[symbol].where}, {where}")
+                raise ValueError(
+                    f"{symbol} is mirrored twice: {KERNEL_NAMES[symbol].where}, {where}"
+                )
             KERNEL_NAMES[symbol] = KernelName(symbol, where, context)
         _OF_CODE[_key(target)] = symbols
         return target

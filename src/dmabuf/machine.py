@@ -28,7 +28,8 @@ from typing import Any, Protocol, TypeVar, cast
 from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Kind, Op, Runtime, Task
-from dmabuf.rt.tasks import ExploredTask, Tasks
+from dmabuf.rt.explored_task import ExploredTask
+from dmabuf.rt.tasks import Tasks
 
 __all__ = ["Design", "IrqLine", "Machine", "design", "is_design"]
 
@@ -182,7 +183,9 @@ class Machine:
         return self._spawn(fn, name, Kind.KTHREAD, cpu, idle=idle)
 
     @no_kernel("a process")
-    def userspace(self, fn: Callable[[], object], name: str = "", *, cpu: int | None = None) -> Task:
+    def userspace(
+        self, fn: Callable[[], object], name: str = "", *, cpu: int | None = None
+    ) -> Task:
         """Start a userspace task: it may stop for ever at any step outside `syscall`."""
         return self._spawn(fn, name, Kind.USER, cpu)
 

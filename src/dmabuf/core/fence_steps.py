@@ -67,7 +67,7 @@ def state_of(fence: Fence) -> State:
     """The fence's state record, made if there is none yet (needs the runtime's mutex)."""
     state = fence._state
     if state.__class__ is not State:
-        signalled_at = state
+        signalled_at: Any = state
         state = State() if signalled_at is None else State(SIGNALED | TIMESTAMP, signalled_at)
         fence._state = state
     return state  # type: ignore[return-value]

@@ -1,10 +1,10 @@
 """Check one design: search, diagnose, explain.
 
-    >>> from dmabuf.machine import design
-    >>> @design
-    ... def empty(machine): pass
-    >>> check_design(empty, "example").status
-    <Status.PROVED: 'PROVED'>
+>>> from dmabuf.machine import design
+>>> @design
+... def empty(machine): pass
+>>> check_design(empty, "example").status
+<Status.PROVED: 'PROVED'>
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from dmabuf.codes import PRECEDENCE
 from dmabuf.explore.diagnose import Diagnosis, diagnose
 from dmabuf.explore.explain import finding_of, tell
-from dmabuf.explore.search import Budget, Case, Progress, Search
+from dmabuf.explore.search import Budget, Case, Progress, Search, carrier_named
 from dmabuf.explore.snapshot import take_snapshot
 from dmabuf.explore.token import TokenError, check_of, decode
 from dmabuf.machine import Design
@@ -161,7 +161,7 @@ def _verdict(
         seconds=search.seconds,
         assumed=_assumed(search.traits),
         limit=search.limit,
-        carrier=search.carrier or "greenlet",
+        carrier=carrier_named(search.carrier).name,
         notes=notes,
     )
 
@@ -173,7 +173,8 @@ def _assumed(traits: set[str]) -> tuple[str, ...]:
         found.append("userspace may stop for ever at any step outside a system call")
     if "hangs" in traits:
         found.append("a hardware job may hang at any step")
-    reliable = sorted(trait.removeprefix("reliable ") for trait in traits if trait[:9] == "reliable ")
+    prefix = "reliable "
+    reliable = sorted(t.removeprefix(prefix) for t in traits if t.startswith(prefix))
     if reliable:
         found.append(f"hardware that never hangs: {', '.join(reliable)}")
     if "irq" in traits:
@@ -181,5 +182,3 @@ def _assumed(traits: set[str]) -> tuple[str, ...]:
     if "timeouts" in traits:
         found.append("a timeout may be taken at any step, in order of deadlines")
     return tuple(found)
-
-

@@ -81,7 +81,9 @@ class _Finder:
         if task in state.blocked:
             return self.of_task(task, (), fence=label)
         if kind is Kind.USER:
-            message = f"fence {label} is signalled by userspace task {name} only, which may stop for ever"
+            message = (
+                f"fence {label} is signalled by userspace task {name} only, which may stop for ever"
+            )
             return Diagnosis("DF101", message, (task,))
         if task in state.stopped:
             message = f"{name} may hang, and nothing else signals fence {label} then"
@@ -127,9 +129,7 @@ class _Finder:
         found = [self.of_task(waker, (*path, edge), fence=fence) for waker in wakers]
         return min(found, key=lambda one: (_RANK[one.code], len(one.chain)))
 
-    def _cycle(
-        self, cycle: tuple[_Edge, ...], path: tuple[_Edge, ...], fence: str
-    ) -> Diagnosis:
+    def _cycle(self, cycle: tuple[_Edge, ...], path: tuple[_Edge, ...], fence: str) -> Diagnosis:
         vias = {edge.via for edge in cycle}
         chain = tuple(dict.fromkeys(edge.task for edge in path))
         if "irq" in vias:
@@ -180,7 +180,9 @@ class _Finder:
             message = f"{waiter} waits for {edge.label}{on_the_way}; {name} may hang"
             return Diagnosis("DF101" if fence else "DF001", message, chain)
         if kind is Kind.USER:
-            message = f"{waiter} waits for {edge.label}{on_the_way}, which userspace task {name} controls"
+            message = (
+                f"{waiter} waits for {edge.label}{on_the_way}, which userspace task {name} controls"
+            )
             return Diagnosis("DF108" if fence else "DF001", message, chain)
         if edge.via == "fence":
             message = f"{name} ended without signalling {edge.label}, which {waiter} waits for"
@@ -200,9 +202,11 @@ class _Finder:
         if entry.fences:
             message = f"{waiter} waits for {entry.label}, which nobody signals in any explored run"
             return Diagnosis("DF101", message, chain)
-        message = f"{waiter} waits for {entry.label}, and nobody ends that wait in any explored run"
+        message = f"{waiter} waits for {entry.label}, which nobody ends in any explored run"
         if fence:
-            return Diagnosis("DF108", f"on the way to the signal of fence {fence}, {message}", chain)
+            return Diagnosis(
+                "DF108", f"on the way to the signal of fence {fence}, {message}", chain
+            )
         return Diagnosis("DF001", message, chain)
 
     def name(self, task: int) -> str:

@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Telling", "finding_of", "place_of_error", "tell"]
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 _DESIGNS = _PACKAGE + "rules" + os.sep
 
 
@@ -97,7 +98,9 @@ class Telling:
         assert self.runtime is not None
         number = self.runtime.number_of(task)
         text, op = self.texts[number]
-        note = {0: "", TIMEOUT: "times out", INTERRUPT: "interrupted"}.get(variant, f"way {variant}")
+        note = {0: "", TIMEOUT: "times out", INTERRUPT: "interrupted"}.get(
+            variant, f"way {variant}"
+        )
         if task.options and variant not in (TIMEOUT, INTERRUPT):
             note = self._way(task, variant)
         self.steps.append(Step(task.name, text, op, self.places[number], note=note))
@@ -206,9 +209,7 @@ def _waits(
     return tuple(_wait(number, snapshot, telling, rt, wakers) for number in order)
 
 
-def _wait(
-    number: int, snapshot: Snapshot, telling: Telling, rt: Tasks, wakers: Wakers
-) -> Wait:
+def _wait(number: int, snapshot: Snapshot, telling: Telling, rt: Tasks, wakers: Wakers) -> Wait:
     task = rt.by_number[number]
     place = telling.places.get(rt.number_of(task))
     holds = tuple(snapshot.labels[lock] for lock in snapshot.holds.get(number, ()))
@@ -218,7 +219,9 @@ def _wait(
         return Wait(task.name, state, holds=holds, place=None if state == "has ended" else place)
     if entry.interrupted_by is not None:
         by = (snapshot.names[entry.interrupted_by],)
-        return Wait(task.name, "is interrupted by", by[0], by, definite=True, holds=holds, place=place)
+        return Wait(
+            task.name, "is interrupted by", by[0], by, definite=True, holds=holds, place=place
+        )
     return Wait(
         task.name,
         "sleeps on" if entry.lost else "waits for",

@@ -157,9 +157,7 @@ class Search:
     def _tell(self, seconds: float) -> None:
         if self.progress is not None:
             depth = len(self._strategy.path)
-            self.progress(
-                Progress(self.executions, self.steps, depth, len(self.cases), seconds)
-            )
+            self.progress(Progress(self.executions, self.steps, depth, len(self.cases), seconds))
 
     def _verify_first(self) -> None:
         """Run the first schedule twice: a design that differs then is not deterministic."""

@@ -8,6 +8,7 @@ how far each task has got and who ran last, and breadth-first search over those 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ class Event(NamedTuple):
 
 def switches_of(events: Sequence[Event]) -> int:
     """How often the running task changes."""
-    return sum(one.task != other.task for one, other in zip(events, events[1:], strict=False))
+    return sum(one.task != other.task for one, other in itertools.pairwise(events))
 
 
 def fewest_switches(events: Sequence[Event], below: int | None = None) -> list[Event] | None:
@@ -85,7 +86,7 @@ class _Orders:
         switches = -1
         while level:
             switches += 1
-            if below is not None and switches >= below or len(came_from) > MAX_STATES:
+            if (below is not None and switches >= below) or len(came_from) > MAX_STATES:
                 return None
             following: list[tuple[int, ...]] = []
             for state in level:

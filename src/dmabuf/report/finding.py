@@ -1,8 +1,8 @@
 """A finding as a value: the rule, who waits for whom, the schedule, and how to see it again.
 
-    >>> finding = Finding(code="DF001", message="A and B wait for each other")
-    >>> Finding.from_data(finding.to_data()) == finding
-    True
+>>> finding = Finding(code="DF001", message="A and B wait for each other")
+>>> Finding.from_data(finding.to_data()) == finding
+True
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Step:
     @staticmethod
     def from_data(data: dict[str, Any]) -> Step:
         """The step that `asdict` wrote."""
-        return Step(**{**data, "place": Place.from_data(data["place"])})
+        fields: dict[str, Any] = {**data, "place": Place.from_data(data["place"])}
+        return Step(**fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +79,13 @@ class Wait:
     @staticmethod
     def from_data(data: dict[str, Any]) -> Wait:
         """The wait that `asdict` wrote (lists become tuples again)."""
-        return Wait(
-            **{
-                **data,
-                "wakers": tuple(data["wakers"]),
-                "holds": tuple(data["holds"]),
-                "place": Place.from_data(data["place"]),
-            }
-        )
+        fields: dict[str, Any] = {
+            **data,
+            "wakers": tuple(data["wakers"]),
+            "holds": tuple(data["holds"]),
+            "place": Place.from_data(data["place"]),
+        }
+        return Wait(**fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +123,12 @@ class Finding:
     @staticmethod
     def from_data(data: dict[str, Any]) -> Finding:
         """The finding that `to_data` wrote."""
-        return Finding(
-            **{
-                **data,
-                "implied": tuple(data["implied"]),
-                "place": Place.from_data(data["place"]),
-                "waits": tuple(Wait.from_data(one) for one in data["waits"]),
-                "tasks": tuple(data["tasks"]),
-                "steps": tuple(Step.from_data(one) for one in data["steps"]),
-            }
-        )
+        fields: dict[str, Any] = {
+            **data,
+            "implied": tuple(data["implied"]),
+            "place": Place.from_data(data["place"]),
+            "waits": tuple(Wait.from_data(one) for one in data["waits"]),
+            "tasks": tuple(data["tasks"]),
+            "steps": tuple(Step.from_data(one) for one in data["steps"]),
+        }
+        return Finding(**fields)

@@ -1,7 +1,7 @@
 """A verdict as a value: what is known about one design, and how it came to be known.
 
-    >>> Verdict("f.py::fixed", Status.PROVED).exit_code
-    0
+>>> Verdict("f.py::fixed", Status.PROVED).exit_code
+0
 """
 
 from __future__ import annotations
@@ -104,15 +104,14 @@ class Verdict:
     @staticmethod
     def from_data(data: dict[str, Any]) -> Verdict:
         """The verdict that `to_data` wrote."""
-        return Verdict(
-            **{
-                **data,
-                "status": Status(data["status"]),
-                "findings": tuple(Finding.from_data(one) for one in data["findings"]),
-                "assumed": tuple(data["assumed"]),
-                "notes": tuple(data["notes"]),
-            }
-        )
+        fields: dict[str, Any] = {
+            **data,
+            "status": Status(data["status"]),
+            "findings": tuple(Finding.from_data(one) for one in data["findings"]),
+            "assumed": tuple(data["assumed"]),
+            "notes": tuple(data["notes"]),
+        }
+        return Verdict(**fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ Body = Callable[[], "Task | None"]
 class Carrier(Protocol):
     """How control moves between the hub and the tasks."""
 
+    name: str
+
     def start(self, task: Task, body: Body) -> None:
         """Prepare a task; it runs when first resumed or switched to."""
         ...

@@ -105,13 +105,17 @@ class DepthFirst:
         if task is None or task.op is None:
             self.diverged = (self._depth, node.step, ("nothing", -1))
             return -1
-        if self._depth < self.replayed - 1:
-            if task.op.name != node.step[0] or not task.op.guard(task.obj, task):
-                return self._check_repeat(runtime, node, task)
-        return node.chosen
+        same = task.op.name == node.step[0] and task.op.guard(task.obj, task)
+        if same or self._depth >= self.replayed - 1:
+            return node.chosen
+        return self._check_repeat(runtime, node, task)
 
     def _check_repeat(self, runtime: Tasks, node: Node, task: ExploredTask) -> int:
-        if node.chosen in runtime.enabled() and task.op is not None and task.op.name == node.step[0]:
+        if (
+            node.chosen in runtime.enabled()
+            and task.op is not None
+            and task.op.name == node.step[0]
+        ):
             return node.chosen
         got = task.op.name if task.op is not None else "nothing"
         self.diverged = (self._depth, node.step, (got, -1))
@@ -155,9 +159,9 @@ class DepthFirst:
         node = self.path[self._depth]
         assert task.op is not None
         step = (task.op.name, footprint[0] if footprint else -1)
-        if self._depth < self.replayed - 1 and (node.footprint != footprint or node.step != step):
-            if self.diverged is None:
-                self.diverged = (self._depth, node.step, step)
+        repeated = self._depth < self.replayed - 1
+        if repeated and self.diverged is None and (node.footprint, node.step) != (footprint, step):
+            self.diverged = (self._depth, node.step, step)
         node.footprint = footprint
         node.step = step
         self._depth += 1
@@ -179,7 +183,4 @@ class DepthFirst:
 def _all_may_stop(runtime: Tasks, enabled: list[int]) -> bool:
     """Could every task that can move stop here for ever?"""
     by_number = runtime.by_number
-    for transition in enabled:
-        if not by_number[transition // _PER_TASK].may_stop:
-            return False
-    return True
+    return all(by_number[transition // _PER_TASK].may_stop for transition in enabled)

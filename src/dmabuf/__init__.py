@@ -1,0 +1,132 @@
+"""The Linux dma-buf subsystem in Python: run live, explored under every schedule, checked.
+
+A map, from the top: `cli` (the command), `rules` (the contract), `explore` (which schedule
+next), `machine` (what a design receives), `core` (fences), `sync` (locks and waiting), `rt` (how
+tasks run), `report` (findings as values), `codes` (the catalogue), `errors`.
+
+    >>> import dmabuf
+    >>> fence = dmabuf.Timeline("gpu").fence()
+    >>> fence.signal()
+    >>> fence.wait(timeout=0)
+    True
+
+Names load when first used, so importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dmabuf.codes import CODES
+    from dmabuf.core.fence import Fence, Timeline
+    from dmabuf.core.fence_ops import FenceOps
+    from dmabuf.core.fence_wait import private_stub, stub, wait_any
+    from dmabuf.errors import (
+        ContractViolation,
+        DmabufError,
+        InternalError,
+        Interrupted,
+        KernelWarning,
+        NotAvailable,
+    )
+    from dmabuf.explore.check import Budget, check_design, replay_design
+    from dmabuf.machine import Machine, design
+    from dmabuf.report.finding import Finding
+    from dmabuf.report.verdict import Status, Verdict
+    from dmabuf.rt.ambient import ambient, use
+    from dmabuf.rt.threads import Threads
+    from dmabuf.sync.completion import Completion
+    from dmabuf.sync.context import idle, might_sleep, signalling
+    from dmabuf.sync.irq_work import IrqWork
+    from dmabuf.sync.mutex import Mutex
+    from dmabuf.sync.shared import Shared
+    from dmabuf.sync.spinlock import SpinLock
+    from dmabuf.sync.waitqueue import WaitQueue
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "CODES": "codes",
+    "Budget": "explore.check",
+    "Completion": "sync.completion",
+    "ContractViolation": "errors",
+    "DmabufError": "errors",
+    "Fence": "core.fence",
+    "FenceOps": "core.fence_ops",
+    "Finding": "report.finding",
+    "Interrupted": "errors",
+    "InternalError": "errors",
+    "IrqWork": "sync.irq_work",
+    "KernelWarning": "errors",
+    "Machine": "machine",
+    "Mutex": "sync.mutex",
+    "NotAvailable": "errors",
+    "Shared": "sync.shared",
+    "SpinLock": "sync.spinlock",
+    "Status": "report.verdict",
+    "Threads": "rt.threads",
+    "Timeline": "core.fence",
+    "Verdict": "report.verdict",
+    "WaitQueue": "sync.waitqueue",
+    "ambient": "rt.ambient",
+    "check_design": "explore.check",
+    "design": "machine",
+    "idle": "sync.context",
+    "might_sleep": "sync.context",
+    "private_stub": "core.fence_wait",
+    "replay_design": "explore.check",
+    "signalling": "sync.context",
+    "stub": "core.fence_wait",
+    "use": "rt.ambient",
+    "wait_any": "core.fence_wait",
+}
+
+__all__ = [
+    "CODES",
+    "Budget",
+    "Completion",
+    "ContractViolation",
+    "DmabufError",
+    "Fence",
+    "FenceOps",
+    "Finding",
+    "InternalError",
+    "Interrupted",
+    "IrqWork",
+    "KernelWarning",
+    "Machine",
+    "Mutex",
+    "NotAvailable",
+    "Shared",
+    "SpinLock",
+    "Status",
+    "Threads",
+    "Timeline",
+    "Verdict",
+    "WaitQueue",
+    "__version__",
+    "ambient",
+    "check_design",
+    "design",
+    "idle",
+    "might_sleep",
+    "private_stub",
+    "replay_design",
+    "signalling",
+    "stub",
+    "use",
+    "wait_any",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'dmabuf' has no attribute {name!r}")
+    return getattr(import_module(f"dmabuf.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
