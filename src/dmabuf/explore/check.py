@@ -19,7 +19,7 @@ from dmabuf.explore.search import Budget, Case, Progress, Search, carrier_named
 from dmabuf.explore.snapshot import take_snapshot
 from dmabuf.explore.token import TokenError, check_of, decode
 from dmabuf.machine import Design
-from dmabuf.report.finding import Finding
+from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
 from dmabuf.rt.tasks import Tasks
 
@@ -134,9 +134,22 @@ def _diagnosis(case: Case, search: Search) -> Diagnosis:
 
 
 def _explain(search: Search, case: Case, diagnosis: Diagnosis) -> Finding:
-    telling, rt = tell(search.design, case.moves, names=search.names, carrier=search.carrier)
+    try:
+        telling, rt = tell(search.design, case.moves, names=search.names, carrier=search.carrier)
+    except TokenError:
+        return _not_repeatable(search.design, diagnosis)
     fewest = not search.limit and case.exact
     return finding_of(case, diagnosis, telling, rt, search.wakers, fewest=fewest)
+
+
+def _not_repeatable(fn: Design, diagnosis: Diagnosis) -> Finding:
+    """A schedule that ran once and is impossible now: the design is not deterministic."""
+    code = getattr(fn, "__code__", None)
+    place = Place(code.co_filename, code.co_firstlineno, fn.__name__) if code else None
+    message = diagnosis.message
+    if diagnosis.code != "DF005":
+        message = f"it once came to this, and the same schedule went another way then: {message}"
+    return Finding("DF005", message, place=place)
 
 
 def _verdict(

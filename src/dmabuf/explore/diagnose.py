@@ -70,7 +70,7 @@ class _Finder:
         label = self.label(fence)
         signallers = sorted(self.wakers.get(fence, ()))
         if not signallers:
-            message = f"nobody signals fence {label}, which others may see, in any explored run"
+            message = f"nobody signals {label}, which others may see, in any explored run"
             return Diagnosis("DF101", message, ())
         reasons = [self._not_signalled(task, label) for task in signallers]
         return min(reasons, key=lambda one: (_RANK[one.code], len(one.chain)))
@@ -86,12 +86,12 @@ class _Finder:
             )
             return Diagnosis("DF101", message, (task,))
         if task in state.stopped:
-            message = f"{name} may hang, and nothing else signals fence {label} then"
+            message = f"{name} may hang, and nothing else signals {label} then"
             return Diagnosis("DF101", message, (task,))
         if task in state.names:
-            message = f"{name} ended without signalling fence {label}, which others may see"
+            message = f"{name} ended without signalling {label}, which others may see"
             return Diagnosis("DF109", message, (task,))
-        message = f"{name}, which would signal fence {label}, was never started"
+        message = f"{name}, which would signal {label}, was never started"
         return Diagnosis("DF101", message, ())
 
     def of_task(self, task: int, path: tuple[_Edge, ...], *, fence: str = "") -> Diagnosis:
@@ -141,7 +141,7 @@ class _Finder:
         if "fence" in vias:
             return Diagnosis("DF108", self._needs_itself(cycle), chain)
         if fence and "event" in vias:
-            message = f"on the way to the signal of fence {fence}: {self._in_words(cycle)}"
+            message = f"on the way to the signal of {fence}: {self._in_words(cycle)}"
             return Diagnosis("DF108", message, chain)
         return Diagnosis("DF001", self._in_words(cycle), chain)
 
@@ -174,7 +174,7 @@ class _Finder:
             if task in self.state.finished:
                 return Diagnosis("DF004", f"{name} ended while it held {edge.label}", chain)
             return Diagnosis("DF108" if fence else "DF001", self._stops_holding(edge, task), chain)
-        on_the_way = f" on the way to the signal of fence {fence}" if fence else ""
+        on_the_way = f" on the way to the signal of {fence}" if fence else ""
         kind = self.state.kinds.get(task)
         if task in self.state.stopped and kind is Kind.HARDWARE:
             message = f"{waiter} waits for {edge.label}{on_the_way}; {name} may hang"
@@ -204,9 +204,7 @@ class _Finder:
             return Diagnosis("DF101", message, chain)
         message = f"{waiter} waits for {entry.label}, which nobody ends in any explored run"
         if fence:
-            return Diagnosis(
-                "DF108", f"on the way to the signal of fence {fence}, {message}", chain
-            )
+            return Diagnosis("DF108", f"on the way to the signal of {fence}, {message}", chain)
         return Diagnosis("DF001", message, chain)
 
     def name(self, task: int) -> str:

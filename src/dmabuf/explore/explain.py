@@ -137,11 +137,12 @@ class Telling:
                 continue
             text, op = self.texts[rt.number_of(task)]
             place = self.places[rt.number_of(task)]
+            note = ""
             if task.number in can_move:
                 note = "hangs" if task.kind.value == "hardware" else "stops here for ever"
-                self.pending.append(Step(task.name, text, op, place, blocked=True, note=note))
-            else:
-                self.pending.append(Step(task.name, text, op, place, blocked=True))
+            elif rt.cpu_owner(rt.cpu_of(task)) not in (None, task):
+                note = "interrupted"
+            self.pending.append(Step(task.name, text, op, place, blocked=True, note=note))
 
 
 def tell(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dmabuf.explore.shrink import Event, fewest_switches, switches_of
-from dmabuf.explore.snapshot import Snapshot, take_snapshot
+from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst
 from dmabuf.machine import Design, Machine
 from dmabuf.rt.api import OPS
@@ -27,6 +27,7 @@ __all__ = ["Budget", "Case", "Progress", "Search", "carrier_named"]
 _TELL_EVERY_S = 0.1
 _COLLECT_EVERY = 256
 _MAX_CASES = 1000
+_VERIFY_TIMES = 3
 _MAX_EVENTS = 600
 
 
@@ -112,6 +113,7 @@ class Search:
             seed=self.seed,
             limit=self.budget.steps_per_execution,
             at_rest=self._at_rest,
+            at_cut=self._at_cut,
         )
         self._waking = frozenset(name for name, op in OPS.items() if op.wakes)
         self._touched = {}
@@ -160,8 +162,10 @@ class Search:
             self.progress(Progress(self.executions, self.steps, depth, len(self.cases), seconds))
 
     def _verify_first(self) -> None:
-        """Run the first schedule twice: a design that differs then is not deterministic."""
-        if self._strategy.path:
+        """Run the first schedule again: a design that differs then is not deterministic."""
+        for _ in range(_VERIFY_TIMES):
+            if not self._strategy.path or self._strategy.diverged is not None:
+                return
             counted = (self.executions, self.asleep, self.cut, self.steps, self.replayed)
             self._execute(repeat=True)
             self.executions, self.asleep, self.cut, self.steps, self.replayed = counted
@@ -219,6 +223,12 @@ class Search:
         snapshot = take_snapshot(rt, enabled, touched)
         if snapshot.is_bad:
             self._add(rt, ("rest", snapshot.key), snapshot=snapshot)
+
+    def _at_cut(self, rt: Tasks, enabled: list[int]) -> None:
+        """Tasks that lock each other out are found even if others never come to rest."""
+        snapshot = take_cycle(rt, enabled)
+        if snapshot is not None:
+            self._add(rt, ("cycle", snapshot.key), snapshot=snapshot)
 
     def _add_failure(self, rt: Tasks) -> None:
         assert rt.failure is not None

@@ -6,7 +6,7 @@ there for ever (userspace, hardware that hangs). It is plain data; `diagnose` sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.core.fence import Fence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["Blocked", "Snapshot", "take_snapshot"]
+__all__ = ["Blocked", "Snapshot", "take_cycle", "take_snapshot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def take_snapshot(rt: Tasks, enabled: list[int], touched: dict[int, set[int]]) -
         if task.op is not None and task.number not in can_move
     }
     pending = [(rt.number_of(f), f) for f in _pending(rt, touched)]
-    labels = {number: fence.name for number, fence in pending}
+    labels = {number: rt.label(fence) for number, fence in pending}
     labels |= {entry.obj: entry.label for entry in blocked.values()}
     return Snapshot(
         blocked=blocked,
@@ -103,6 +103,25 @@ def take_snapshot(rt: Tasks, enabled: list[int], touched: dict[int, set[int]]) -
         labels=labels | {rt.number_of(lock): rt.label(lock) for t in rt.tasks for lock in t.held},
         owed=tuple(t.number for t in rt.tasks if t.number in blocked and _is_owed(t)),
     )
+
+
+def take_cycle(rt: Tasks, enabled: list[int]) -> Snapshot | None:
+    """A cycle of lock owners in an execution that never came to rest; None without one.
+
+    Every waker in such a cycle is definite, so it is a deadlock whatever the others still do.
+    """
+    snapshot = take_snapshot(rt, enabled, {})
+    waits = {entry.task: entry.owner for entry in snapshot.blocked.values()}
+    for start in waits:
+        seen: list[int] = []
+        task: int | None = start
+        while task is not None and task not in seen:
+            seen.append(task)
+            task = waits.get(task)
+        if task == start:
+            only = {number: snapshot.blocked[number] for number in seen}
+            return replace(snapshot, blocked=only, owed=tuple(seen), pending=(), stopped=())
+    return None
 
 
 def _is_owed(task: ExploredTask) -> bool:

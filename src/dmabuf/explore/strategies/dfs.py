@@ -47,8 +47,8 @@ class DepthFirst:
         sleep: use sleep sets (False: every schedule is run).
         seed: order in which the tasks are tried; 0 is the order of their creation.
         limit: an execution longer than this is cut.
-        at_rest: called where nothing is possible, or only steps of tasks that may stop there;
-            a true answer means that it was a finding, and the execution ends.
+        at_rest: called where nothing is possible, or only steps of tasks that may stop there.
+        at_cut: called where an execution is cut.
 
     Attributes:
         path: the nodes of the present execution.
@@ -65,7 +65,9 @@ class DepthFirst:
         seed: int = 0,
         limit: int = 2000,
         at_rest: Callable[[Tasks, list[int]], object] | None = None,
+        at_cut: Callable[[Tasks, list[int]], object] | None = None,
     ) -> None:
+        self.at_cut = at_cut
         self.uses_sleep = sleep
         self.seed = seed
         self.limit = limit
@@ -94,6 +96,8 @@ class DepthFirst:
             return -1
         if self._depth >= self.limit:
             self.was_cut = True
+            if self.at_cut is not None:
+                self.at_cut(runtime, enabled)
             return -1
         return self._extend(enabled)
 
