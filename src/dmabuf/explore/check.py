@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from dmabuf.codes import PRECEDENCE
@@ -139,17 +140,22 @@ def _explain(search: Search, case: Case, diagnosis: Diagnosis) -> Finding:
     except TokenError:
         return _not_repeatable(search.design, diagnosis)
     fewest = not search.limit and case.exact
-    return finding_of(case, diagnosis, telling, rt, search.wakers, fewest=fewest)
+    finding = finding_of(case, diagnosis, telling, rt, search.wakers, fewest=fewest)
+    return finding if finding.place else replace(finding, place=_place_of(search.design))
+
+
+def _place_of(fn: Design) -> Place | None:
+    """Where a design begins."""
+    code = getattr(fn, "__code__", None)
+    return Place(code.co_filename, code.co_firstlineno, fn.__name__) if code else None
 
 
 def _not_repeatable(fn: Design, diagnosis: Diagnosis) -> Finding:
     """A schedule that ran once and is impossible now: the design is not deterministic."""
-    code = getattr(fn, "__code__", None)
-    place = Place(code.co_filename, code.co_firstlineno, fn.__name__) if code else None
     message = diagnosis.message
     if diagnosis.code != "DF005":
         message = f"it once came to this, and the same schedule went another way then: {message}"
-    return Finding("DF005", message, place=place)
+    return Finding("DF005", message, place=_place_of(fn))
 
 
 def _verdict(

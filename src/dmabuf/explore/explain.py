@@ -133,7 +133,8 @@ class Telling:
         """Add the steps that are awaited, and those of tasks that may stop for ever."""
         can_move = {transition // 256 for transition in enabled}
         for task in rt.tasks:
-            if task.op is None or task.idle:
+            goes_on = task.number in can_move and not task.may_stop
+            if task.op is None or task.idle or goes_on:
                 continue
             text, op = self.texts[rt.number_of(task)]
             place = self.places[rt.number_of(task)]

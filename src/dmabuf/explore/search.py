@@ -9,11 +9,11 @@ from __future__ import annotations
 import gc
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from dmabuf.explore.shrink import Event, fewest_switches, switches_of
+from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst
 from dmabuf.machine import Design, Machine
@@ -228,7 +228,7 @@ class Search:
         """Tasks that lock each other out are found even if others never come to rest."""
         snapshot = take_cycle(rt, enabled)
         if snapshot is not None:
-            self._add(rt, ("cycle", snapshot.key), snapshot=snapshot)
+            self._add(rt, ("cycle", snapshot.key), only=snapshot.owed, snapshot=snapshot)
 
     def _add_failure(self, rt: Tasks) -> None:
         assert rt.failure is not None
@@ -248,13 +248,17 @@ class Search:
         task = rt.tasks[0].name if rt.tasks else "design"
         self._add(rt, ("diverged",), report=("DF005", message, task))
 
-    def _add(self, rt: Tasks, key: Any, **what: Any) -> None:
-        """Keep a case, or a simpler schedule of a known one."""
+    def _add(
+        self, rt: Tasks, key: Any, *, only: Collection[int] | None = None, **what: Any
+    ) -> None:
+        """Keep a case, or a simpler schedule of a known one; `only`: whose steps matter."""
         known = self.cases.get(key)
         if known is None and len(self.cases) >= _MAX_CASES:
             return
         ordinals = {task.number: task.ordinal for task in rt.tasks}
         events = [Event(n.chosen // 256, n.chosen, n.footprint) for n in self._strategy.path]
+        if only is not None:
+            events = causal_past(events, only)
         below = known.switches if known is not None else None
         exact = len(events) <= _MAX_EVENTS
         best = fewest_switches(events, below) if exact else None

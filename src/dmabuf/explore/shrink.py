@@ -9,12 +9,12 @@ how far each task has got and who ran last, and breadth-first search over those 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from dmabuf.explore.dependence import independent
 
-__all__ = ["Event", "fewest_switches", "switches_of"]
+__all__ = ["Event", "causal_past", "fewest_switches", "switches_of"]
 
 MAX_STATES = 200_000
 
@@ -30,6 +30,20 @@ class Event(NamedTuple):
 def switches_of(events: Sequence[Event]) -> int:
     """How often the running task changes."""
     return sum(one.task != other.task for one, other in itertools.pairwise(events))
+
+
+def causal_past(events: Sequence[Event], tasks: Collection[int]) -> list[Event]:
+    """The steps that those of `tasks` depend on, in order; the rest is left out."""
+    kept: list[Event] = []
+    movers = set(tasks)
+    for event in reversed(events):
+        if event.task in movers or any(
+            not independent(event.footprint, later.footprint) for later in kept
+        ):
+            kept.append(event)
+            movers.add(event.task)
+    kept.reverse()
+    return kept
 
 
 def fewest_switches(events: Sequence[Event], below: int | None = None) -> list[Event] | None:
