@@ -1,7 +1,7 @@
 """A verdict as a value: what is known about one design, and how it came to be known.
 
 >>> Verdict("f.py::fixed", Status.PROVED).exit_code
-0
+<ExitCode.CLEAN: 0>
 """
 
 from __future__ import annotations

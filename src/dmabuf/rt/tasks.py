@@ -428,14 +428,15 @@ class Tasks:
 
     def evaluate(self, condition: Callable[[], object]) -> bool:
         """Is a waiter's condition true now? Outside any step, so it may only read."""
-        before = self._in_body
+        before, asker = self._in_body, self._current
         self._in_body = self._only_reads = True
+        self._current = self._body  # whose announced step, with its argument, stays as it is
         try:
             return bool(condition())
         except (DesignError, ContractViolation, Unwind):
             return False
         finally:
-            self._in_body, self._only_reads = before, False
+            self._in_body, self._current, self._only_reads = before, asker, False
 
     def choose(self, op: Op, options: int, /) -> int:
         """A choice of the environment: every number below `options` is explored."""
