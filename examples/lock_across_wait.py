@@ -5,7 +5,7 @@ The deadlock that the annotations of dma_fence were made for. Try
     dmabuf check examples/lock_across_wait.py
 """
 
-from dmabuf.core.fence import Timeline
+from dmabuf.core.timeline import Timeline
 from dmabuf.machine import Machine, design
 from dmabuf.sync.mutex import Mutex
 

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dmabuf.codes import CODES
-    from dmabuf.core.fence import Fence, Timeline
+    from dmabuf.core.fence import Fence
     from dmabuf.core.fence_ops import FenceOps
     from dmabuf.core.fence_wait import private_stub, stub, wait_any
+    from dmabuf.core.timeline import Timeline
     from dmabuf.errors import (
         ContractViolation,
         DmabufError,
@@ -67,7 +68,7 @@ _HOME = {
     "SpinLock": "sync.spinlock",
     "Status": "report.verdict",
     "Threads": "rt.threads",
-    "Timeline": "core.fence",
+    "Timeline": "core.timeline",
     "Verdict": "report.verdict",
     "WaitQueue": "sync.waitqueue",
     "ambient": "rt.ambient",

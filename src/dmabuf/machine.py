@@ -1,6 +1,6 @@
 """The machine that a driver design receives: tasks of every trust class, irq lines, choices.
 
-    from dmabuf.core.fence import Timeline
+    from dmabuf.core.timeline import Timeline
     from dmabuf.machine import Machine, design
     from dmabuf.sync.mutex import Mutex
 

@@ -20,7 +20,7 @@ from dmabuf.sync.context import warn_on
 if TYPE_CHECKING:
     from dmabuf.core.fence import Fence
 
-__all__ = ["FenceOps", "check_names", "context_alloc"]
+__all__ = ["FenceOps", "NamedOps", "check_names", "context_alloc"]
 
 _CONTEXTS = "dma_fence contexts"
 
@@ -69,6 +69,18 @@ class FenceOps:
     def get_timeline_name(self, fence: Fence) -> str:
         """Name of the timeline."""
         raise NotImplementedError
+
+
+class NamedOps(FenceOps):
+    """Operations of a timeline that was given names and nothing else."""
+
+    def get_driver_name(self, fence: Fence) -> str:
+        """The name given to the timeline for its driver."""
+        return fence.timeline.driver
+
+    def get_timeline_name(self, fence: Fence) -> str:
+        """The name given to the timeline."""
+        return fence.timeline.name
 
 
 def check_names(ops: FenceOps) -> None:

@@ -15,12 +15,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.rt.api import READ, WRITE, Op, Task
-from dmabuf.sync.spinlock import SpinLock, release_spinning, take_spinning
+from dmabuf.sync.spinlock import SpinLockBase, release_spinning, take_spinning
 
 if TYPE_CHECKING:
     from dmabuf.core.fence import Fence
+    from dmabuf.core.timeline import Timeline
 
-__all__ = ["ENABLED", "PUBLISHED", "SIGNALED", "TIMESTAMP", "Callback", "State", "state_of"]
+__all__ = [
+    "ENABLED",
+    "PUBLISHED",
+    "SIGNALED",
+    "TIMESTAMP",
+    "Callback",
+    "State",
+    "mark",
+    "new_state",
+    "state_of",
+]
 
 SIGNALED = 1
 TIMESTAMP = 2
@@ -41,62 +52,72 @@ class Callback:
 
     __slots__ = ("fn", "queued")
 
-    def __init__(self, fn: Callable[[Fence], object]) -> None:
-        self.fn = fn
-        self.queued = False
+    fn: Callable[[Fence], object]
+    queued: bool
 
 
-class State:
-    """What a fence has beyond its identity, made when first needed.
+class State(SpinLockBase):
+    """What a fence has beyond its identity, made when first needed; also its own lock.
 
     `callbacks` is None once signalled: the kernel reuses the list's storage for the timestamp.
     """
 
-    __slots__ = ("callbacks", "error", "flags", "lock", "references", "timestamp")
+    __slots__ = ("callbacks", "error", "flags", "references", "timestamp")
 
-    def __init__(self, flags: int = 0, timestamp: int = 0, lock: SpinLock | None = None) -> None:
-        self.flags = flags
-        self.error = 0
-        self.callbacks: list[Callback] | None = None if flags & SIGNALED else []
-        self.timestamp = timestamp
-        self.lock = lock
-        self.references = 1
+    callbacks: list[Callback] | None
+    error: int
+    flags: int
+    references: int
+    timestamp: int
+
+
+def new_state(timeline: Timeline, callbacks: list[Callback] | None) -> State:
+    """The record of a pending fence. Not a constructor: it must be quick, and adopts nothing."""
+    state = State()
+    state.name = timeline.lock_name
+    state.rt = timeline.rt
+    state.owner = None
+    state.flags = 0
+    state.error = 0
+    state.callbacks = callbacks
+    state.timestamp = 0
+    state.references = 1
+    return state
 
 
 def state_of(fence: Fence) -> State:
     """The fence's state record, made if there is none yet (needs the runtime's mutex)."""
-    state = fence._state
-    if state.__class__ is not State:
-        signalled_at: Any = state
-        state = State() if signalled_at is None else State(SIGNALED | TIMESTAMP, signalled_at)
-        fence._state = state
-    return state  # type: ignore[return-value]
+    known = fence._state
+    if isinstance(known, State):
+        return known
+    state = new_state(fence.timeline, [])
+    if known is not None:
+        mark(state, known)
+    fence._state = state
+    return state
 
 
 def is_flagged(fence: Fence) -> bool:
     """The SIGNALED flag as it stands."""
     state = fence._state
-    return state.__class__ is int or (state is not None and bool(state.flags & SIGNALED))  # type: ignore[union-attr]
+    return state.__class__ is int or (state is not None and state.callbacks is None)  # type: ignore[union-attr]
 
 
-def lock_of(fence: Fence) -> SpinLock:
+def lock_of(fence: Fence) -> SpinLockBase:
     """The fence's lock: the timeline's, else its own, made when first needed."""
     external = fence.timeline.lock
     if external is not None:
         return external
-    state = state_of(fence)
-    if state.lock is None:
-        state.lock = SpinLock(f"{fence.name}.lock", rt=fence.timeline.rt)
-    return state.lock
+    return state_of(fence)
 
 
-def peek_lock(fence: Fence) -> SpinLock | None:
+def peek_lock(fence: Fence) -> SpinLockBase | None:
     """The fence's lock if it exists already."""
     external = fence.timeline.lock
     if external is not None:
         return external
     state = fence._state
-    return state.lock if state.__class__ is State else None  # type: ignore[union-attr]
+    return state if isinstance(state, State) else None
 
 
 def _lock_is_open(fence: Fence, task: Task) -> bool:
@@ -122,7 +143,7 @@ def _look(fence: Fence, _task: Task) -> tuple[tuple[Any, int], ...]:
 # -- signal ------------------------------------------------------------------------------------
 
 
-def mark(fence: Fence, state: State, timestamp: int) -> list[Callback]:
+def mark(state: State, timestamp: int) -> list[Callback]:
     """Set the flags and the time, detach the callbacks and return them."""
     state.flags |= SIGNALED
     state.timestamp = timestamp
@@ -138,7 +159,7 @@ def _signal(fence: Fence, task: Task) -> Any:
     if state.flags & SIGNALED:
         return ALREADY
     rt = fence.timeline.rt
-    callbacks = mark(fence, state, rt.timestamp() if task.arg is None else task.arg)
+    callbacks = mark(state, rt.timestamp() if task.arg is None else task.arg)
     if callbacks:
         lock = lock_of(fence)
         if lock.owner is not task:

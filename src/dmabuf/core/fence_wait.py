@@ -14,8 +14,9 @@ import errno
 from collections.abc import Sequence
 
 from dmabuf._names import kernel
-from dmabuf.core.fence import Fence, Timeline
+from dmabuf.core.fence import Fence
 from dmabuf.core.fence_steps import Callback, is_flagged
+from dmabuf.core.timeline import Timeline
 from dmabuf.errors import Interrupted
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Op, Outcome, Runtime, Task
@@ -111,7 +112,7 @@ def stub(*, rt: Runtime | None = None) -> Fence:
     rt = rt or ambient()
     fence = rt.extras.get(_STUB)
     if fence is None:
-        fence = Fence(_stub_timeline(rt), 0)
+        fence = _stub_timeline(rt).fence_at(0)
         fence.signal()
         fence = rt.extras.setdefault(_STUB, fence)
     assert isinstance(fence, Fence)
@@ -121,6 +122,6 @@ def stub(*, rt: Runtime | None = None) -> Fence:
 @kernel("dma_fence_allocate_private_stub")
 def private_stub(timestamp: int, *, rt: Runtime | None = None) -> Fence:
     """A new fence, signalled at `timestamp` (ns) already. Context: process."""
-    fence = Fence(_stub_timeline(rt or ambient()), 0)
+    fence = _stub_timeline(rt or ambient()).fence_at(0)
     fence.signal(timestamp=timestamp)
     return fence

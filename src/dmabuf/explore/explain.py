@@ -23,7 +23,8 @@ from dmabuf.explore.token import TokenError, check_of, encode
 from dmabuf.machine import Design, Machine
 from dmabuf.report.finding import Finding, Place, Step, Wait
 from dmabuf.rt.explored_task import Names
-from dmabuf.rt.tasks import INTERRUPT, TIMEOUT, Tasks
+from dmabuf.rt.strategy import INTERRUPT, TIMEOUT
+from dmabuf.rt.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ __all__ = ["Telling", "finding_of", "place_of_error", "tell"]
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 _DESIGNS = _PACKAGE + "rules" + os.sep
+_STDLIB = str(Path(os.__file__).parent) + os.sep
 
 
 def _is_ours(filename: str) -> bool:
@@ -43,8 +45,10 @@ def _is_ours(filename: str) -> bool:
 
 
 def _is_foreign(filename: str) -> bool:
-    """Machinery that is neither ours nor the design's (contextlib, threading)."""
-    return filename.startswith("<") or filename.endswith((f"{os.sep}contextlib.py", "threading.py"))
+    """Is it Python's own (contextlib, threading, subprocess), neither ours nor the design's?"""
+    if filename.startswith("<"):
+        return True
+    return filename.startswith(_STDLIB) and f"{os.sep}site-packages{os.sep}" not in filename
 
 
 def _place(frame: FrameType | None) -> Place | None:
@@ -74,12 +78,14 @@ class Telling:
         checks: the operations, for the token's check.
         places: by task number, the line of the step it stands at.
         reported_at: where a broken rule was recorded.
+        woke: (task, object) of each step made that ends waits on the object.
     """
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.checks: list[str] = []
         self.events: list[Event] = []
+        self.woke: set[tuple[int, int]] = set()
         self.places: dict[int, Place | None] = {}
         self.texts: dict[int, tuple[str, str]] = {}
         self.reported_at: Place | None = None
@@ -106,6 +112,9 @@ class Telling:
         self.steps.append(Step(task.name, text, op, self.places[number], note=note))
         self.checks.append(f"{task.ordinal} {op} {variant}")
         self.events.append(Event(task.number, variant, ()))
+        if task.op is not None and task.op.wakes:
+            ended = task.op.footprint(task.obj, task)[0][0]
+            self.woke.add((task.number, self.runtime.number_of(ended)))
 
     def _way(self, task: ExploredTask, variant: int) -> str:
         assert self.runtime is not None

@@ -217,10 +217,14 @@ class Search:
 
     def _at_rest(self, rt: Tasks, enabled: list[int]) -> None:
         touched: dict[int, set[int]] = {}
+        woke: set[tuple[int, int]] = set()
         for node in self._strategy.path:
+            task = node.chosen // 256
             for number in node.footprint:
-                touched.setdefault(number >> 1, set()).add(node.chosen // 256)
-        snapshot = take_snapshot(rt, enabled, touched)
+                touched.setdefault(number >> 1, set()).add(task)
+            if node.step[0] in self._waking:
+                woke.add((task, node.step[1] >> 1))
+        snapshot = take_snapshot(rt, enabled, touched, woke)
         if snapshot.is_bad:
             self._add(rt, ("rest", snapshot.key), snapshot=snapshot)
 

@@ -98,12 +98,15 @@ class _Orders:
         came_from: dict[tuple[int, ...], tuple[tuple[int, ...], int]] = {}
         level = [start]
         switches = -1
+        most = MAX_STATES // max(len(self.tasks) ** 2 // 16, 1)  # a state costs that much
         while level:
             switches += 1
-            if (below is not None and switches >= below) or len(came_from) > MAX_STATES:
+            if below is not None and switches >= below:
                 return None
             following: list[tuple[int, ...]] = []
             for state in level:
+                if len(came_from) > most:
+                    return None
                 for column in range(len(self.tasks)):
                     reached = self._run(state, column)
                     if reached != state and reached not in came_from and reached != start:

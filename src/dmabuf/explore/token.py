@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 
 from dmabuf.errors import DmabufError
-from dmabuf.rt.tasks import INTERRUPT, TIMEOUT
+from dmabuf.rt.strategy import INTERRUPT, TIMEOUT
 
 __all__ = ["TokenError", "check_of", "decode", "encode"]
 

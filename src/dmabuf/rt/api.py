@@ -215,7 +215,7 @@ class Task:
 
     @property
     def is_atomic(self) -> bool:
-        """May this task not sleep now? (Mirrors in_atomic() and irqs_disabled().)"""
+        """Must this task not sleep now (as in_atomic() and irqs_disabled() say)?"""
         return self.atomic > 0 or self.irqs_off > 0 or self.in_irq
 
     @property
@@ -264,6 +264,7 @@ class Runtime(Protocol):
         explored: every read that decides anything must be a step.
         quick: live and nobody listens; fused fast paths may be taken under `mutex`.
         mutex: the lock that makes live steps indivisible (also present, unused, elsewhere).
+        parked: steps that wait, live; empty when there is nobody to wake.
         interrupts: handlers may start between any two steps.
         clock: the virtual clock of an explored run, else None.
         extras: objects that exist once in a runtime, by name.
@@ -272,9 +273,15 @@ class Runtime(Protocol):
     explored: bool
     quick: bool
     mutex: Any
+    parked: Any
     interrupts: bool
     clock: Any
     extras: dict[str, Any]
+
+    @property
+    def observed(self) -> bool:
+        """Explored, or an instrument listens."""
+        ...
 
     def now(self) -> int:
         """Nanoseconds on the runtime's one clock; explored, that is a step."""

@@ -1,8 +1,8 @@
 """A task of an explored run with the step it has announced, and numbers that outlive a run.
 
-    >>> names = Names()
-    >>> names.number(("task", 1)), names.number(("task", 2)), names.number(("task", 1))
-    (0, 1, 0)
+>>> names = Names()
+>>> names.number(("task", 1)), names.number(("task", 2)), names.number(("task", 1))
+(0, 1, 0)
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Announce, then execute: a task names its next step (operation, object, deadline)
 happens, so at every decision all tasks stand at a known step. A `Strategy` picks one of the
 transitions that are possible; the runtime makes it and lets that task run to its next step.
 
-    >>> from dmabuf.rt.tasks import FirstEnabled, Tasks
+    >>> from dmabuf.rt.strategy import FirstEnabled
     >>> ran = []
     >>> def body(runtime):
     ...     runtime.spawn(lambda: ran.append("task"), name="A")
@@ -16,9 +16,8 @@ transitions that are possible; the runtime makes it and lets that task run to it
 from __future__ import annotations
 
 import _thread
-import enum
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from dmabuf.errors import ContractViolation, DesignError, InternalError, Unwind
 from dmabuf.rt.ambient import use
@@ -26,27 +25,25 @@ from dmabuf.rt.api import READ, WRITE, Instrument, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Carrier, best_carrier
 from dmabuf.rt.clock import VirtualClock
 from dmabuf.rt.explored_task import ExploredTask, Names
+from dmabuf.rt.strategy import (
+    INTERRUPT,
+    MAX_OPTIONS,
+    TIMEOUT,
+    VARIANTS,
+    End,
+    Footprint,
+    Strategy,
+)
 
 __all__ = [
-    "INTERRUPT",
     "MAX_TASKS",
-    "TIMEOUT",
-    "End",
-    "FirstEnabled",
-    "Strategy",
     "Tasks",
-    "task_of",
-    "variant_of",
 ]
 
 MAX_TASKS = 64
 """More tasks than this in one execution is taken as spawning without end."""
 
 _MAX_REFUSALS = 200
-_VARIANTS = 256
-TIMEOUT = 255
-INTERRUPT = 254
-MAX_OPTIONS = 200
 
 CLOCK_NOW = Op("clock.now", access=READ, says="reads the clock")
 CLOCK_ARM = Op("clock.arm", access=READ, says="arms a timeout")
@@ -58,54 +55,6 @@ def _make_pending(target: ExploredTask, _task: Task) -> None:
 
 
 MAKE_PENDING = Op("task.interrupt", action=_make_pending, says="makes a signal pending for {}")
-
-Footprint = tuple[int, ...]
-"""Touched objects as numbers: twice the object's number, plus one where it is changed."""
-
-
-def task_of(transition: int) -> int:
-    """The task's number in a transition."""
-    return transition // _VARIANTS
-
-
-def variant_of(transition: int) -> int:
-    """0, the option chosen, TIMEOUT or INTERRUPT."""
-    return transition % _VARIANTS
-
-
-class End(enum.Enum):
-    """How an execution ended."""
-
-    ENDED = "ended"
-    """The strategy ended it: nothing could happen any more, or it wanted no more of it."""
-    REPORTED = "reported"
-    """A broken rule was recorded."""
-    RAISED = "raised"
-    """A task raised."""
-
-
-class Strategy(Protocol):
-    """Which transition next. It never knows what a fence is."""
-
-    def pick(self, runtime: Tasks) -> int:
-        """One of `runtime.enabled()`, or -1 to end the execution here."""
-        ...
-
-    def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
-        """The picked transition has been made."""
-        ...
-
-
-class FirstEnabled:
-    """The plain strategy of tests: always the first transition that is possible."""
-
-    def pick(self, runtime: Tasks) -> int:
-        """The first of `runtime.enabled()`."""
-        enabled = runtime.enabled()
-        return enabled[0] if enabled else -1
-
-    def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
-        """Nothing to remember."""
 
 
 class Tasks:
@@ -120,6 +69,8 @@ class Tasks:
 
     explored = True
     quick = False
+    observed = True
+    parked: Any = None
 
     def __init__(
         self, strategy: Strategy, *, names: Names | None = None, carrier: Carrier | None = None
@@ -209,13 +160,13 @@ class Tasks:
         if transition < 0:
             self.over = True
             return None
-        task = self.by_number[transition // _VARIANTS]
+        task = self.by_number[transition // VARIANTS]
         self._execute(task, transition)
         self._current = task
         return task
 
     def _execute(self, task: ExploredTask, transition: int) -> None:
-        variant = transition % _VARIANTS
+        variant = transition % VARIANTS
         op, obj = task.op, task.obj
         assert op is not None
         if variant == TIMEOUT:
@@ -233,7 +184,8 @@ class Tasks:
         self.strategy.executed(transition, task, footprint)
 
     def _timeout(self, task: ExploredTask) -> Footprint:
-        assert task.op is not None and task.deadline is not None
+        assert task.op is not None
+        assert task.deadline is not None
         self.clock.advance_to(task.deadline)
         task.outcome = Outcome.TIMED_OUT
         awaited = self.number_of(task.op.awaited(task.obj))
@@ -267,7 +219,7 @@ class Tasks:
             op = task.op
             if op is None or ((self._cpus or self._pinned) and not self._has_cpu(task)):
                 continue
-            base = task.number * _VARIANTS
+            base = task.number * VARIANTS
             if op.guard(task.obj, task):
                 options = task.options
                 if not options:
@@ -283,7 +235,7 @@ class Tasks:
                 found.append(base + INTERRUPT)
         if timed:
             first = min(task.deadline for task in timed if task.deadline is not None)
-            found += [t.number * _VARIANTS + TIMEOUT for t in timed if t.deadline == first]
+            found += [t.number * VARIANTS + TIMEOUT for t in timed if t.deadline == first]
         return found
 
     def _has_cpu(self, task: ExploredTask) -> bool:
@@ -413,14 +365,19 @@ class Tasks:
         if task.refusals > _MAX_REFUSALS:
             _LEFT_BEHIND.append(task)
             if self.failure is None:
-                self.failure = (task, DesignError("swallows the end of its execution (a bare except)"))
+                self.failure = (
+                    task,
+                    DesignError("swallows the end of its execution (a bare except)"),
+                )
             task.finished = True
             self.carrier.switch(task, None)
         raise Unwind
 
     def _step_in_body(self, op: Op, obj: Any, task: ExploredTask) -> Outcome:
         if not op.guard(obj, task):
-            raise DesignError(f"the design's own body would wait for {self.label(obj)}; only tasks may")
+            raise DesignError(
+                f"the design's own body would wait for {self.label(obj)}; only tasks may"
+            )
         if self._only_reads and any(mode for _obj, mode in op.footprint(obj, task)):
             raise DesignError("a condition that changes something cannot be evaluated")
         task.value = op.action(obj, task)
@@ -442,9 +399,7 @@ class Tasks:
         """A choice of the environment: every number below `options` is explored."""
         return self.decide(op, self._current, options)
 
-    def decide(
-        self, op: Op, obj: Any, options: Callable[[ExploredTask], list[int]] | int
-    ) -> int:
+    def decide(self, op: Op, obj: Any, options: Callable[[ExploredTask], list[int]] | int) -> int:
         """A step on `obj` that may go one of several ways; returns the way taken."""
         if self._in_body:
             raise DesignError("a choice belongs inside a task, not in the design's own body")
@@ -509,7 +464,9 @@ class Tasks:
         self.objects.append(obj)
         self.creators.append(creator)
         self._numbers[id(obj)] = number
-        self._labels[id(obj)] = label or f"{type(obj).__name__.lower()} {creator.name}#{creator.created}"
+        self._labels[id(obj)] = (
+            label or f"{type(obj).__name__.lower()} {creator.name}#{creator.created}"
+        )
         if self.instrument is not None:
             self.instrument.created(creator, obj)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import contextlib
 import os
 import threading
 import traceback
@@ -21,6 +22,7 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from dmabuf.errors import ContractViolation, KernelWarning, Unwind
@@ -67,7 +69,7 @@ class Threads:
         self.quick = True
         self.instruments: tuple[Instrument, ...] = ()
         self.reports: list[tuple[str, str]] = []
-        self._parked: dict[int, list[_Parked]] = {}
+        self.parked: dict[int, list[_Parked]] = {}
         self._deferred: deque[Callable[[], object]] = deque()
         self._local = threading.local()
         self._services: dict[str, tuple[Task, threading.Thread]] = {}
@@ -120,10 +122,8 @@ class Threads:
     def _run(self, task: Task, fn: Callable[[], object]) -> None:
         self._local.task = task
         set_ambient(self)
-        try:
+        with contextlib.suppress(Unwind):
             fn()
-        except Unwind:
-            pass
 
     def service(self, name: str, loop: Callable[[], object]) -> Task:
         """The one helper task of that name, started when first asked for."""
@@ -141,7 +141,7 @@ class Threads:
             self._end_parked(task, only_interruptible=True)
 
     def _end_parked(self, task: Task, *, only_interruptible: bool) -> None:
-        for entries in list(self._parked.values()):
+        for entries in list(self.parked.values()):
             for parked in list(entries):
                 if parked.task is task and (parked.interruptible or not only_interruptible):
                     self._unpark(parked, Outcome.INTERRUPTED)
@@ -174,7 +174,7 @@ class Threads:
                 outcome = Outcome.INTERRUPTED
             else:
                 parked = _Parked(task, op, obj, interruptible)
-                self._parked.setdefault(id(parked.key), []).append(parked)
+                self.parked.setdefault(id(parked.key), []).append(parked)
         if parked is not None:
             outcome = self._sleep(parked, deadline)
         if not self.quick:
@@ -182,7 +182,7 @@ class Threads:
         return outcome
 
     def _act(self, op: Op, obj: Any, task: Task) -> None:
-        if not self._parked:
+        if not self.parked:
             task.value = op.action(obj, task)
             return
         changed = [touched for touched, access in op.footprint(obj, task) if access]
@@ -193,17 +193,19 @@ class Threads:
         """Make every parked step whose guard became true; needs `mutex`."""
         while changed:
             obj = changed.pop()
-            for parked in list(self._parked.get(id(obj), ())):
+            for parked in list(self.parked.get(id(obj), ())):
                 if parked.outcome is None and parked.op.guard(parked.obj, parked.task):
-                    changed += [o for o, mode in parked.op.footprint(parked.obj, parked.task) if mode]
+                    changed += [
+                        o for o, mode in parked.op.footprint(parked.obj, parked.task) if mode
+                    ]
                     parked.task.value = parked.op.action(parked.obj, parked.task)
                     self._unpark(parked, Outcome.DONE)
 
     def _unpark(self, parked: _Parked, outcome: Outcome) -> None:
-        entries = self._parked[id(parked.key)]
+        entries = self.parked[id(parked.key)]
         entries.remove(parked)
         if not entries:
-            del self._parked[id(parked.key)]
+            del self.parked[id(parked.key)]
         parked.outcome = outcome
         parked.gate.release()
 
@@ -243,7 +245,7 @@ class Threads:
 
     def wake(self, *objects: Any) -> None:
         """Look again at the steps parked on `objects`; needs `mutex`."""
-        if self._parked:
+        if self.parked:
             self._rescan(list(objects))
 
     # -- everything else -----------------------------------------------------------------------
@@ -276,6 +278,11 @@ class Threads:
         """Run `fn` after the next step of any task (a finaliser may be anywhere, so not now)."""
         self._deferred.append(fn)
         self.quick = False
+
+    @property
+    def observed(self) -> bool:
+        """Does any instrument listen?"""
+        return bool(self.instruments)
 
     def attach(self, instrument: Instrument) -> None:
         """Let an instrument listen from now on."""
@@ -324,13 +331,13 @@ class Threads:
     def restart_in_child(self) -> None:
         """After fork: only this thread is left, so nobody is parked and no helper lives."""
         self.mutex = _thread.allocate_lock()
-        self._parked = {}
+        self.parked = {}
         self._services = {}
 
 
 def _depth_of_caller() -> int:
     """How far up the stack the first frame outside this package is, for warnings."""
-    package = os.path.dirname(os.path.dirname(__file__)) + os.sep
+    package = str(Path(__file__).parent.parent) + os.sep
     for depth, frame in enumerate(reversed(traceback.extract_stack()), 0):
         if not frame.filename.startswith(package):
             return depth

@@ -67,10 +67,16 @@ def _count(completion: Completion, _task: Task) -> int:
 
 
 WAIT = Op(
-    "completion.wait", guard=_is_done, action=_consume, touches=_consume_touches, says="waits for {}"
+    "completion.wait",
+    guard=_is_done,
+    action=_consume,
+    touches=_consume_touches,
+    says="waits for {}",
 )
 COMPLETE = Op("completion.complete", action=_complete, wakes=True, says="completes {}")
-COMPLETE_ALL = Op("completion.complete_all", action=_complete_all, wakes=True, says="completes all of {}")
+COMPLETE_ALL = Op(
+    "completion.complete_all", action=_complete_all, wakes=True, says="completes all of {}"
+)
 TRY_WAIT = Op("completion.try_wait", action=_try, touches=_try_touches, says="tries {}")
 REINIT = Op("completion.reinit", action=_reinit, says="starts {} anew")
 IS_DONE = Op("completion.is_done", action=_count, access=READ, says="asks whether {} is done")

@@ -33,6 +33,7 @@ __all__ = [
     "warn_on",
 ]
 
+
 @kernel("might_sleep", context="process")
 def might_sleep(what: str, *, code: str = "DF003", runtime: Runtime | None = None) -> None:
     """Report a task that may not sleep here. Context: process, else `code` is reported.

@@ -119,7 +119,9 @@ class IrqWork:
 
     __slots__ = ("__weakref__", "busy", "fn", "line", "name", "pending", "rt")
 
-    def __init__(self, fn: Callable[[], object], name: str = "", *, rt: Runtime | None = None) -> None:
+    def __init__(
+        self, fn: Callable[[], object], name: str = "", *, rt: Runtime | None = None
+    ) -> None:
         self.fn = fn
         self.name = name or "irq_work"
         self.pending = False

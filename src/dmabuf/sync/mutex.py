@@ -130,8 +130,8 @@ class Mutex:
     def assert_held(self) -> None:
         """Report (DF004) unless the calling task holds the lock."""
         if self not in self.rt.current().held:
-            message = f"{self.rt.current().name} relies on {self.rt.label(self)}, which it does not hold"
-            self.rt.report("DF004", message)
+            who, lock = self.rt.current().name, self.rt.label(self)
+            self.rt.report("DF004", f"{who} relies on {lock}, which it does not hold")
 
     @no_kernel("with-statement for mutex_lock")
     def __enter__(self) -> Mutex:

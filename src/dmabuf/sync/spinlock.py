@@ -18,14 +18,21 @@ from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
 
-__all__ = ["SPIN_LOCK", "SPIN_UNLOCK", "SpinLock"]
+__all__ = [
+    "SPIN_LOCK",
+    "SPIN_UNLOCK",
+    "SpinLock",
+    "SpinLockBase",
+    "release_spinning",
+    "take_spinning",
+]
 
 
-def _is_free(lock: SpinLock, _task: Task) -> bool:
+def _is_free(lock: SpinLockBase, _task: Task) -> bool:
     return lock.owner is None
 
 
-def take_spinning(lock: SpinLock, task: Task) -> None:
+def take_spinning(lock: SpinLockBase, task: Task) -> None:
     """The action of taking a spinlock: owner and preemption count (for actions only)."""
     assert lock.owner is None
     lock.owner = task
@@ -33,7 +40,7 @@ def take_spinning(lock: SpinLock, task: Task) -> None:
     task.held.append(lock)
 
 
-def release_spinning(lock: SpinLock, task: Task) -> Task | None:
+def release_spinning(lock: SpinLockBase, task: Task) -> Task | None:
     """The action of freeing a spinlock; returns the owner found (for actions only)."""
     owner = lock.owner
     if owner is task:
@@ -43,23 +50,23 @@ def release_spinning(lock: SpinLock, task: Task) -> Task | None:
     return owner
 
 
-def _try(lock: SpinLock, task: Task) -> bool:
+def _try(lock: SpinLockBase, task: Task) -> bool:
     if lock.owner is not None:
         return False
     take_spinning(lock, task)
     return True
 
 
-def _try_touches(lock: SpinLock, _task: Task) -> tuple[tuple[Any, int], ...]:
+def _try_touches(lock: SpinLockBase, _task: Task) -> tuple[tuple[Any, int], ...]:
     return ((lock, READ if lock.owner is not None else WRITE),)
 
 
-def _take_irqs_off(lock: SpinLock, task: Task) -> None:
+def _take_irqs_off(lock: SpinLockBase, task: Task) -> None:
     take_spinning(lock, task)
     task.irqs_off += 1
 
 
-def _release_irqs_on(lock: SpinLock, task: Task) -> Task | None:
+def _release_irqs_on(lock: SpinLockBase, task: Task) -> Task | None:
     task.irqs_off -= 1
     return release_spinning(lock, task)
 
@@ -75,25 +82,17 @@ SPIN_TRYLOCK = Op("spinlock.trylock", action=_try, touches=_try_touches, says="t
 SPIN_UNLOCK = Op("spinlock.unlock", action=release_spinning, says="unlocks {}")
 
 
-@kernel("spinlock_t")
-class SpinLock:
-    """A lock whose waiters spin: taken in any context, and its holder may not sleep.
-
-    Args:
-        name: for reports.
-        rt: the runtime it belongs to; the ambient one if not given.
-    """
+class SpinLockBase:
+    """What a spinlock can do. Without a constructor, so that a record may be a lock as well."""
 
     __slots__ = ("__weakref__", "name", "owner", "rt")
 
     is_lock = True
     is_spinning = True
 
-    def __init__(self, name: str = "", *, rt: Runtime | None = None) -> None:
-        self.name = name or "spinlock"
-        self.owner: Task | None = None
-        self.rt = rt or ambient()
-        self.rt.adopt(self, name)
+    name: str
+    owner: Task | None
+    rt: Runtime
 
     @kernel("spin_lock")
     def lock(self) -> None:
@@ -133,7 +132,7 @@ class SpinLock:
 
     @contextmanager
     @kernel("spin_lock_irqsave", "spin_unlock_irqrestore", "spin_lock_irq", "spin_unlock_irq")
-    def irqsave(self) -> Generator[SpinLock]:
+    def irqsave(self) -> Generator[SpinLockBase]:
         """Hold the lock with interrupts off on this CPU; restores what was. Context: any."""
         self._lock(SPIN_LOCK_IRQ)
         try:
@@ -147,7 +146,7 @@ class SpinLock:
         return self.owner is not None
 
     @no_kernel("with-statement for spin_lock")
-    def __enter__(self) -> SpinLock:
+    def __enter__(self) -> SpinLockBase:
         self.lock()
         return self
 
@@ -158,3 +157,21 @@ class SpinLock:
     def __repr__(self) -> str:
         owner = f"held by {self.owner.name}" if self.owner is not None else "free"
         return f"<SpinLock {self.name} {owner}>"
+
+
+@kernel("spinlock_t")
+class SpinLock(SpinLockBase):
+    """A lock whose waiters spin: taken in any context, and its holder may not sleep.
+
+    Args:
+        name: for reports.
+        rt: the runtime it belongs to; the ambient one if not given.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, name: str = "", *, rt: Runtime | None = None) -> None:
+        self.name = name or "spinlock"
+        self.owner = None
+        self.rt = rt or ambient()
+        self.rt.adopt(self, name)
