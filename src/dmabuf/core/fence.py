@@ -73,7 +73,10 @@ class Fence:
         """
         line = self.timeline
         rt = line.rt
-        if rt.quick and line.lock is None and timestamp is None:
+        if not rt.quick or line.lock is not None or timestamp is not None:
+            self._signal(timestamp)
+            return
+        if self._state is None:
             mutex = rt.mutex
             mutex.acquire()  # `with` costs twice as much, and `finally` nothing
             try:
@@ -84,9 +87,7 @@ class Fence:
                     return
             finally:
                 mutex.release()
-            signal_fused(self)
-            return
-        self._signal(timestamp)
+        signal_fused(self)
 
     @kernel("dma_fence_check_and_signal")
     def check_and_signal(self) -> bool:
@@ -129,10 +130,15 @@ class Fence:
         if callbacks is steps.ALREADY:
             return True
         if callbacks:
-            self._run_callbacks(callbacks, unlock=not held_before)
+            try:
+                self.run_callbacks(callbacks)
+            finally:
+                if not held_before:
+                    rt.step(steps.UNLOCK, self)
         return False
 
-    def _run_callbacks(self, callbacks: list[Callback], *, unlock: bool) -> None:
+    @no_kernel("the loop over cb_list in dma_fence_signal_timestamp_locked")
+    def run_callbacks(self, callbacks: list[Callback]) -> None:
         """Call each, in order, lock held; one that raises does not keep others from running."""
         first_error: BaseException | None = None
         for callback in callbacks:
@@ -141,8 +147,6 @@ class Fence:
                 callback.fn(self)
             except BaseException as error:  # noqa: BLE001 - raised below, when all have run
                 first_error = first_error or error
-        if unlock:
-            self.timeline.rt.step(steps.UNLOCK, self)
         if first_error is not None:
             raise first_error
 

@@ -10,13 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dmabuf.core.fence_steps import ENABLED, Callback, State, mark, new_state
+from dmabuf.core.fence_steps import (
+    ENABLED,
+    SIGNALED,
+    TIMESTAMP,
+    Callback,
+    State,
+    new_state,
+)
 from dmabuf.rt.clock import monotonic_ns
-from dmabuf.sync.spinlock import release_spinning, take_spinning
 
 if TYPE_CHECKING:
     from dmabuf.core.fence import Fence
-    from dmabuf.rt.api import Task
 
 __all__ = ["add_fused", "signal_fused"]
 
@@ -42,44 +47,46 @@ def add_fused(fence: Fence, callback: Callback) -> bool:
 
 
 def signal_fused(fence: Fence) -> None:
-    """SIGNAL, the callbacks under the lock, UNLOCK, inside a signalling section."""
+    """SIGNAL, the callbacks under the lock, UNLOCK, inside a signalling section.
+
+    Written out where the generic steps call `mark`, `take_spinning` and `release_spinning`: each
+    call would cost as much as what it does.
+    """
     rt = fence.timeline.rt
     task = rt.current()
     mutex = rt.mutex
     mutex.acquire()
     try:
-        state = fence._state
+        lock = fence._state
         callbacks: list[Callback] | None = None
-        if isinstance(state, State) and state.owner is None and state.callbacks:
-            callbacks = mark(state, monotonic_ns())
-            take_spinning(state, task)
-            task.irqs_off += 1
+        if isinstance(lock, State) and lock.owner is None and lock.callbacks:
+            callbacks = lock.callbacks
+            lock.callbacks = None
+            lock.timestamp = monotonic_ns()
+            lock.flags |= SIGNALED | TIMESTAMP
+            lock.owner = task
             if rt.parked:
                 rt.wake(fence)
     finally:
         mutex.release()
-    if callbacks is not None and isinstance(state, State):
-        _call(fence, callbacks, state, task)
-    else:
+    if callbacks is None or not isinstance(lock, State):
         fence._signal(None)
-
-
-def _call(fence: Fence, callbacks: list[Callback], lock: State, task: Task) -> None:
-    """Run the callbacks with the lock held, then free it and wake whoever waits for it."""
-    nested = task.signalling or task.atomic > 1 or task.irqs_off > 1 or task.in_irq
-    if not nested:
-        task.signalling = 1
+        return
+    opens_section = not (task.signalling or task.is_atomic)
+    task.signalling |= opens_section
+    task.atomic += 1
+    task.irqs_off += 1
+    task.held.append(lock)
     try:
-        fence._run_callbacks(callbacks, unlock=False)
+        fence.run_callbacks(callbacks)
     finally:
-        if not nested:
-            task.signalling = 0
-        rt = fence.timeline.rt
-        mutex = rt.mutex
+        task.held.remove(lock)
+        task.irqs_off -= 1
+        task.atomic -= 1
+        task.signalling &= not opens_section
         mutex.acquire()
         try:
-            task.irqs_off -= 1
-            release_spinning(lock, task)
+            lock.owner = None
             if rt.parked:
                 rt.wake(lock)
         finally:

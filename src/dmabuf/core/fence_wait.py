@@ -73,7 +73,7 @@ def wait_any(
     might_sleep("dma_fence_wait_any", code="DF206", runtime=rt)
     if rt.quick:
         for index, fence in enumerate(fences):
-            if is_flagged(fence):
+            if fence._state is not None and is_flagged(fence):
                 return index
     return _wait_any(rt, fences, timeout, interruptible)
 
