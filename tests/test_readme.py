@@ -1,5 +1,6 @@
 """README.md says what really happens."""
 
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +19,10 @@ def test_readme_output_is_what_the_command_prints():
     """The report in the README is the one that the main command prints."""
     command = [sys.executable, "-m", "dmabuf", "check", "examples/lock_across_wait.py"]
 
-    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    width = {**os.environ, "COLUMNS": "100"}
+    found = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=width, check=False
+    )
 
     assert 1 == found.returncode
     assert _timeless(block(README.read_text(), "output: main")) == _timeless(found.stdout)
