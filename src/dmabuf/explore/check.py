@@ -15,7 +15,7 @@ from typing import Any
 
 from dmabuf.codes import PRECEDENCE
 from dmabuf.explore.diagnose import Diagnosis, diagnose
-from dmabuf.explore.explain import finding_of, tell
+from dmabuf.explore.explain import Telling, finding_of, tell
 from dmabuf.explore.search import Budget, Case, Progress, Search, carrier_named
 from dmabuf.explore.snapshot import take_snapshot
 from dmabuf.explore.token import TokenError, check_of, decode
@@ -73,7 +73,8 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     seen: list[Case] = []
 
     def at_end(rt: Tasks, enabled: list[int]) -> None:
-        snapshot = take_snapshot(rt, enabled, _everybody(rt))
+        assert isinstance(rt.instrument, Telling)
+        snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
         if snapshot.is_bad:
             seen.append(Case(snapshot.key, moves, 0, snapshot=snapshot))
 
@@ -85,8 +86,14 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     elif rt.reports:
         code, message, task = rt.reports[0]
         seen = [Case("report", moves, 0, report=(code, message, task.name))]
+    stops = _stoppers(search)
     findings = [
-        finding_of(case, _diagnosis(case, search), telling, rt, search.wakers, fewest=False)
+        _placed(
+            finding_of(
+                case, _diagnosis(case, search, stops), telling, rt, search.wakers, fewest=False
+            ),
+            fn,
+        )
         for case in seen
     ]
     notes = () if findings else ("this schedule ends with nothing wrong",)
@@ -102,17 +109,12 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     )
 
 
-def _everybody(rt: Tasks) -> dict[int, set[int]]:
-    """For a replay: every object counts as seen by every task (it ended badly before)."""
-    numbers = {task.number for task in rt.tasks}
-    return {rt.number_of(obj): numbers for obj in rt.objects}
-
-
 def _ranked(search: Search) -> list[tuple[Case, Diagnosis]]:
     """Distinct findings, each with its simplest schedule, the most specific rule first."""
     best: dict[Any, tuple[Case, Diagnosis]] = {}
+    stops = _stoppers(search)
     for case in search.cases.values():
-        diagnosis = _diagnosis(case, search)
+        diagnosis = _diagnosis(case, search, stops)
         key = (diagnosis.code, diagnosis.message)
         if key not in best or case.switches < best[key][0].switches:
             best[key] = (case, diagnosis)
@@ -121,9 +123,15 @@ def _ranked(search: Search) -> list[tuple[Case, Diagnosis]]:
     )
 
 
-def _diagnosis(case: Case, search: Search) -> Diagnosis:
+def _stoppers(search: Search) -> set[tuple[int, int]]:
+    """(task, fence) where the task may stop for ever with the fence pending."""
+    rests = (case.snapshot for case in search.cases.values() if case.snapshot is not None)
+    return {(task, fence) for rest in rests for task in rest.stopped for fence in rest.pending}
+
+
+def _diagnosis(case: Case, search: Search, stops: set[tuple[int, int]]) -> Diagnosis:
     if case.snapshot is not None:
-        return diagnose(case.snapshot, search.wakers)
+        return diagnose(case.snapshot, search.wakers, stops)
     if case.report is not None:
         code, message, _task = case.report
         return Diagnosis(code, message, ())
@@ -141,7 +149,12 @@ def _explain(search: Search, case: Case, diagnosis: Diagnosis) -> Finding:
         return _not_repeatable(search.design, diagnosis)
     fewest = not search.limit and case.exact
     finding = finding_of(case, diagnosis, telling, rt, search.wakers, fewest=fewest)
-    return finding if finding.place else replace(finding, place=_place_of(search.design))
+    return _placed(finding, search.design)
+
+
+def _placed(finding: Finding, fn: Design) -> Finding:
+    """A finding without a line of its own points to where the design begins."""
+    return finding if finding.place else replace(finding, place=_place_of(fn))
 
 
 def _place_of(fn: Design) -> Place | None:

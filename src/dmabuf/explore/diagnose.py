@@ -8,7 +8,7 @@ leaves the kernel (userspace, hung hardware) or ends at a task that has gone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from dmabuf.codes import PRECEDENCE, implied_by
@@ -42,11 +42,23 @@ class _Edge:
     label: str
 
 
-def diagnose(snapshot: Snapshot, wakers: Wakers) -> Diagnosis:
-    """What is wrong in a bad state of rest; the most specific rule leads."""
-    finder = _Finder(snapshot, wakers)
+def diagnose(
+    snapshot: Snapshot, wakers: Wakers, stoppers: Collection[tuple[int, int]] = ()
+) -> Diagnosis:
+    """What is wrong in a bad state of rest; the most specific rule leads.
+
+    Args:
+        snapshot: the state.
+        wakers: who may end a wait on which object.
+        stoppers: (task, fence) where the task may stop for ever with the fence pending. A
+            userspace task that ended without its part and is none of these left it undone in
+            a system call, so the kernel gave up.
+    """
+    finder = _Finder(snapshot, wakers, stoppers)
     found = [finder.of_fence(fence) for fence in snapshot.pending]
     found += [finder.of_task(task, ()) for task in snapshot.owed]
+    if all(one.code != "DF004" for one in found):
+        found += [finder.of_kept(task) for task in snapshot.kept]
     lead = min(found, key=lambda one: (_RANK[one.code], len(one.chain), one.message))
     applies = {one.code for one in found}
     if snapshot.pending:
@@ -60,9 +72,12 @@ def diagnose(snapshot: Snapshot, wakers: Wakers) -> Diagnosis:
 class _Finder:
     """One walk through a snapshot."""
 
-    def __init__(self, snapshot: Snapshot, wakers: Wakers) -> None:
+    def __init__(
+        self, snapshot: Snapshot, wakers: Wakers, stoppers: Collection[tuple[int, int]]
+    ) -> None:
         self.state = snapshot
         self.wakers = wakers
+        self.stoppers = stoppers
         self.closed = False
 
     def of_fence(self, fence: int) -> Diagnosis:
@@ -72,18 +87,15 @@ class _Finder:
         if not signallers:
             message = f"nobody signals {label}, which others may see, in any explored run"
             return Diagnosis("DF101", message, ())
-        reasons = [self._not_signalled(task, label) for task in signallers]
+        reasons = [self._not_signalled(task, fence) for task in signallers]
         return min(reasons, key=lambda one: (_RANK[one.code], len(one.chain)))
 
-    def _not_signalled(self, task: int, label: str) -> Diagnosis:
-        state, name = self.state, self.name(task)
-        kind = state.kinds.get(task, Kind.KTHREAD)
+    def _not_signalled(self, task: int, fence: int) -> Diagnosis:
+        state, name, label = self.state, self.name(task), self.label(fence)
         if task in state.blocked:
-            return self.of_task(task, (), fence=label)
-        if kind is Kind.USER:
-            message = (
-                f"fence {label} is signalled by userspace task {name} only, which may stop for ever"
-            )
+            return self.of_task(task, (), fence=fence)
+        if self._is_userspace(task, fence):
+            message = f"{label} is signalled by userspace task {name} only, which may stop for ever"
             return Diagnosis("DF101", message, (task,))
         if task in state.stopped:
             message = f"{name} may hang, and nothing else signals {label} then"
@@ -91,10 +103,22 @@ class _Finder:
         if task in state.names:
             message = f"{name} ended without signalling {label}, which others may see"
             return Diagnosis("DF109", message, (task,))
-        message = f"{name}, which would signal {label}, was never started"
+        message = f"the task that would signal {label} was never started"
         return Diagnosis("DF101", message, ())
 
-    def of_task(self, task: int, path: tuple[_Edge, ...], *, fence: str = "") -> Diagnosis:
+    def _is_userspace(self, task: int, fence: int | None) -> bool:
+        """Is it up to userspace whether this task, which is not blocked, does its part?"""
+        state = self.state
+        if state.kinds.get(task) is not Kind.USER:
+            return False
+        return fence is None or task not in state.finished or (task, fence) in self.stoppers
+
+    def of_kept(self, task: int) -> Diagnosis:
+        """What is wrong with a task that has ended and left a lock held."""
+        lock = self.label(self.state.holds[task][-1])
+        return Diagnosis("DF004", f"{self.name(task)} ended while it held {lock}", (task,))
+
+    def of_task(self, task: int, path: tuple[_Edge, ...], *, fence: int | None = None) -> Diagnosis:
         """Why a blocked task stays blocked; `path` is the chain that led here."""
         if any(edge.task == task for edge in path):
             self.closed = True
@@ -111,13 +135,13 @@ class _Finder:
             return self.of_task(entry.owner, (*path, edge), fence=fence)
         return self._of_event(entry, path, fence)
 
-    def _of_event(self, entry: Blocked, path: tuple[_Edge, ...], fence: str) -> Diagnosis:
+    def _of_event(self, entry: Blocked, path: tuple[_Edge, ...], fence: int | None) -> Diagnosis:
         task = entry.task
         chain = (*(edge.task for edge in path), task)
         if entry.lost:
             message = (
                 f"{self.name(task)} sleeps on {entry.label} although its wake-up has come: "
-                "it came after the condition was tested and before the task was queued"
+                "it came before the task was queued, or before the condition was true"
             )
             return Diagnosis("DF002", message, chain)
         via = "fence" if entry.fences else "event"
@@ -129,7 +153,9 @@ class _Finder:
         found = [self.of_task(waker, (*path, edge), fence=fence) for waker in wakers]
         return min(found, key=lambda one: (_RANK[one.code], len(one.chain)))
 
-    def _cycle(self, cycle: tuple[_Edge, ...], path: tuple[_Edge, ...], fence: str) -> Diagnosis:
+    def _cycle(
+        self, cycle: tuple[_Edge, ...], path: tuple[_Edge, ...], fence: int | None
+    ) -> Diagnosis:
         vias = {edge.via for edge in cycle}
         chain = tuple(dict.fromkeys(edge.task for edge in path))
         if "irq" in vias:
@@ -140,8 +166,8 @@ class _Finder:
             return Diagnosis("DF202", self._held_across(cycle), chain)
         if "fence" in vias:
             return Diagnosis("DF108", self._needs_itself(cycle), chain)
-        if fence and "event" in vias:
-            message = f"on the way to the signal of {fence}: {self._in_words(cycle)}"
+        if fence is not None and "event" in vias:
+            message = f"on the way to the signal of {self.label(fence)}: {self._in_words(cycle)}"
             return Diagnosis("DF108", message, chain)
         return Diagnosis("DF001", self._in_words(cycle), chain)
 
@@ -165,7 +191,7 @@ class _Finder:
     def _in_words(self, cycle: tuple[_Edge, ...]) -> str:
         return ", ".join(f"{self.name(edge.task)} waits for {edge.label}" for edge in cycle)
 
-    def _dead_end(self, task: int, path: tuple[_Edge, ...], fence: str) -> Diagnosis:
+    def _dead_end(self, task: int, path: tuple[_Edge, ...], fence: int | None) -> Diagnosis:
         """The chain ends at a task that is not blocked: it has ended, or may stop."""
         edge = path[-1]
         chain = tuple(dict.fromkeys([*(e.task for e in path), task]))
@@ -173,22 +199,25 @@ class _Finder:
         if edge.via == "lock":
             if task in self.state.finished:
                 return Diagnosis("DF004", f"{name} ended while it held {edge.label}", chain)
-            return Diagnosis("DF108" if fence else "DF001", self._stops_holding(edge, task), chain)
-        on_the_way = f" on the way to the signal of {fence}" if fence else ""
-        kind = self.state.kinds.get(task)
-        if task in self.state.stopped and kind is Kind.HARDWARE:
+            code = "DF001" if fence is None else "DF108"
+            return Diagnosis(code, self._stops_holding(edge, task), chain)
+        on_the_way = "" if fence is None else f" on the way to the signal of {self.label(fence)}"
+        if task in self.state.stopped and self.state.kinds.get(task) is Kind.HARDWARE:
             message = f"{waiter} waits for {edge.label}{on_the_way}; {name} may hang"
-            return Diagnosis("DF101" if fence else "DF001", message, chain)
-        if kind is Kind.USER:
+            return Diagnosis("DF001" if fence is None else "DF101", message, chain)
+        if self._is_userspace(task, fence):
             message = (
                 f"{waiter} waits for {edge.label}{on_the_way}, which userspace task {name} controls"
             )
-            return Diagnosis("DF108" if fence else "DF001", message, chain)
+            return Diagnosis("DF001" if fence is None else "DF108", message, chain)
         if edge.via == "fence":
             message = f"{name} ended without signalling {edge.label}, which {waiter} waits for"
             return Diagnosis("DF109", message, chain)
+        if fence is not None and (task, self.state.blocked[edge.task].obj) not in self.state.woke:
+            undone = f"what {waiter} waits for ({edge.label}){on_the_way}"
+            return Diagnosis("DF109", f"{name} ended without doing {undone}", chain)
         message = f"{waiter} waits for {edge.label}{on_the_way}, but {name} has done all it does"
-        return Diagnosis("DF108" if fence else "DF001", message, chain)
+        return Diagnosis("DF001" if fence is None else "DF108", message, chain)
 
     def _stops_holding(self, edge: _Edge, task: int) -> str:
         return (
@@ -196,15 +225,16 @@ class _Finder:
             f"{self.name(edge.task)} waits for (kernel code belongs inside machine.syscall())"
         )
 
-    def _no_waker(self, entry: Blocked, path: tuple[_Edge, ...], fence: str) -> Diagnosis:
+    def _no_waker(self, entry: Blocked, path: tuple[_Edge, ...], fence: int | None) -> Diagnosis:
         chain = tuple(dict.fromkeys(edge.task for edge in path))
         waiter = self.name(entry.task)
         if entry.fences:
             message = f"{waiter} waits for {entry.label}, which nobody signals in any explored run"
             return Diagnosis("DF101", message, chain)
         message = f"{waiter} waits for {entry.label}, which nobody ends in any explored run"
-        if fence:
-            return Diagnosis("DF108", f"on the way to the signal of {fence}, {message}", chain)
+        if fence is not None:
+            way = f"on the way to the signal of {self.label(fence)}"
+            return Diagnosis("DF108", f"{way}, {message}", chain)
         return Diagnosis("DF001", message, chain)
 
     def name(self, task: int) -> str:

@@ -78,6 +78,7 @@ class Telling:
         checks: the operations, for the token's check.
         places: by task number, the line of the step it stands at.
         reported_at: where a broken rule was recorded.
+        touched: by object number, the tasks that made steps on it.
         woke: (task, object) of each step made that ends waits on the object.
     """
 
@@ -85,6 +86,7 @@ class Telling:
         self.steps: list[Step] = []
         self.checks: list[str] = []
         self.events: list[Event] = []
+        self.touched: dict[int, set[int]] = {}
         self.woke: set[tuple[int, int]] = set()
         self.places: dict[int, Place | None] = {}
         self.texts: dict[int, tuple[str, str]] = {}
@@ -99,8 +101,8 @@ class Telling:
         self.places[number] = _place(sys._getframe(2))
         self.texts[number] = (op.says.replace("{}", self.runtime.label(obj)), op.name)
 
-    def made(self, task: ExploredTask, variant: int) -> None:
-        """Note a step that was made."""
+    def made(self, task: ExploredTask, variant: int, footprint: tuple[int, ...]) -> None:
+        """Note a step that was made and what it touched."""
         assert self.runtime is not None
         number = self.runtime.number_of(task)
         text, op = self.texts[number]
@@ -112,9 +114,10 @@ class Telling:
         self.steps.append(Step(task.name, text, op, self.places[number], note=note))
         self.checks.append(f"{task.ordinal} {op} {variant}")
         self.events.append(Event(task.number, variant, ()))
+        for touch in footprint:
+            self.touched.setdefault(touch >> 1, set()).add(task.number)
         if task.op is not None and task.op.wakes:
-            ended = task.op.footprint(task.obj, task)[0][0]
-            self.woke.add((task.number, self.runtime.number_of(ended)))
+            self.woke.add((task.number, footprint[0] >> 1))
 
     def _way(self, task: ExploredTask, variant: int) -> str:
         assert self.runtime is not None

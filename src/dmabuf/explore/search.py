@@ -238,6 +238,7 @@ class Search:
         assert rt.failure is not None
         task, error = rt.failure
         last = traceback.extract_tb(error.__traceback__)[-1:]
+        traceback.clear_frames(error.__traceback__)  # it may hold all the memory there is
         where = [(frame.filename, frame.lineno) for frame in last]
         key = ("failure", task.name, type(error).__name__, str(where))
         self._add(rt, key, failure=(task.name, error))

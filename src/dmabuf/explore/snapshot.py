@@ -6,6 +6,7 @@ there for ever (userspace, hardware that hangs). It is plain data; `diagnose` sa
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,21 +69,41 @@ class Snapshot:
     labels: dict[int, str]
     owed: tuple[int, ...]
     """Tasks whose being blocked is itself wrong: kernel tasks that are not idle."""
+    woke: tuple[tuple[int, int], ...] = ()
+    """Who has ended, but did in this run what ends a wait on an object that others wait for."""
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Tasks that ended with a lock held."""
+        return tuple(task for task in self.finished if task in self.holds)
 
     @property
     def is_bad(self) -> bool:
         """Is anything owed that will never come?"""
-        return bool(self.pending or self.owed)
+        return bool(self.pending or self.owed or self.kept)
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for snapshots that mean the same."""
         waits = tuple(sorted((b.task, b.op, b.obj, b.lost) for b in self.blocked.values()))
-        return waits, self.stopped, tuple(sorted(self.finished)), self.pending
+        kept = tuple((task, self.holds[task]) for task in sorted(self.kept))
+        return waits, self.stopped, tuple(sorted(self.finished)), self.pending, kept, self.woke
 
 
-def take_snapshot(rt: Tasks, enabled: list[int], touched: dict[int, set[int]]) -> Snapshot:
-    """The runtime's state; `touched` says which tasks made steps on which object."""
+def take_snapshot(
+    rt: Tasks,
+    enabled: list[int],
+    touched: dict[int, set[int]],
+    woke: Collection[tuple[int, int]] = (),
+) -> Snapshot:
+    """The runtime's state at rest.
+
+    Args:
+        rt: the runtime.
+        enabled: the transitions that are possible.
+        touched: by object number, the tasks that made steps on it.
+        woke: (task, object) of each step made that ends waits.
+    """
     can_move = {transition // 256 for transition in enabled}
     blocked = {
         task.number: _blocked(rt, task)
@@ -92,16 +113,19 @@ def take_snapshot(rt: Tasks, enabled: list[int], touched: dict[int, set[int]]) -
     pending = [(rt.number_of(f), f) for f in _pending(rt, touched)]
     labels = {number: rt.label(fence) for number, fence in pending}
     labels |= {entry.obj: entry.label for entry in blocked.values()}
+    finished = tuple(task.number for task in rt.tasks if task.finished)
+    awaited = {entry.obj for entry in blocked.values()}
     return Snapshot(
         blocked=blocked,
         stopped=tuple(sorted(can_move)),
-        finished=tuple(task.number for task in rt.tasks if task.finished),
+        finished=finished,
         pending=tuple(number for number, _fence in pending),
         holds={t.number: tuple(rt.number_of(lock) for lock in t.held) for t in rt.tasks if t.held},
         names={task.number: task.name for task in rt.tasks},
         kinds={task.number: task.kind for task in rt.tasks},
         labels=labels | {rt.number_of(lock): rt.label(lock) for t in rt.tasks for lock in t.held},
         owed=tuple(t.number for t in rt.tasks if t.number in blocked and _is_owed(t)),
+        woke=tuple(sorted((t, obj) for t, obj in set(woke) if t in finished and obj in awaited)),
     )
 
 

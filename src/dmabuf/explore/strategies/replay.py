@@ -27,7 +27,7 @@ class Replay:
         moves: Sequence[tuple[int, int]],
         *,
         at_end: Callable[[Tasks, list[int]], object] | None = None,
-        on_step: Callable[[ExploredTask, int], object] | None = None,
+        on_step: Callable[[ExploredTask, int, tuple[int, ...]], object] | None = None,
     ) -> None:
         self.moves = moves
         self.at_end = at_end
@@ -54,6 +54,5 @@ class Replay:
 
     def executed(self, transition: int, task: ExploredTask, footprint: tuple[int, ...]) -> None:
         """Tell the listener which step was made."""
-        del footprint
         if self.on_step is not None:
-            self.on_step(task, transition % _PER_TASK)
+            self.on_step(task, transition % _PER_TASK, footprint)

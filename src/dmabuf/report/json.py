@@ -1,0 +1,111 @@
+"""Results as JSON for machines; docs/reference/json.md describes every key.
+
+The version in `schema` changes when a key goes or changes its meaning; new keys may come at any
+time.
+
+>>> check_document([Trouble("x.py", "no such file")], version="0", exit_code=2)["schema"]
+'dmabuf.check/1'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from dmabuf.codes import CODES
+from dmabuf.report.finding import Finding
+from dmabuf.report.verdict import Trouble, Verdict
+
+__all__ = [
+    "CHECK_SCHEMA",
+    "RULES_SCHEMA",
+    "check_document",
+    "code_data",
+    "finding_data",
+    "run_data",
+    "trouble_data",
+]
+
+CHECK_SCHEMA = "dmabuf.check/1"
+RULES_SCHEMA = "dmabuf.rules/1"
+
+
+def check_document(
+    results: Iterable[Verdict | Trouble],
+    *,
+    version: str,
+    exit_code: int,
+    files: int = 0,
+    empty_files: int = 0,
+    interrupted: bool = False,
+) -> dict[str, Any]:
+    """Everything that one `dmabuf check` found.
+
+    Args:
+        results: verdicts and troubles in order.
+        version: of this package.
+        exit_code: what the command ends with.
+        files: how many files were looked at.
+        empty_files: how many of them hold no design.
+        interrupted: the command was ended by its user.
+    """
+    return {
+        "schema": CHECK_SCHEMA,
+        "version": version,
+        "exit_code": exit_code,
+        "interrupted": interrupted,
+        "files": files,
+        "files_without_design": empty_files,
+        "results": [_result(result) for result in results],
+    }
+
+
+def _result(result: Verdict | Trouble) -> dict[str, Any]:
+    if isinstance(result, Trouble):
+        return trouble_data(result)
+    data = {"kind": "verdict", **result.to_data(), "exit_code": int(result.exit_code)}
+    data["findings"] = [finding_data(one, result.subject) for one in result.findings]
+    return data
+
+
+def trouble_data(trouble: Trouble) -> dict[str, Any]:
+    """An input that could not be used."""
+    place = trouble.place
+    return {
+        "kind": "trouble",
+        "subject": trouble.subject,
+        "message": trouble.message,
+        "remedy": trouble.remedy,
+        "place": None
+        if place is None
+        else {"file": place.file, "line": place.line, "function": place.function},
+        "exit_code": int(trouble.exit_code),
+    }
+
+
+def finding_data(finding: Finding, subject: str) -> dict[str, Any]:
+    """A finding with its rule's sentence and the arguments that replay it."""
+    replay = ["dmabuf", "check", subject, "--replay", finding.token] if finding.token else None
+    return {**finding.to_data(), "rule": code_data(finding.code), "replay": replay}
+
+
+def code_data(code: str) -> dict[str, Any] | None:
+    """A rule's entry in the catalogue, None for an unknown one."""
+    entry = CODES.get(code)
+    if entry is None:
+        return None
+    return {
+        "id": entry.id,
+        "strength": entry.strength.value,
+        "sentence": entry.sentence.value,
+        "statement": entry.statement,
+        "remedy": entry.remedy,
+        "decided_by": list(entry.decided_by),
+        "implies": list(entry.implies),
+    }
+
+
+def run_data(run: Any) -> dict[str, Any]:
+    """The outcome of running a rule's designs."""
+    lines = [{"design": name, "expected": want, "got": got} for name, want, got in run.lines]
+    return {"code": run.code, "ok": run.ok, "seconds": run.seconds, "designs": lines}

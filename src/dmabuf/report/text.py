@@ -1,0 +1,272 @@
+"""Verdicts and troubles as text for people, in colour only when that is asked for.
+
+>>> print(verdict_text(Verdict("f.py::fixed", Status.PROVED, executions=2, steps=14)))
+f.py::fixed: PROVED
+  2 executions, 14 steps, 0.00 s; every schedule was explored
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from dmabuf.codes import CODES
+from dmabuf.report.columns import clean, width_of, wrap
+from dmabuf.report.finding import Finding, Wait
+from dmabuf.report.schedule import Places, schedule_lines
+from dmabuf.report.verdict import Status, Trouble, Verdict
+
+__all__ = ["Style", "replay_line", "summary_text", "trouble_text", "verdict_line", "verdict_text"]
+
+_COLOURS = {
+    "good": "32;1",
+    "bad": "31;1",
+    "unsure": "33;1",
+    "rule": "1",
+    "task": "1",
+    "head": "1",
+    "place": "36",
+    "dim": "2",
+}
+_OF_STATUS = {
+    Status.PROVED: "good",
+    Status.VIOLATED: "bad",
+    Status.BOUNDED: "unsure",
+    Status.INCONCLUSIVE: "unsure",
+}
+_MAX_MESSAGE = 600
+_LEAST_WIDTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How wide, in colour or not, and relative to which folder places are written."""
+
+    width: int = 100
+    colour: bool = False
+    places: Places = field(default_factory=Places)
+
+    def paint(self, role: str, text: str) -> str:
+        """The text in the colour of a role."""
+        if not self.colour or not text:
+            return text
+        return f"\x1b[{_COLOURS[role]}m{text}\x1b[0m"
+
+    def wrap(self, text: str, first: str = "", rest: str | None = None) -> list[str]:
+        """The text in lines of this width."""
+        return wrap(text, max(self.width, _LEAST_WIDTH), first, rest)
+
+
+def verdict_text(verdict: Verdict, style: Style | None = None) -> str:
+    """The whole report about one design."""
+    style = style or Style()
+    lines = [_headline(verdict, style)]
+    for number, finding in enumerate(verdict.findings, 1):
+        lines.append("")
+        if len(verdict.findings) > 1:
+            title = f"  Finding {number} of {len(verdict.findings)}"
+            lines += [style.paint("head", title), ""]
+        lines += _finding(finding, verdict.subject, style)
+    if verdict.findings:
+        lines.append("")
+    lines += _facts(verdict, style)
+    return "\n".join(lines)
+
+
+def verdict_line(verdict: Verdict, style: Style | None = None) -> str:
+    """The verdict in one line."""
+    style = style or Style()
+    line = _headline(verdict, style)
+    if verdict.findings:
+        first = verdict.findings[0]
+        more = f" (and {len(verdict.findings) - 1} more)" if len(verdict.findings) > 1 else ""
+        return f"{line} {first.code} {_message(first.message)}{more}"
+    return f"{line} ({clean(verdict.limit)})" if verdict.limit else line
+
+
+def trouble_text(trouble: Trouble, style: Style | None = None) -> str:
+    """One message about an input that could not be used: where, what, and what to do."""
+    style = style or Style()
+    place = style.places.text(trouble.place)
+    where = clean(trouble.subject)
+    if place and not place.startswith(f"{where}:"):
+        where = f"{where}: {place}"
+    elif place:
+        where = place
+    text = f"{where}: {_message(trouble.message)}"
+    return f"{text}; {clean(trouble.remedy)}" if trouble.remedy else text
+
+
+def summary_text(verdicts: Sequence[Verdict], style: Style | None = None) -> str:
+    """How many designs, and how many of each verdict."""
+    style = style or Style()
+    counts = [
+        style.paint(_OF_STATUS[status], f"{count} {status.value}")
+        for status in Status
+        if (count := sum(verdict.status is status for verdict in verdicts))
+    ]
+    return f"{len(verdicts)} designs: {', '.join(counts)}"
+
+
+def replay_line(subject: str, token: str) -> str:
+    """The command that shows a finding again."""
+    return f"dmabuf check {_quoted(subject)} --replay {_quoted(token)}"
+
+
+def _quoted(word: str) -> str:
+    """A word as a shell reads it; control characters in bash's own notation."""
+    if word.isprintable():
+        return shlex.quote(word)
+    inner = word.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{clean(inner)}'"
+
+
+# -- one verdict -----------------------------------------------------------------------------------
+
+
+def _headline(verdict: Verdict, style: Style) -> str:
+    status = style.paint(_OF_STATUS[verdict.status], verdict.status.value)
+    return f"{clean(verdict.subject)}: {status}"
+
+
+def _facts(verdict: Verdict, style: Style) -> list[str]:
+    """What the verdict rests on: counts, limits, assumptions."""
+    lines = style.wrap(f"{_counts(verdict)}; {_extent(verdict)}", "  ")
+    if verdict.limit and verdict.status is not Status.VIOLATED:
+        lines += style.wrap(_advice(verdict), "  ")
+    if verdict.assumed and verdict.status is not Status.VIOLATED:
+        lines += style.wrap("; ".join(clean(one) for one in verdict.assumed), "  assumed: ")
+    for note in verdict.notes:
+        lines += style.wrap(clean(note), "  note: ")
+    return lines
+
+
+def _counts(verdict: Verdict) -> str:
+    counts = [
+        _number(verdict.executions, "execution"),
+        _number(verdict.steps, "step"),
+        f"{verdict.seconds:.2f} s",
+    ]
+    if verdict.cut:
+        counts.insert(1, f"{verdict.cut:,} cut short")
+    if verdict.carrier:
+        counts[-1] += f" with {clean(verdict.carrier)}"
+    return ", ".join(counts)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _extent(verdict: Verdict) -> str:
+    if not verdict.limit:
+        return "every schedule was explored"
+    if verdict.limit == "one schedule":
+        return "this one schedule was run"
+    if verdict.status is Status.VIOLATED:
+        return f"the search ended early ({clean(verdict.limit)}), there may be more"
+    return f"limit reached: {clean(verdict.limit)}"
+
+
+def _advice(verdict: Verdict) -> str:
+    """What to do about a limit that was reached."""
+    limit = verdict.limit
+    nothing = "Nothing wrong was found up to there, which proves nothing beyond. "
+    if limit == "one schedule":
+        return "One schedule proves nothing about the others; check without --replay explores all."
+    if limit.endswith("in one execution"):
+        return nothing + "Let the design's loops end after a few rounds; then all can be explored."
+    if limit.endswith(" executions"):
+        return nothing + f"Raise it: --budget {_doubled(limit)}x."
+    if limit.endswith(" s"):
+        return nothing + f"Raise it: --budget {_doubled(limit)}s; or make the design smaller."
+    return nothing + "A smaller design can be explored completely."
+
+
+def _doubled(limit: str) -> str:
+    try:
+        return f"{2 * float(limit.split()[0].replace(',', '')):g}"
+    except ValueError:
+        return "2"
+
+
+# -- one finding -----------------------------------------------------------------------------------
+
+
+def _message(text: str) -> str:
+    text = clean(text)
+    return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
+
+
+def _finding(finding: Finding, subject: str, style: Style) -> list[str]:
+    lines = _explanation(finding, style)
+    if finding.waits:
+        lines += ["", style.paint("head", "  Who waits for whom")]
+        lines += _waits(finding.waits, style)
+    if finding.steps:
+        lines += ["", style.paint("head", f"  Schedule, {_switches(finding)}")]
+        lines += schedule_lines(finding, style.width, style.paint, style.places)
+    lines.append("")
+    code = CODES.get(finding.code)
+    if code is not None:
+        lines += style.wrap(code.remedy, "  remedy: ")
+    if finding.token:
+        lines.append(f"  replay: {replay_line(subject, finding.token)}")
+    return lines
+
+
+def _explanation(finding: Finding, style: Style) -> list[str]:
+    """The rule, what it says, and how it is broken here."""
+    code = CODES.get(finding.code)
+    lines: list[str] = []
+    if code is not None:
+        name = style.paint("rule", finding.code)
+        first, *rest = style.wrap(code.statement, " " * (3 + len(finding.code)))
+        lines += [f"  {name} {first.lstrip()}", *rest]
+    lines += style.wrap(_message(finding.message), "  here: ")
+    if finding.place is not None and all(wait.place != finding.place for wait in finding.waits):
+        lines.append(f"  at: {style.paint('place', style.places.text(finding.place))}")
+    if finding.implied:
+        lines += style.wrap(", ".join(finding.implied), "  also broken: ")
+    return lines
+
+
+def _switches(finding: Finding) -> str:
+    switches = f"{finding.switches} context switch{'' if finding.switches == 1 else 'es'}"
+    return f"{switches} (the fewest possible)" if finding.fewest else switches
+
+
+def _waits(waits: Iterable[Wait], style: Style) -> list[str]:
+    waits = tuple(waits)
+    room = max(width_of(clean(wait.task)) for wait in waits)
+    texts = [_wait(wait) for wait in waits]
+    lines: list[str] = []
+    for wait, text in zip(waits, texts, strict=True):
+        name = clean(wait.task)
+        gap = " " * (room - width_of(name))
+        head = f"    {style.paint('task', name)}{gap}  "
+        place = style.places.text(wait.place)
+        margin = " " * (room + 6)
+        first, *rest = style.wrap(text, margin)
+        lines += [head + first[len(margin) :], *rest]
+        if place and width_of(lines[-1]) + 2 + width_of(place) > max(style.width, _LEAST_WIDTH):
+            lines.append(margin + style.paint("place", place))
+        elif place:
+            lines[-1] += "  " + style.paint("place", place)
+    return lines
+
+
+def _wait(wait: Wait) -> str:
+    """What a task holds, waits for, and who could end that."""
+    parts = [f"holds {', '.join(clean(lock) for lock in wait.holds)}"] if wait.holds else []
+    state = f"{clean(wait.state)} {clean(wait.target)}".rstrip()
+    parts.append(state)
+    names = ", ".join(clean(name) for name in wait.wakers)
+    if names and wait.definite and names != clean(wait.target):
+        parts.append(f"only {names} can end that")
+    elif names and not wait.definite:
+        parts.append(f"in some run {names} ends that")
+    elif wait.target and not names:
+        parts.append("nobody ends that in any run")
+    return "; ".join(parts)

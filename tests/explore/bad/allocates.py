@@ -1,0 +1,26 @@
+"""Allocates without end."""
+
+from dmabuf import Machine, Mutex, design
+
+
+@design
+def in_task(machine: Machine) -> None:
+    """A task does."""
+    lock = Mutex("A")
+
+    def grow() -> None:
+        kept = []
+        while True:
+            with lock:
+                kept.append(bytearray(1 << 24))
+
+    machine.kthread(grow)
+
+
+@design
+def in_body(machine: Machine) -> None:
+    """The body does."""
+    del machine
+    kept = []
+    while True:
+        kept.append(bytearray(1 << 24))

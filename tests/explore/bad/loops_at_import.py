@@ -1,0 +1,6 @@
+"""Never comes to the end of its import."""
+
+from dmabuf import design  # noqa: F401
+
+while True:
+    pass
