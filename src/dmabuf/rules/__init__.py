@@ -1,0 +1,20 @@
+"""The contract, rule by rule: why, says who, and designs that show it.
+
+`codes.CODES` says what each rule demands; a page here says why, where that is written down, which
+design breaks it, which one keeps it, and which ones only look as if they broke it.
+
+    >>> RULES["DF202"].counterexample.__name__
+    'lock_across_wait'
+"""
+
+from __future__ import annotations
+
+from dmabuf.rules import finite, general, locks, signalling, usage
+from dmabuf.rules.frame import DOCUMENTS, Check, Rule, RuleRun, Source, assemble, run_rule
+
+__all__ = ["DOCUMENTS", "RULES", "Check", "Rule", "RuleRun", "Source", "run_rule"]
+
+RULES: dict[str, Rule] = assemble(
+    general.PAGES, usage.PAGES, finite.PAGES, signalling.PAGES, locks.PAGES
+)
+"""Every rule by ID, in order of ID."""

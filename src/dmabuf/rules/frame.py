@@ -1,0 +1,173 @@
+"""What a page of the contract holds, and how its designs are run.
+
+A rule is justified when its counterexample breaks the sentence that it protects and its fix is
+proved; near-misses are designs that look like the counterexample and must stay silent.
+
+    run = run_rule(RULES["DF202"])
+    run.ok, run.lines[0]    # (True, ("lock_across_wait", "VIOLATED DF202", "VIOLATED DF202"))
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dmabuf.codes import CODES, implied_by
+from dmabuf.explore.check import Budget, check_design
+from dmabuf.machine import Design, is_design
+from dmabuf.report.finding import Finding
+from dmabuf.report.verdict import Status, Verdict
+
+__all__ = ["DOCUMENTS", "Check", "Rule", "RuleRun", "Source", "assemble", "run_rule"]
+
+DOCUMENTS = {
+    "000": "mail thread that asks for the reasons behind the dma_fence contract, and an answer",
+    "001": 'patch mail "dma-fence: prime lockdep annotations", version 5, July 2020',
+    "002": "Documentation/driver-api/dma-buf.rst with the messages of the commits that wrote it",
+    "003": "mail thread on waiting for fences in shrinkers and MMU notifiers, June 2020",
+    "004": 'mail thread "Tackling the indefinite/user DMA fence problem", May 2022',
+}
+"""The documents that sources name by number."""
+
+_BUDGET = Budget(seconds=20.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a rule is written down.
+
+    Attributes:
+        where: a document's number and a few words that its paragraph holds, or a kernel file
+            and the function or section in it.
+        says: how strongly it is worded (must, should, ideal, fact) and what it says, retold.
+    """
+
+    where: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Who enforces a rule.
+
+    Attributes:
+        by: "run", "explore" or "audit", as in `codes.Code.decided_by`.
+        where: dotted name of the code that notices.
+        how: what it notices.
+    """
+
+    by: str
+    where: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One page of the contract.
+
+    Attributes:
+        code: the rule's ID in `codes.CODES`, which holds statement and remedy.
+        why: the chain of reasoning, as a maintainer tells it.
+        sources: where it is written down.
+        counterexample: the shortest design that breaks it.
+        fix: the same job with the rule kept.
+        near_misses: designs that look like breaking it and do not.
+        checks: who enforces it.
+        variants: other ways of breaking it.
+        allowed: what the rule does not forbid, in a sentence.
+    """
+
+    code: str
+    why: str
+    sources: tuple[Source, ...]
+    counterexample: Design
+    fix: Design
+    near_misses: tuple[Design, ...]
+    checks: tuple[Check, ...]
+    variants: tuple[Design, ...] = ()
+    allowed: str = ""
+
+    @property
+    def broken(self) -> tuple[Design, ...]:
+        """The designs that must be found to break the rule."""
+        return (self.counterexample, *self.variants)
+
+    @property
+    def kept(self) -> tuple[Design, ...]:
+        """The designs that must be proved."""
+        return (self.fix, *self.near_misses)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRun:
+    """What became of a rule's designs.
+
+    Attributes:
+        code: the rule's ID.
+        ok: every verdict is as declared.
+        lines: (design, expected, got), equal where the verdict is as declared.
+        seconds: of exploring.
+    """
+
+    code: str
+    ok: bool
+    lines: tuple[tuple[str, str, str], ...]
+    seconds: float
+
+
+def assemble(*pages: Iterable[Rule]) -> dict[str, Rule]:
+    """All rules by ID, in order of ID. Raises ValueError for a page that cannot be one."""
+    found: dict[str, Rule] = {}
+    for rule in (rule for page in pages for rule in page):
+        if rule.code not in CODES:
+            raise ValueError(f"{rule.code} is not in codes.CODES")
+        if rule.code in found:
+            raise ValueError(f"{rule.code} has two pages")
+        unmarked = [fn.__name__ for fn in (*rule.broken, *rule.kept) if not is_design(fn)]
+        if unmarked:
+            raise ValueError(f"{rule.code}: {', '.join(unmarked)} lacks @design")
+        found[rule.code] = rule
+    return dict(sorted(found.items()))
+
+
+def run_rule(rule: Rule, *, budget: Budget | None = None, carrier: str = "") -> RuleRun:
+    """Explore the rule's designs and compare with what its page declares.
+
+    Args:
+        rule: the page.
+        budget: limits for each design; reaching one is never as declared.
+        carrier: "greenlet" or "threads"; the best there is if empty.
+    """
+    started = time.monotonic()
+    budget = budget or _BUDGET
+    lines: list[tuple[str, str, str]] = []
+    for fn in rule.broken:
+        verdict = check_design(fn, fn.__name__, budget=budget, carrier=carrier)
+        expected = f"{Status.VIOLATED.value} {rule.code}"
+        lines.append((fn.__name__, expected, _violated(rule.code, verdict)))
+    for fn in rule.kept:
+        verdict = check_design(fn, fn.__name__, budget=budget, carrier=carrier)
+        lines.append((fn.__name__, Status.PROVED.value, _in_words(verdict)))
+    ok = all(expected == got for _name, expected, got in lines)
+    return RuleRun(rule.code, ok, tuple(lines), time.monotonic() - started)
+
+
+def _violated(code: str, verdict: Verdict) -> str:
+    """VIOLATED and the rule if it leads and all else follows from it."""
+    if not verdict.findings or verdict.findings[0].code != code:
+        return _in_words(verdict)
+    found = {one for finding in verdict.findings for one in _ids(finding)}
+    others = sorted(found - implied_by(code) - {code})
+    said = f"{verdict.status.value} {code}"
+    return f"{said} and {', '.join(others)}, which it does not imply" if others else said
+
+
+def _in_words(verdict: Verdict) -> str:
+    """Status, leading rule, limit."""
+    lead = [finding.code for finding in verdict.findings[:1]]
+    return " ".join([verdict.status.value, *lead, *([verdict.limit] if verdict.limit else [])])
+
+
+def _ids(finding: Finding) -> tuple[str, ...]:
+    return (finding.code, *finding.implied)
