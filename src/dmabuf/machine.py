@@ -128,6 +128,10 @@ class IrqLine:
             else:
                 rt.step(IRQ_ENTER, self)
             self.handler()
+            task = rt.current()
+            if task.held:
+                label = rt.label(task.held[-1])
+                rt.report("DF004", f"the handler of {self.name} returns with {label} held")
             rt.step(IRQ_LEAVE, self)
 
     def ways(self, task: ExploredTask) -> list[int]:

@@ -25,8 +25,10 @@ def test_pages_that_differ_are_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Missing, changed and left-over pages are stale; writing cures all three."""
+    wanted = pages()
     monkeypatch.setattr("rules_pages.DOCS", tmp_path)
-    for name, text in pages().items():
+    monkeypatch.setattr("rules_pages.pages", lambda: wanted)
+    for name, text in wanted.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "DF001.md").unlink()
     (tmp_path / "DF002.md").write_text("old", encoding="utf-8")

@@ -109,10 +109,7 @@ class Fence:
 
     def _signal(self, timestamp: int | None) -> bool:
         rt = self.timeline.rt
-        lock = steps.peek_lock(self)
-        if lock is not None and lock.owner is rt.current():
-            message = f"{rt.current().name} signals {self.name} while it holds the fence's lock"
-            rt.report("DF004", message)
+        _refuse_holder(self, "signals")
         if timestamp is not None:
             return self._signal_and_call(timestamp)
         cookie = begin_signalling(rt)
@@ -170,8 +167,10 @@ class Fence:
         return self._add_callback(callback)
 
     def _add_callback(self, callback: Callback) -> Callback | None:
+        if not steps.is_flagged(self):
+            _refuse_holder(self, "adds a callback to")
         if self.timeline.ops.enable_signaling is not None:
-            self.enable_signaling()
+            self._enable()
         rt = self.timeline.rt
         rt.step(steps.ADD_CALLBACK, self, callback)
         return callback if rt.current().value else None
@@ -180,6 +179,7 @@ class Fence:
     def remove_callback(self, callback: Callback) -> bool:
         """Take a callback back; True if it was still queued, so will not run. Context: any."""
         rt = self.timeline.rt
+        _refuse_holder(self, "removes a callback of")
         rt.step(steps.REMOVE_CALLBACK, self, callback)
         return bool(rt.current().value)
 
@@ -189,6 +189,10 @@ class Fence:
 
         The hook runs with the fence's lock held; a false answer signals the fence at once.
         """
+        _refuse_holder(self, "enables signalling of")
+        self._enable()
+
+    def _enable(self) -> None:
         rt = self.timeline.rt
         hook = self.timeline.ops.enable_signaling
         if hook is None:
@@ -482,3 +486,11 @@ class Fence:
 def _holds(fence: Fence, task: Task) -> bool:
     lock = steps.peek_lock(fence)
     return lock is not None and lock.owner is task
+
+
+def _refuse_holder(fence: Fence, does: str) -> None:
+    """Report what takes the fence's lock while the task holds it: it would spin for ever."""
+    rt = fence.timeline.rt
+    task = rt.current()
+    if _holds(fence, task):
+        rt.report("DF004", f"{task.name} {does} {fence.name} while it holds the fence's lock")

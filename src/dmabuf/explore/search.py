@@ -211,7 +211,9 @@ class Search:
     def _learn_wakers(self) -> None:
         for node in self._strategy.path[max(self._strategy.replayed - 1, 0) :]:
             if node.step[0] in self._waking:
-                self.wakers.setdefault(node.step[1] >> 1, set()).add(node.chosen // 256)
+                for number in node.footprint:
+                    if number & 1:
+                        self.wakers.setdefault(number >> 1, set()).add(node.chosen // 256)
 
     # -- what went wrong -----------------------------------------------------------------------
 

@@ -186,7 +186,7 @@ def _is_lost(rt: Tasks, queue: WaitQueue, task: ExploredTask) -> bool:
     condition = queue.conditions.get(task)
     if condition is not None:
         return rt.evaluate(condition)
-    return queue.wakeups > 0 and task not in queue.woken
+    return queue.wakeups > queue.seen.get(task, 0)
 
 
 def _pending(rt: Tasks, touched: dict[int, set[int]]) -> list[Fence]:

@@ -77,7 +77,7 @@ TAKE = Op(
     touches=lambda line, _t: ((line, WRITE), (line.queued[0], WRITE)),
     says="waits for irq work",
 )
-END = Op("irq_work.end", action=_end, says="has done {}")
+END = Op("irq_work.end", action=_end, wakes=True, says="has done {}")
 SYNC = Op("irq_work.sync", guard=_is_idle, says="waits for {} to end")
 
 

@@ -36,6 +36,7 @@ def _is_woken(queue: WaitQueue, task: Task) -> bool:
 
 def _leave(queue: WaitQueue, task: Task) -> None:
     queue.woken.discard(task)
+    queue.seen[task] = queue.wakeups
 
 
 def _finish(queue: WaitQueue, task: Task) -> None:
@@ -78,10 +79,11 @@ class WaitQueue:
     Attributes:
         entries: who is queued, in order; True for exclusive waiters.
         conditions: what those in `wait_event` wait for.
+        seen: of how many wake-ups each sleeper knew when it last woke.
         wakeups: how many wake-ups there were, also with nobody there.
     """
 
-    __slots__ = ("__weakref__", "conditions", "entries", "name", "rt", "wakeups", "woken")
+    __slots__ = ("__weakref__", "conditions", "entries", "name", "rt", "seen", "wakeups", "woken")
 
     def __init__(self, name: str = "", *, rt: Runtime | None = None) -> None:
         self.name = name or "waitqueue"
@@ -89,6 +91,7 @@ class WaitQueue:
         self.woken: set[Task] = set()
         self.conditions: dict[Task, Callable[[], object]] = {}
         self.wakeups = 0
+        self.seen: dict[Task, int] = {}
         self.rt = rt or ambient()
         self.rt.adopt(self, name)
 
