@@ -1,6 +1,9 @@
 """The machine that a design receives."""
 
+import pytest
+
 from dmabuf import Completion, IrqWork, SpinLock, Status, Timeline, WaitQueue, check_design, design
+from dmabuf.errors import DesignError
 
 
 def _codes(fn):
@@ -49,6 +52,20 @@ def test_irq_pinned_to_a_cpu_interrupts_its_tasks():
 
     assert ["DF003"] == _codes(same_cpu)[0]
     assert Status.PROVED is _codes(other_cpu)[1].status
+
+
+def test_kthread_of_an_async_function_is_refused():
+    """A coroutine function would do nothing at all, so it is no task."""
+
+    @design
+    def lazy(machine):
+        async def work():
+            pass
+
+        machine.kthread(work)
+
+    with pytest.raises(DesignError, match="work is an async"):
+        check_design(lazy, "lazy")
 
 
 def test_irq_work_signaller_is_known_as_waker():

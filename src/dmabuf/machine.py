@@ -21,11 +21,13 @@ explores what can happen then.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar, cast
 
 from dmabuf._names import kernel, no_kernel
+from dmabuf.errors import DesignError
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Kind, Op, Runtime, Task
 from dmabuf.rt.explored_task import ExploredTask
@@ -243,6 +245,8 @@ class Machine:
         idle: bool = False,
     ) -> Task:
         name = name or self._name_of(fn)
+        if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn):
+            raise DesignError(f"{name} is an async or generator function; tasks simply block")
         return self.rt.spawn(fn, name=name, kind=kind, cpu=cpu, idle=idle)
 
     def _name_of(self, fn: Any) -> str:

@@ -15,7 +15,7 @@ from dmabuf.report.verdict import ExitCode, Status, Trouble, Verdict
 
 BAD = Path(__file__).parent / "bad"
 QUICK = Limits(
-    memory=400_000_000, import_seconds=1.0, cpu_seconds=0.3, idle_seconds=0.6, grace_seconds=2.0
+    memory=400_000_000, import_seconds=1.0, cpu_seconds=0.3, idle_seconds=0.6, grace_seconds=10.0
 )
 
 

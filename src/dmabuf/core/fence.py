@@ -324,7 +324,7 @@ class Fence:
         """What `wait_ns` does for a driver without a `wait` hook."""
         rt = self.timeline.rt
         if limit == 0:
-            return self._look_only()
+            return self._look_only(interruptible)
         deadline = None if limit is None else rt.now() + limit
         outcome = rt.step(steps.WAIT, self, deadline=deadline, interruptible=interruptible)
         lock_was_free = rt.current().value if outcome is Outcome.DONE else False
@@ -336,10 +336,12 @@ class Fence:
             return 0
         return 1 if deadline is None else max(deadline - rt.now(), 1)
 
-    def _look_only(self) -> int:
+    def _look_only(self, interruptible: bool) -> int:
         rt = self.timeline.rt
-        rt.step(steps.TEST, self)
-        if not rt.current().value:
+        rt.step(steps.LOOK, self, interruptible)
+        if rt.current().value is Outcome.INTERRUPTED:
+            raise Interrupted(f"wait for {self.name}")
+        if rt.current().value is Outcome.TIMED_OUT:
             return 0
         rt.step(steps.SETTLE, self)
         return 1

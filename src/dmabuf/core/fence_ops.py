@@ -20,9 +20,11 @@ from dmabuf.sync.context import warn_on
 if TYPE_CHECKING:
     from dmabuf.core.fence import Fence
 
-__all__ = ["FenceOps", "NamedOps", "check_names", "context_alloc"]
+__all__ = ["HOOKED", "FenceOps", "NamedOps", "check_names", "context_alloc"]
 
 _CONTEXTS = "dma_fence contexts"
+HOOKED = "dma_fence enable hooks"
+"""In the `extras` of a runtime where some driver has to be asked to turn signalling on."""
 
 
 @kernel("dma_fence_context_alloc")

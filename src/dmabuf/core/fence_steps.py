@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dmabuf.rt.api import READ, WRITE, Op, Task
+from dmabuf.rt.api import READ, WRITE, Op, Outcome, Task
 from dmabuf.sync.spinlock import SpinLockBase, release_spinning, take_spinning
 
 if TYPE_CHECKING:
@@ -295,6 +295,17 @@ def _test(fence: Fence, _task: Task) -> bool:
     return is_flagged(fence)
 
 
+def _glance(fence: Fence, task: Task) -> Outcome:
+    """What a wait without time answers; a pending signal (`arg`: asked for) comes before 0."""
+    if is_flagged(fence):
+        return Outcome.DONE
+    return Outcome.INTERRUPTED if task.arg and task.signal_pending else Outcome.TIMED_OUT
+
+
+def _glance_touches(fence: Fence, task: Task) -> tuple[tuple[Any, int], ...]:
+    return ((fence, READ), (task, READ)) if task.arg else ((fence, READ),)
+
+
 def _status(fence: Fence, _task: Task) -> int:
     if not is_flagged(fence):
         return 0
@@ -340,6 +351,7 @@ ENABLE = Op(
 )
 SET_ERROR = Op("fence.set_error", action=_set_error, says="sets the error of {}")
 TEST = Op("fence.is_signaled", action=_test, access=READ, says="asks whether {} is signalled")
+LOOK = Op("fence.look", action=_glance, touches=_glance_touches, says="looks for {}")
 STATUS = Op("fence.get_status", action=_status, access=READ, says="asks the status of {}")
 WAIT = Op("fence.wait", guard=_flagged, action=_lock_seen, touches=_look, says="waits for {}")
 SETTLE = Op(

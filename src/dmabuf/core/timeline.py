@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from dmabuf._names import kernel
 from dmabuf.core.fence import Fence
-from dmabuf.core.fence_ops import FenceOps, NamedOps, check_names, context_alloc
+from dmabuf.core.fence_ops import HOOKED, FenceOps, NamedOps, check_names, context_alloc
 from dmabuf.core.fence_steps import new_state
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Op, Runtime, Task
@@ -115,6 +115,8 @@ class Timeline:
         self.seqnos = itertools.count(1)
         self.hooked = ops is not None or lock is not None
         self.releases = self.ops.release is not None
+        if self.ops.enable_signaling is not None:
+            self.rt.extras[HOOKED] = True
         self.lock_name = f"{name} fence.lock"
         self.fence = self._fence if self.rt.observed else _quick_maker(self)
         self.rt.adopt(self, name)

@@ -185,7 +185,7 @@ class Search:
         elif rt.reports:
             code, message, task = rt.reports[0]
             self._add(rt, ("report", code, message), report=(code, message, task.name))
-        elif self.on_complete is not None and not strategy.fell_asleep and not strategy.was_cut:
+        elif self.on_complete is not None and not repeat and strategy.is_complete:
             self.on_complete(rt, strategy)
 
     def _count(self, rt: Tasks) -> None:

@@ -12,7 +12,7 @@ def in_task(machine: Machine) -> None:
         kept = []
         while True:
             with lock:
-                kept.append(bytearray(1 << 24))
+                kept.append(bytearray(1 << 26))
 
     machine.kthread(grow)
 
@@ -23,4 +23,4 @@ def in_body(machine: Machine) -> None:
     del machine
     kept = []
     while True:
-        kept.append(bytearray(1 << 24))
+        kept.append(bytearray(1 << 26))

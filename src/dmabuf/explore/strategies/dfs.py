@@ -85,6 +85,11 @@ class DepthFirst:
         self.fell_asleep = self.was_cut = False
         self._depth = 0
 
+    @property
+    def is_complete(self) -> bool:
+        """Did the last execution run to its end?"""
+        return not self.fell_asleep and not self.was_cut
+
     def pick(self, runtime: Tasks) -> int:
         """The path's next transition, or a new one at its end; -1 ends the execution."""
         if self._depth < len(self.path):

@@ -1,0 +1,1 @@
+"""Tests; a package only so that `tests.support` and `tests.facts` can be imported."""
