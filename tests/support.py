@@ -22,6 +22,7 @@ import random
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -53,7 +54,7 @@ class Listener:
     """An instrument that writes down what it hears, as (what, operation, object)."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, str, Any]] = []
+        self.heard: deque[tuple[str, str, Any]] = deque()
 
     def announced(self, task: Task, op: Op, obj: Any) -> None:
         """A step is about to be made."""
@@ -78,6 +79,13 @@ class Listener:
     def steps(self, obj: Any) -> list[str]:
         """The operations made on one object."""
         return [op for what, op, on in self.heard if what == "stepped" and on is obj]
+
+
+class _Forgetful(Listener):
+    """Listens and keeps nothing: objects must be collected as if nobody listened."""
+
+    def __init__(self) -> None:
+        self.heard = deque(maxlen=0)
 
 
 class _Nobody:
@@ -228,7 +236,7 @@ class Live(Ground):
     def _execute(self, fn: Callable[[], T]) -> tuple[T, list[tuple[str, str]]]:
         rt = self.runtime = _Recorded()
         if self.observed:
-            rt.attach(Listener())
+            rt.attach(_Forgetful())
         values: list[T] = []
         main = rt.spawn(lambda: values.append(fn()), name="main")
         try:

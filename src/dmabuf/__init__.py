@@ -15,10 +15,10 @@ Names load when first used, so importing this package costs next to nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as in typing, whose import would be most of the cost
 if TYPE_CHECKING:
+    from typing import Any
+
     from dmabuf.codes import CODES
     from dmabuf.core.fence import Fence
     from dmabuf.core.fence_ops import FenceOps
@@ -123,6 +123,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'dmabuf' has no attribute {name!r}")

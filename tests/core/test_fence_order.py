@@ -1,5 +1,7 @@
 """dma_fence: order on a timeline, and the stubs."""
 
+import itertools
+
 import pytest
 
 from dmabuf.core.fence_wait import private_stub, stub
@@ -64,7 +66,7 @@ def test_order_of_a_timelines_own_fences_is_that_of_making(rt):
     def main():
         line = Timeline("gpu")
         fences = [line.fence() for _ in range(4)]
-        return [b.is_later(a) for a, b in zip(fences, fences[1:], strict=False)]
+        return [b.is_later(a) for a, b in itertools.pairwise(fences)]
 
     assert [True] * 3 == rt.run(main)
 
@@ -95,7 +97,7 @@ def test_later_answers_the_later_one(rt):
 
 @fact("F1.115")
 def test_later_answers_none_if_the_later_one_is_signalled(rt):
-    """There is nothing to wait for then, whatever the earlier one's state; else it is the answer."""
+    """There is nothing to wait for then, whatever the state of the earlier one."""
 
     def main():
         line = Timeline("gpu")

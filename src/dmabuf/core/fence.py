@@ -476,7 +476,8 @@ class Fence:
     def __del__(self) -> None:
         state = self._state
         waited_for = isinstance(state, State) and state.callbacks
-        if waited_for or self.timeline.releases:
+        was_put = isinstance(state, State) and not state.references  # and so released
+        if (waited_for or self.timeline.releases) and not was_put:
             self.timeline.rt.defer(self.release)
 
     def __repr__(self) -> str:

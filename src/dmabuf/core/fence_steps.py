@@ -240,8 +240,9 @@ def _add_touches(fence: Fence, task: Task) -> tuple[tuple[Any, int], ...]:
 def _remove(fence: Fence, task: Task) -> bool:
     state = state_of(fence)
     callback: Callback = task.arg
-    if not callback.queued or state.callbacks is None:
+    if not callback.queued or callback not in (state.callbacks or ()):
         return False
+    assert state.callbacks is not None
     state.callbacks.remove(callback)
     callback.queued = False
     return True

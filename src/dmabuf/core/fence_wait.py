@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -90,10 +91,23 @@ def wait_any(
         return next((i for i, fence in enumerate(fences) if fence.is_signaled()), None)
     might_sleep("dma_fence_wait_any", code="DF206", runtime=rt)
     if rt.quick:
-        for index, fence in enumerate(_without_hooks(rt, fences)):
-            if fence._state is not None and is_flagged(fence):
-                return index
+        found = _first_flagged(_without_hooks(rt, fences))
+        if found is not None:
+            return found
     return _wait_any(rt, fences, timeout, interruptible)
+
+
+def _first_flagged(fences: Sequence[Fence]) -> int | None:
+    """The index of the first that is signalled.
+
+    The iterator knows how far it has got; counting along would take as long as looking.
+    """
+    fences = list(fences)
+    rest = iter(fences)
+    for fence in rest:
+        if fence._state is not None and is_flagged(fence):
+            return len(fences) - operator.length_hint(rest) - 1
+    return None
 
 
 def _without_hooks(rt: Runtime, fences: Sequence[Fence]) -> Sequence[Fence]:

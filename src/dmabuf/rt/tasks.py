@@ -172,7 +172,8 @@ class Tasks:
         if variant == TIMEOUT:
             footprint = self._timeout(task)
         elif variant == INTERRUPT:
-            footprint = self._with_cpu(task, (self.number_of(op.awaited(obj)) << 1,))
+            read = (self.number_of(op.awaited(obj)) << 1, self.number_of(task) << 1)
+            footprint = self._with_cpu(task, read)
             task.outcome = Outcome.INTERRUPTED
         else:
             footprint = self._footprint(op, obj, task)
@@ -271,7 +272,7 @@ class Tasks:
             touched = tuple([(numbers[id(o)] << 1) | mode for o, mode in op.touches(obj, task)])
         if task.deadline is not None:
             touched += (self._numbers[id(self.clock)] << 1,)
-        if task.interruptible or task.fresh:
+        if task.fresh:
             touched += (self._numbers[id(task)] << 1,)
             task.fresh = False
         if self.interrupts or task.cpu is not None:

@@ -1,0 +1,162 @@
+"""What the kernel does, fact by fact, as far as our objects mirror it: the checklist of tests.
+
+A test says which facts it shows, `@fact("F1.07")`; tests/test_facts.py fails for a fact without a
+test. The first number is the chapter: 1 dma_fence, 8 the annotation of signalling sections.
+
+A fact about a returned number is stated in its Python form: -EINVAL is an `OSError`, "not added"
+is None, jiffies are nanoseconds, and there are no NULL arguments but values that are no fence or
+no function. Left out: RCU, what the kernel leaves undefined, and -ENOMEM of an array that Python
+does not allocate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+__all__ = ["FACTS", "fact"]
+
+FACTS = {
+    # --- init and contexts
+    "F1.01": "a new fence has one reference",
+    "F1.02": "a new fence has no flag set",
+    "F1.03": "a new fence has no error",
+    "F1.04": "a new fence has no callbacks",
+    "F1.05": "operations without a driver name are refused when the fence is initialised",
+    "F1.06": "operations without a timeline name are refused when the fence is initialised",
+    "F1.07": "without a lock given, each fence has a lock of its own",
+    "F1.08": "a lock given from outside is the fence's lock, also of several fences",
+    "F1.09": "a fence initialised as 64 bit has its seqno compared as 64 bit",
+    "F1.10": "context_alloc(n) reserves n consecutive contexts and answers the first",
+    "F1.11": "context_alloc(0) warns",
+    "F1.12": "contexts are counted from 1",
+    "F1.13": "context 0 is the stub's",
+    # --- states
+    "F1.14": "flags (enabled, signalled, timestamp) are set and never cleared",
+    "F1.15": "whoever sees a fence signalled gets its final timestamp",
+    "F1.16": "asking a pending fence for its timestamp warns",
+    "F1.17": "asking a pending fence for its timestamp answers now",
+    "F1.18": "after the signal there is no callback list any more",
+    # --- signal
+    "F1.19": "signal answers nothing, the first time and later",
+    "F1.20": "signalling what is no fence is an error",
+    "F1.21": "check_and_signal answers whether the fence was signalled already",
+    "F1.22": "check_and_signal_locked answers the same, for a holder of the lock",
+    "F1.23": "a second signal changes nothing: not the time, no callback runs again",
+    "F1.24": "signal takes the fence's lock",
+    "F1.25": "signal is a signalling section of its own",
+    "F1.26": "signal with a timestamp is not a signalling section",
+    "F1.27": "signal with a timestamp records that time",
+    "F1.28": "signal_locked leaves the lock with its caller",
+    # --- callbacks at the signal
+    "F1.30": "callbacks run in order of adding",
+    "F1.31": "callbacks run in the signaller's context",
+    "F1.32": "callbacks run with the fence's lock held",
+    "F1.33": "callbacks run with interrupts off",
+    "F1.34": "a callback is off the list before it runs",
+    "F1.35": "the list is detached before the first callback runs",
+    "F1.36": "a waiter is woken before the callbacks run, for its entry is at the head",
+    "F1.37": "a waiter returns after the callbacks have run, for it takes the lock",
+    # --- add and remove
+    "F1.40": "add_callback answers a handle, and the callback runs once at the signal",
+    "F1.41": "add_callback to a signalled fence adds nothing and the callback is never called",
+    "F1.42": "add_callback refuses what is no function with EINVAL",
+    "F1.43": "add_callback turns signalling on first",
+    "F1.44": "add_callback signals the fence and adds nothing if the driver says it is done",
+    "F1.45": "remove_callback answers true for a queued callback, which then never runs",
+    "F1.46": "remove_callback answers false for a callback that ran or was removed",
+    # --- enabling
+    "F1.50": "the enable hook is called at most once for each fence",
+    "F1.51": "the enable hook runs under the fence's lock",
+    "F1.52": "a false answer of the enable hook signals the fence at once",
+    "F1.53": "without an enable hook signalling is always on",
+    "F1.54": "enable_signaling is known by its old kernel name too",
+    # --- looking
+    "F1.60": "is_signaled answers the flag without asking the driver",
+    "F1.61": "is_signaled asks the driver's hook about a pending fence",
+    "F1.62": "a true answer of the hook signals the fence and runs its callbacks",
+    "F1.63": "is_signaled does not turn signalling on, so it may answer no for ever",
+    "F1.64": "status is 0 while the fence is pending",
+    "F1.65": "status is 1 once it has signalled without an error",
+    "F1.66": "status is the negative error once it has signalled with one",
+    "F1.67": "an error set before the signal does not show in the status until the signal",
+    "F1.68": "asking for the status can signal the fence",
+    "F1.69": "setting the error of a signalled fence warns",
+    "F1.70": "an error that is not in -4095..-1 warns",
+    # --- waiting
+    "F1.75": "a wait with a negative timeout warns",
+    "F1.76": "a wait with a negative timeout fails with EINVAL",
+    "F1.77": "a wait turns signalling on",
+    "F1.78": "a wait for a signalled fence answers what is left of the timeout",
+    "F1.79": "a wait without time for a signalled fence answers 1",
+    "F1.80": "a wait whose time runs out answers 0",
+    "F1.81": "an interruptible wait ends when a signal is pending",
+    "F1.82": "a wait that is not interruptible goes on when a signal is pending",
+    "F1.83": "a signalled fence is seen before a pending signal",
+    "F1.84": "a pending signal is seen before the end of a timeout of 0",
+    "F1.85": "the error of a fence is no result of a wait",
+    "F1.86": "a wait without a timeout ends only with the signal, or with a pending signal",
+    "F1.87": "a driver's own wait hook replaces the default wait",
+    # --- waiting for any
+    "F1.90": "wait_any of nothing, or with a negative timeout, warns",
+    "F1.91": "wait_any of nothing, or with a negative timeout, fails with EINVAL",
+    "F1.92": "wait_any without time only asks is_signaled: no callbacks, no enabling",
+    "F1.93": "wait_any adds its callbacks in order, so turns signalling on in order",
+    "F1.94": "wait_any answers the index of a fence that is done already",
+    "F1.95": "wait_any stops adding callbacks at a fence that is done already",
+    "F1.96": "wait_any answers the lowest index of those signalled when it wakes",
+    "F1.97": "wait_any whose time runs out answers none, even if a fence signals just then",
+    "F1.98": "wait_any ends when a signal is pending",
+    "F1.99": "wait_any takes its callbacks back",
+    "F1.100": "wait_any takes fences with a wait hook of their own",
+    # --- order
+    "F1.110": "is_later of two contexts warns and answers no",
+    "F1.111": "seqnos compare as signed 32-bit differences",
+    "F1.112": "an equal seqno is not later",
+    "F1.113": "later_or_same is also true for the same object, not for an equal seqno",
+    "F1.114": "later answers the later of two fences",
+    "F1.115": "later answers none if the later one is signalled, even if the other is not",
+    # --- the stub
+    "F1.120": "there is one stub",
+    "F1.121": "the stub is signalled from the start",
+    "F1.122": "the stub has context 0 and seqno 0",
+    "F1.123": "the stub is called stub where names survive the signal",
+    "F1.124": "a private stub is a new object",
+    "F1.125": "a private stub has the timestamp asked for",
+    # --- deadlines, description, names, operations
+    "F1.130": "a deadline without a hook for it is nothing",
+    "F1.131": "a deadline for a signalled fence does not reach the driver",
+    "F1.132": "a deadline reaches the driver without the lock held",
+    "F1.133": "deadlines reach the driver any number of times, the earliest is its business",
+    "F1.134": "describe prints context:seqno, timeline, driver and state",
+    "F1.135": "describe prints no names once the fence is signalled",
+    "F1.136": "a pending fence answers the driver's names",
+    "F1.137": "a signalled fence answers detached-driver and signaled-timeline",
+    "F1.138": "operations without release and wait are detached by the signal",
+    "F1.139": "operations with release or with wait stay",
+    # --- lifetime
+    "F1.140": "no reference can be taken where none is left",
+    "F1.141": "the last put calls the release hook, also in irq context",
+    "F1.142": "the last put of a pending fence with callbacks warns, naming it in full",
+    "F1.143": "the last put of a pending fence with callbacks sets the error -EDEADLK",
+    "F1.144": "the last put of a pending fence with callbacks runs them, then releases it",
+    "F1.145": "the last put of a pending fence without callbacks is silent",
+    # --- signalling sections
+    "F8.01": "begin inside a section records nothing and answers true",
+    "F8.02": "begin in atomic context records nothing and answers true",
+    "F8.03": "begin elsewhere records the section and answers false",
+    "F8.04": "end with a true cookie does nothing",
+    "F8.05": "end with a false cookie ends the section",
+    "F8.06": "sections nest freely",
+    "F8.07": "a false cookie handed to an inner end closes the outer section early",
+    "F8.08": "under a spinlock or in a handler no section is ever recorded",
+}
+
+
+def fact(*ids: str) -> Any:
+    """Mark a test with the facts that it shows."""
+    unknown = [one for one in ids if one not in FACTS]
+    if unknown or not ids:
+        raise ValueError(f"no such fact: {', '.join(unknown) or 'none named'}")
+    return pytest.mark.fact(*ids)
