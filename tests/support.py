@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from dmabuf.errors import ContractViolation, KernelWarning, Unwind
+from dmabuf.errors import ContractViolation, KernelWarning
 from dmabuf.rt.api import OPS, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
 from dmabuf.rt.clock import to_ns
@@ -190,17 +190,14 @@ class _Recorded(Threads):
     ) -> Task:
         """As ever, and remembered."""
 
-        def guarded() -> None:
-            try:
-                fn()
-            except Unwind:
-                raise
-            except BaseException as error:  # noqa: BLE001 - the test's own thread raises it again
-                self.errors.append(error)
-
-        task = super().spawn(guarded, name=name, kind=kind, cpu=cpu, idle=idle)
+        task = super().spawn(fn, name=name, kind=kind, cpu=cpu, idle=idle)
         self.tasks.append(task)
         return task
+
+    def note(self, told: threading.ExceptHookArgs) -> None:
+        """What a thread raised: the test's own thread raises it again."""
+        assert told.exc_value is not None
+        self.errors.append(told.exc_value)
 
     def blocked(self) -> dict[Task, str]:
         """Every parked task and its operation."""
@@ -238,12 +235,14 @@ class Live(Ground):
         if self.observed:
             rt.attach(_Forgetful())
         values: list[T] = []
-        main = rt.spawn(lambda: values.append(fn()), name="main")
+        before, threading.excepthook = threading.excepthook, rt.note
         try:
+            main = rt.spawn(lambda: values.append(fn()), name="main")
             main.carrier.join(PATIENCE_S)
             left = self._left_behind(main)
         finally:
             rt.kill_all()
+            threading.excepthook = before
         if rt.errors:
             raise rt.errors[0]
         assert not left, f"blocked for ever: {left}"

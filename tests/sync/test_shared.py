@@ -1,5 +1,6 @@
 """A shared word: each access one indivisible step."""
 
+from dmabuf.sync.completion import Completion
 from dmabuf.sync.shared import Shared
 from dmabuf.sync.spinlock import SpinLock
 
@@ -64,13 +65,15 @@ def test_shared_read_and_write_are_two_steps(explored):
     lost = []
 
     def main():
-        cell = Shared(0, "cell")
+        cell, gate = Shared(0, "cell"), Completion("gate")
 
         def increment():
+            gate.wait()
             cell.write(cell.read() + 1)
 
         for _ in range(4):
             explored.spawn(increment)
+        gate.complete_all()
         explored.settle()
         lost.append(cell.read() < 4)
 

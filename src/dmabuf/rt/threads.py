@@ -15,7 +15,9 @@ from __future__ import annotations
 import _thread
 import atexit
 import contextlib
+import functools
 import os
+import sys
 import threading
 import traceback
 import warnings
@@ -130,7 +132,8 @@ class Threads:
         found = self._services.get(name)
         if found is not None and found[1].is_alive():
             return found[0]
-        task = self.spawn(loop, name=name, kind=Kind.WORKER, idle=True)
+        keep_on = functools.partial(_keep_on, loop)
+        task = self.spawn(keep_on, name=name, kind=Kind.WORKER, idle=True)
         self._services[name] = (task, task.carrier)
         return task
 
@@ -333,6 +336,18 @@ class Threads:
         self.mutex = _thread.allocate_lock()
         self.parked = {}
         self._services = {}
+
+
+def _keep_on(loop: Callable[[], object]) -> None:
+    """Run a helper's loop; what some work raises is told, and does not stop what comes after."""
+    while True:
+        try:
+            loop()
+        except Exception:  # noqa: BLE001 - goes where errors of threads go
+            told = threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
+            threading.excepthook(told)
+        else:
+            return
 
 
 def _depth_of_caller() -> int:

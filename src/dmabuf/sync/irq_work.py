@@ -105,7 +105,7 @@ def _serve(rt: Runtime) -> None:
             work.fn()
         finally:
             task.in_irq = False
-        rt.step(END, work)
+            rt.step(END, work)
 
 
 class IrqWork:

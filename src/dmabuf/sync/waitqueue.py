@@ -128,6 +128,9 @@ class WaitQueue:
                     return True
                 outcome = rt.step(SCHEDULE, self, deadline=deadline, interruptible=interruptible)
                 if outcome is Outcome.INTERRUPTED:
+                    self.finish_wait()  # first, so that a wake-up meant for one goes to the next
+                    if condition():
+                        return True
                     raise Interrupted(f"wait on {self.name}")
                 if outcome is Outcome.TIMED_OUT:
                     return bool(condition())
