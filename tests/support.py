@@ -36,7 +36,17 @@ from dmabuf.rt.strategy import TIMEOUT, End, task_of, variant_of
 from dmabuf.rt.tasks import Tasks
 from dmabuf.rt.threads import Threads
 
-__all__ = ["KINDS", "Explored", "Fair", "Ground", "Listener", "Live", "ground"]
+__all__ = [
+    "KINDS",
+    "Explored",
+    "Fair",
+    "Ground",
+    "Listener",
+    "Live",
+    "ground",
+    "op_of_test",
+    "waiting",
+]
 
 T = TypeVar("T")
 
@@ -44,10 +54,16 @@ PATIENCE_S = 8.0
 _GLANCE_S = 0.0005
 _STEPS_MAX = 20_000
 
-SETTLE = Op("test.settle", touches=lambda _obj, _task: (), says="lets the others come to rest")
-NAP = Op("test.nap", guard=lambda _obj, _task: False, says="lets time pass")
-for _op in (SETTLE, NAP):
-    del OPS[_op.name]  # no operations of the package: they must not show up in its alphabet
+
+def op_of_test(name: str, **how: Any) -> Op:
+    """An operation that is not the package's, so it does not show up in its alphabet."""
+    op = Op(f"test.{name}", **how)
+    del OPS[op.name]
+    return op
+
+
+SETTLE = op_of_test("settle", touches=lambda _obj, _task: ())
+NAP = op_of_test("nap", guard=lambda _obj, _task: False)
 
 
 class Listener:
@@ -212,13 +228,14 @@ class _Recorded(Threads):
         alive = [t for t in list(self.tasks) if t is not me and t.carrier.is_alive()]
         return all(task in blocked for task in alive)
 
-    def kill_all(self) -> None:
+    def kill_all(self, *, but: Task | None = None) -> None:
         """End every task that is left."""
-        for task in list(self.tasks):
+        doomed = [task for task in self.tasks if task is not but]
+        for task in doomed:
             with self.mutex:
                 task.told_to_die = True
                 self._end_parked(task, only_interruptible=False)
-        self.join(self.tasks, PATIENCE_S)
+        self.join(doomed, PATIENCE_S)
 
 
 class Live(Ground):

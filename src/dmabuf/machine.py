@@ -75,14 +75,14 @@ def _enter(line: IrqLine, task: Task) -> None:
         runtime = cast("Tasks", task.runtime)
         task.interrupts = line.interrupted_by(task.value, runtime)
         if task.interrupts is not None:
-            runtime.take_cpu(task.interrupts, task)
+            runtime.cpus.take(task.interrupts, task)
 
 
 def _leave(_line: IrqLine, task: Task) -> None:
     task.in_irq = False
     task.idle = True
     if isinstance(task, ExploredTask) and task.interrupts is not None:
-        cast("Tasks", task.runtime).give_cpu(task.interrupts)
+        cast("Tasks", task.runtime).cpus.give(task.interrupts)
         task.interrupts = None
 
 
@@ -141,21 +141,21 @@ class IrqLine:
         runtime = cast("Tasks", task.runtime)
         if self.cpu is not None:
             masked = any(other.irqs_off for other in runtime.tasks if other.cpu == self.cpu)
-            return [] if masked or runtime.cpu_owner(self.cpu) is not None else [0]
+            return [] if masked or runtime.cpus.owner(self.cpu) is not None else [0]
         return [0] + [
             other.ordinal + 1
             for other in runtime.tasks
             if other.atomic
             and not other.irqs_off
             and not other.in_irq
-            and runtime.cpu_owner(runtime.cpu_of(other)) is None
+            and runtime.cpus.owner(runtime.cpus.of(other)) is None
         ]
 
     def interrupted_by(self, way: int, runtime: Tasks) -> int | None:
         """The CPU that a way of starting takes, None for an idle one."""
         if self.cpu is not None:
             return self.cpu
-        return None if way == 0 else runtime.cpu_of(runtime.tasks[way - 1])
+        return None if way == 0 else runtime.cpus.of(runtime.tasks[way - 1])
 
 
 class Machine:
@@ -209,7 +209,7 @@ class Machine:
         """Add an interrupt line whose `handler` runs once for each `raise_irq`."""
         line = IrqLine(handler, name or self._name_of(handler), cpu, self.rt)
         if isinstance(self.rt, Tasks):
-            self.rt.interrupts = True
+            self.rt.cpus.interrupts = True
         self.rt.spawn(line.serve, name=f"irq {line.name}", kind=Kind.IRQ, cpu=cpu, idle=True)
         return line
 

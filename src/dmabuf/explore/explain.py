@@ -153,7 +153,7 @@ class Telling:
             note = ""
             if task.number in can_move:
                 note = "hangs" if task.kind.value == "hardware" else "stops here for ever"
-            elif rt.cpu_owner(rt.cpu_of(task)) not in (None, task):
+            elif rt.cpus.owner(rt.cpus.of(task)) not in (None, task):
                 note = "interrupted"
             self.pending.append(Step(task.name, text, op, place, blocked=True, note=note))
 

@@ -160,7 +160,7 @@ def _blocked(rt: Tasks, task: ExploredTask) -> Blocked:
     assert op is not None
     awaited = op.awaited(obj)
     owner = getattr(awaited, "owner", None) if getattr(awaited, "is_lock", False) else None
-    handler = rt.cpu_owner(rt.cpu_of(task))
+    handler = rt.cpus.owner(rt.cpus.of(task))
     return Blocked(
         task=task.number,
         op=op.name,

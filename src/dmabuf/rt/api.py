@@ -265,7 +265,6 @@ class Runtime(Protocol):
         quick: live and nobody listens; fused fast paths may be taken under `mutex`.
         mutex: the lock that makes live steps indivisible (also present, unused, elsewhere).
         parked: steps that wait, live; empty when there is nobody to wake.
-        interrupts: handlers may start between any two steps.
         clock: the virtual clock of an explored run, else None.
         extras: objects that exist once in a runtime, by name.
     """
@@ -274,13 +273,17 @@ class Runtime(Protocol):
     quick: bool
     mutex: Any
     parked: Any
-    interrupts: bool
     clock: Any
     extras: dict[str, Any]
 
     @property
     def observed(self) -> bool:
         """Explored, or an instrument listens."""
+        ...
+
+    @property
+    def interrupts(self) -> bool:
+        """May handlers start between any two steps?"""
         ...
 
     def now(self) -> int:

@@ -91,6 +91,7 @@ class Baton:
 
     def __init__(self) -> None:
         self._hub = _Gate(None)
+        self._error: BaseException | None = None
 
     def start(self, task: Task, body: Body) -> None:
         """Prepare a task; its thread starts when it is first given the baton."""
@@ -100,6 +101,9 @@ class Baton:
         """From the hub: pass the baton to `task` and wait until it comes back."""
         self._pass(task.carrier)
         self._hub.lock.acquire()
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
 
     def switch(self, me: Task, to: Task | None) -> None:
         """From task `me`: pass the baton on and wait until it comes back."""
@@ -116,7 +120,11 @@ class Baton:
         def main() -> None:
             set_ambient(runtime)
             assert gate.body is not None
-            following = gate.body()
+            try:
+                following = gate.body()
+            except BaseException as error:  # noqa: BLE001 - raised in the hub, as greenlets do
+                self._error = error
+                following = None
             self._pass(self._hub if following is None else following.carrier)
 
         threading.Thread(target=main, daemon=True).start()

@@ -24,6 +24,7 @@ from dmabuf.rt.ambient import use
 from dmabuf.rt.api import READ, WRITE, Instrument, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Carrier, best_carrier
 from dmabuf.rt.clock import VirtualClock
+from dmabuf.rt.cpus import Cpus
 from dmabuf.rt.explored_task import ExploredTask, Names
 from dmabuf.rt.strategy import (
     INTERRUPT,
@@ -62,6 +63,7 @@ class Tasks:
 
     Attributes:
         tasks: all tasks in order of creation.
+        cpus: who owns which CPU.
         reports: (code, message, task) of each broken rule recorded.
         failure: the exception of a task that raised, with the task.
         objects: all adopted objects, kept alive to the end of the execution.
@@ -94,9 +96,7 @@ class Tasks:
         self._services: dict[str, ExploredTask] = {}
         self._in_body = True
         self._only_reads = False
-        self._cpus: dict[int, ExploredTask] = {}
-        self._pinned: dict[int, list[ExploredTask]] = {}
-        self.interrupts = False
+        self.cpus = Cpus(self.names)
         self._body = self._make_task("design", Kind.KTHREAD, (), None)
         self._current = self._body
         self.adopt(self.clock, "clock")
@@ -106,6 +106,11 @@ class Tasks:
     ) -> ExploredTask:
         number = self.names.number(("task", *key))
         return ExploredTask(self, name, kind, key=key, number=number, cpu=cpu)
+
+    @property
+    def interrupts(self) -> bool:
+        """May handlers start between any two steps?"""
+        return self.cpus.interrupts
 
     # -- running -------------------------------------------------------------------------------
 
@@ -173,7 +178,7 @@ class Tasks:
             footprint = self._timeout(task)
         elif variant == INTERRUPT:
             read = (self.number_of(op.awaited(obj)) << 1, self.number_of(task) << 1)
-            footprint = self._with_cpu(task, read)
+            footprint = self.cpus.widen(task, read)
             task.outcome = Outcome.INTERRUPTED
         else:
             footprint = self._footprint(op, obj, task)
@@ -189,9 +194,20 @@ class Tasks:
         assert task.deadline is not None
         self.clock.advance_to(task.deadline)
         task.outcome = Outcome.TIMED_OUT
-        awaited = self.number_of(task.op.awaited(task.obj))
-        clock = self.number_of(self.clock)
-        return self._with_cpu(task, (awaited << 1, (clock << 1) | WRITE))
+        awaited = self.number_of(task.op.awaited(task.obj)) << 1
+        clock = (self.number_of(self.clock) << 1) | WRITE
+        return self.cpus.widen(task, (awaited, clock, *self._overtaken(task.deadline)))
+
+    def _overtaken(self, deadline: int) -> Footprint:
+        """What keeps earlier deadlines from their timeouts: an end of the wait, or no CPU."""
+        touched: list[int] = []
+        for other in self.tasks:
+            if other.op is None or other.deadline is None or other.deadline >= deadline:
+                continue
+            touched.append(self.number_of(other.op.awaited(other.obj)) << 1)
+            if self.cpus.depends(other):
+                touched.append(self.cpus.number(self.cpus.of(other)) << 1)
+        return tuple(touched)
 
     def _take_option(self, task: ExploredTask, variant: int) -> Footprint:
         task.value = variant
@@ -199,7 +215,7 @@ class Tasks:
         task.op.action(task.obj, task)
         if task.interrupts is None:
             return ()
-        return ((self._cpu_number(task.interrupts) << 1) | WRITE,)
+        return ((self.cpus.number(task.interrupts) << 1) | WRITE,)
 
     def _unwind(self) -> None:
         """End every task that is left; from now on `step` refuses."""
@@ -216,9 +232,10 @@ class Tasks:
         """The transitions that are possible now, in order of the tasks' creation."""
         found: list[int] = []
         timed: list[ExploredTask] = []
+        shared = self.cpus.are_shared
         for task in self.tasks:
             op = task.op
-            if op is None or ((self._cpus or self._pinned) and not self._has_cpu(task)):
+            if op is None or (shared and not self.cpus.may_run(task)):
                 continue
             base = task.number * VARIANTS
             if op.guard(task.obj, task):
@@ -239,31 +256,6 @@ class Tasks:
             found += [t.number * VARIANTS + TIMEOUT for t in timed if t.deadline == first]
         return found
 
-    def _has_cpu(self, task: ExploredTask) -> bool:
-        """May this task run, as far as interrupts and its CPU's other tasks are concerned?"""
-        owner = self._cpus.get(self.cpu_of(task))
-        if owner is not None:
-            return owner is task
-        if task.cpu is None or task.kind is Kind.IRQ:
-            return True
-        return not any(other.atomic for other in self._pinned[task.cpu] if other is not task)
-
-    def cpu_of(self, task: ExploredTask) -> int:
-        """The CPU a task runs on; an unpinned task has one of its own."""
-        return task.cpu if task.cpu is not None else -1 - task.number
-
-    def take_cpu(self, cpu: int, task: ExploredTask) -> None:
-        """From now on only `task` runs on that CPU (a handler; for actions only)."""
-        self._cpus[cpu] = task
-
-    def give_cpu(self, cpu: int) -> None:
-        """The CPU's tasks may run again (for actions only)."""
-        del self._cpus[cpu]
-
-    def cpu_owner(self, cpu: int) -> ExploredTask | None:
-        """The handler that keeps a CPU's tasks from running."""
-        return self._cpus.get(cpu)
-
     def _footprint(self, op: Op, obj: Any, task: ExploredTask) -> Footprint:
         if op.touches is None:
             touched: Footprint = ((self._numbers[id(obj)] << 1) | op.access,)
@@ -275,23 +267,7 @@ class Tasks:
         if task.fresh:
             touched += (self._numbers[id(task)] << 1,)
             task.fresh = False
-        if self.interrupts or task.cpu is not None:
-            return self._with_cpu(task, touched)
-        return touched
-
-    def _with_cpu(self, task: ExploredTask, touched: Footprint) -> Footprint:
-        """Steps of a CPU that handlers may take, or that tasks share, depend on that CPU."""
-        if task.kind is Kind.IRQ:
-            if task.interrupts is None:
-                return touched
-            return (*touched, (self._cpu_number(task.interrupts) << 1) | WRITE)
-        if not self.interrupts and task.cpu is None:
-            return touched
-        shared = WRITE if task.cpu is not None else READ
-        return (*touched, (self._cpu_number(self.cpu_of(task)) << 1) | shared)
-
-    def _cpu_number(self, cpu: int) -> int:
-        return self.names.number(("cpu", cpu))
+        return self.cpus.widen(task, touched) if self.cpus.depends(task) else touched
 
     # -- the Runtime interface -----------------------------------------------------------------
 
@@ -431,8 +407,7 @@ class Tasks:
             self.step(SPAWN, task)
             task.spawner = parent
             task.fresh = True
-        if cpu is not None and kind is not Kind.IRQ:
-            self._pinned.setdefault(cpu, []).append(task)
+        self.cpus.pin(task)
         task.ordinal = len(self.tasks)
         self.tasks.append(task)
         self.by_number[task.number] = task

@@ -34,8 +34,10 @@ from dmabuf.rt.clock import NS_PER_S, monotonic_ns
 
 __all__ = ["Threads"]
 
-_JOIN_AT_EXIT_S = 1.0
+_PARTING_NS = NS_PER_S // 2
 _all_runtimes: weakref.WeakSet[Threads] = weakref.WeakSet()
+_forking = _thread.allocate_lock()
+_held_for_fork: list[Threads] = []
 
 
 class _Parked:
@@ -295,7 +297,7 @@ class Threads:
     def detach(self, instrument: Instrument) -> None:
         """End an instrument's listening."""
         self.instruments = tuple(one for one in self.instruments if one is not instrument)
-        self.quick = not self.instruments and not self._deferred
+        self._reopen()
 
     def flush(self) -> None:
         """Do what finalisers deferred; a safe point that a program may choose itself."""
@@ -305,7 +307,14 @@ class Threads:
             except IndexError:
                 break
             fn()
-        self.quick = not self.instruments and not self._deferred
+        self._reopen()
+
+    def _reopen(self) -> None:
+        """Allow fused paths again; looks twice, as a finaliser may run in between."""
+        if not self.instruments and not self._deferred:
+            self.quick = True
+            if self.instruments or self._deferred:
+                self.quick = False
 
     def _observe(self, task: Task, op: Op, obj: Any, outcome: Outcome) -> None:
         for instrument in self.instruments:
@@ -322,14 +331,17 @@ class Threads:
 
     def shut_down(self) -> None:
         """Tell the helper tasks to end and wait a moment for them."""
+        _part_from(self._dismiss())
+
+    def _dismiss(self) -> list[threading.Thread]:
+        """Tell the helper tasks to end; returns their threads."""
         with self.mutex:
             services = list(self._services.values())
             self._services.clear()
             for task, _thread_of_it in services:
                 task.told_to_die = True
                 self._end_parked(task, only_interruptible=False)
-        for _task, thread in services:
-            thread.join(_JOIN_AT_EXIT_S)
+        return [thread for _task, thread in services]
 
     def restart_in_child(self) -> None:
         """After fork: only this thread is left, so nobody is parked and no helper lives."""
@@ -360,24 +372,35 @@ def _depth_of_caller() -> int:
 
 
 def _before_fork() -> None:
+    """Fork between steps only; one fork at a time, as two would lock in different orders."""
+    _forking.acquire()
     for runtime in list(_all_runtimes):
         runtime.mutex.acquire()
+        _held_for_fork.append(runtime)
 
 
 def _after_fork_in_parent() -> None:
-    for runtime in list(_all_runtimes):
-        if runtime.mutex.locked():
-            runtime.mutex.release()
+    while _held_for_fork:
+        _held_for_fork.pop().mutex.release()
+    _forking.release()
 
 
 def _after_fork_in_child() -> None:
+    _held_for_fork.clear()
     for runtime in list(_all_runtimes):
         runtime.restart_in_child()
+    _forking.release()
+
+
+def _part_from(threads: list[threading.Thread]) -> None:
+    """Wait a moment, the same one for all, for threads that were told to end."""
+    deadline = monotonic_ns() + _PARTING_NS
+    for thread in threads:
+        thread.join(max(deadline - monotonic_ns(), 0) / NS_PER_S)
 
 
 def _at_exit() -> None:
-    for runtime in list(_all_runtimes):
-        runtime.shut_down()
+    _part_from([thread for runtime in list(_all_runtimes) for thread in runtime._dismiss()])
 
 
 os.register_at_fork(

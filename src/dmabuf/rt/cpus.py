@@ -1,0 +1,93 @@
+"""CPUs of an explored run: which tasks a handler or a CPU's other tasks keep from running.
+
+>>> from dmabuf.rt.explored_task import Names
+>>> Cpus(Names()).number(0) == Cpus(Names()).number(0)
+True
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dmabuf.rt.api import READ, WRITE, Kind
+
+if TYPE_CHECKING:
+    from dmabuf.rt.explored_task import ExploredTask, Names
+
+__all__ = ["Cpus"]
+
+Footprint = tuple[int, ...]
+
+
+class Cpus:
+    """Who owns which CPU.
+
+    An unpinned task has a CPU of its own. A handler owns the CPU that it interrupted until it
+    ends; tasks pinned to one CPU take turns there wherever none of them is atomic.
+
+    Attributes:
+        interrupts: handlers may start between any two steps.
+    """
+
+    __slots__ = ("_names", "_owners", "_pinned", "interrupts")
+
+    def __init__(self, names: Names) -> None:
+        self.interrupts = False
+        self._names = names
+        self._owners: dict[int, ExploredTask] = {}
+        self._pinned: dict[int, list[ExploredTask]] = {}
+
+    @property
+    def are_shared(self) -> bool:
+        """Could any task be kept from running by its CPU?"""
+        return bool(self._owners or self._pinned)
+
+    @staticmethod
+    def of(task: ExploredTask) -> int:
+        """The CPU a task runs on; an unpinned task has one of its own."""
+        return task.cpu if task.cpu is not None else -1 - task.number
+
+    def number(self, cpu: int) -> int:
+        """The schedule-stable number of a CPU, for footprints."""
+        return self._names.number(("cpu", cpu))
+
+    def pin(self, task: ExploredTask) -> None:
+        """A task starts that is bound to its CPU."""
+        if task.cpu is not None and task.kind is not Kind.IRQ:
+            self._pinned.setdefault(task.cpu, []).append(task)
+
+    def take(self, cpu: int, task: ExploredTask) -> None:
+        """From now on only `task` runs on that CPU (a handler; for actions only)."""
+        self._owners[cpu] = task
+
+    def give(self, cpu: int) -> None:
+        """The CPU's tasks may run again (for actions only)."""
+        del self._owners[cpu]
+
+    def owner(self, cpu: int) -> ExploredTask | None:
+        """The handler that keeps a CPU's tasks from running."""
+        return self._owners.get(cpu)
+
+    def may_run(self, task: ExploredTask) -> bool:
+        """May it, as far as handlers and its CPU's other tasks are concerned?"""
+        owner = self._owners.get(self.of(task))
+        if owner is not None:
+            return owner is task
+        if task.cpu is None or task.kind is Kind.IRQ:
+            return True
+        return not any(other.atomic for other in self._pinned[task.cpu] if other is not task)
+
+    def depends(self, task: ExploredTask) -> bool:
+        """Do this task's steps depend on its CPU at all?"""
+        return self.interrupts or task.cpu is not None
+
+    def widen(self, task: ExploredTask, touched: Footprint) -> Footprint:
+        """Steps of a CPU that handlers may take, or that tasks share, depend on that CPU."""
+        if task.kind is Kind.IRQ:
+            if task.interrupts is None:
+                return touched
+            return (*touched, (self.number(task.interrupts) << 1) | WRITE)
+        if not self.depends(task):
+            return touched
+        shared = WRITE if task.cpu is not None else READ
+        return (*touched, (self.number(self.of(task)) << 1) | shared)
