@@ -4,6 +4,8 @@ import pytest
 
 from dmabuf.rt.api import Scope
 from dmabuf.sync.context import (
+    ALLOCATOR,
+    allocate,
     begin_signalling,
     end_signalling,
     idle,
@@ -15,6 +17,7 @@ from dmabuf.sync.context import (
     signalling,
     warn_on,
 )
+from dmabuf.sync.gfp import Gfp
 from dmabuf.sync.irq_work import IrqWork
 from dmabuf.sync.spinlock import SpinLock
 from tests.core.drivers import pending
@@ -270,3 +273,43 @@ def test_warn_on_is_survived_live_and_ends_an_execution(rt):
 
     assert [("DF004", "odd")] == rt.reports(main)
     assert ([] if rt.explored else ["went on"]) == after
+
+
+def test_allocate_asks_the_memory_world(rt):
+    """Whoever fills the hook hears the flags and what for, and says whether there is memory."""
+    heard = []
+
+    def main():
+        rt.runtime.extras[ALLOCATOR] = lambda gfp, what: heard.append((gfp, what))
+        return allocate(Gfp.ATOMIC, "a slot"), allocate(Gfp.KERNEL)
+
+    assert (False, False) == rt.run(main)
+    assert [(Gfp.ATOMIC, "a slot"), (Gfp.KERNEL, "memory")] == heard
+
+
+def test_allocate_without_a_memory_world_succeeds(rt):
+    """No design fails for want of memory before there is a memory world."""
+    assert rt.run(lambda: allocate(Gfp.KERNEL))
+
+
+@pytest.mark.parametrize("gfp", [Gfp.KERNEL, Gfp.NOFS, Gfp.NOIO])
+def test_allocate_that_may_reclaim_may_sleep(rt, gfp):
+    """With direct reclaim allowed, atomic context is reported."""
+
+    def main():
+        with local_irq_save():
+            allocate(gfp, "a node")
+
+    message = "an allocation (a node) may sleep, but main has interrupts off"
+    assert [("DF003", message)] == rt.reports(main)
+
+
+@pytest.mark.parametrize("gfp", [Gfp.ATOMIC, Gfp.NOWAIT])
+def test_allocate_without_reclaim_may_be_called_anywhere(rt, gfp):
+    """Without direct reclaim atomic context is fine."""
+
+    def main():
+        with local_irq_save():
+            return allocate(gfp)
+
+    assert rt.run(main)

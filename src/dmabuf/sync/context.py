@@ -19,8 +19,11 @@ from typing import Any
 from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Op, Runtime, Scope, Task
+from dmabuf.sync.gfp import Gfp
 
 __all__ = [
+    "ALLOCATOR",
+    "allocate",
     "begin_signalling",
     "end_signalling",
     "idle",
@@ -56,6 +59,30 @@ def _why_atomic(runtime: Runtime, task: Task) -> str:
     if spinning:
         return "holds spinlock " + ", ".join(runtime.label(lock) for lock in spinning)
     return "has interrupts off"
+
+
+ALLOCATOR = "sync.context.allocate"
+"""Name in `Runtime.extras` of what answers allocations: called as `fn(gfp, what)`."""
+
+
+@kernel("might_alloc", context="as gfp allows")
+def allocate(gfp: Gfp, what: str = "memory", *, runtime: Runtime | None = None) -> bool:
+    """Where the kernel allocates on this path. Context: process if `gfp` allows direct reclaim.
+
+    Without a memory world every allocation succeeds; `mm` puts one into the runtime's extras.
+
+    Args:
+        gfp: how the allocation may behave.
+        what: what is allocated, for reports.
+        runtime: the ambient runtime if not given.
+
+    Returns False if there was no memory, which only flags that allow failure can see.
+    """
+    runtime = runtime or ambient()
+    if gfp & Gfp.DIRECT_RECLAIM:
+        might_sleep(f"an allocation ({what})", runtime=runtime)
+    allocator = runtime.extras.get(ALLOCATOR)
+    return allocator is None or bool(allocator(gfp, what))
 
 
 @kernel("WARN_ON")
