@@ -1,130 +1,104 @@
-"""The search against the naive one: the same outcomes, and no execution twice.
+"""The search against naive search on random programs: outcomes, findings, wakers, switches.
 
-`python -m tests.explore.test_differential 10000` compares that many programs.
+`python -m tests.explore.fuzz --programs 10000` compares as many as you like.
 """
-
-import itertools
-import sys
 
 import pytest
 
-from dmabuf.explore import dependence
-from dmabuf.explore.search import Search
-from dmabuf.explore.strategies import dfs
-from tests.explore.programs import Program
+from dmabuf.explore.search import Budget, Search
+from dmabuf.rt.explored_task import Names
+from tests.explore.fuzz import compare
+from tests.explore.mutants import MUTANTS
+from tests.explore.oracle import differences, everything, reduced
+from tests.explore.random_programs import FAMILIES, generate
 
-NAIVE = 1500
-REDUCED = 1500
-
-
-def compare(seed: int) -> str:
-    """ "same", "capped", or what differs."""
-    program = Program(seed)
-    naive, finals, wrong = program.outcomes(sleep=False, executions=NAIVE)
-    if naive.limit:
-        return "capped"
-    reduced, our_finals, our_wrong = program.outcomes(sleep=True, executions=REDUCED)
-    if reduced.limit:
-        return "capped"
-    if finals != our_finals or wrong != our_wrong:
-        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
-    return "same"
-
-
-def normal_form(events: list[tuple[int, tuple[int, ...]]]) -> tuple[object, ...]:
-    """Foata's normal form: levels of steps that commute; equal for equivalent executions."""
-    levels: list[list[tuple[int, tuple[int, ...]]]] = []
-    for event in events:
-        at = len(levels)
-        while at and not any(depends(event, other) for other in levels[at - 1]):
-            at -= 1
-        if at == len(levels):
-            levels.append([])
-        levels[at].append(event)
-    return tuple(tuple(sorted(level)) for level in levels)
-
-
-def depends(one: tuple[int, tuple[int, ...]], other: tuple[int, tuple[int, ...]]) -> bool:
-    """Written anew from the definition, not with the search's own function."""
-    if one[0] // 256 == other[0] // 256:
-        return True
-    return any(
-        mine >> 1 == theirs >> 1 and (mine | theirs) & 1
-        for mine, theirs in itertools.product(one[1], other[1])
-    )
+CAP = 600
+PROGRAMS = 240
+SHARE = 30
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(0, 120, 20))
-def test_differential_same_outcomes_as_naive_search(start):
-    """Sleep sets lose no outcome and no finding on random programs over all primitives."""
-    results = [compare(seed) for seed in range(start, start + 20)]
+@pytest.mark.parametrize("start", range(0, PROGRAMS, SHARE))
+def test_search_equals_naive_search(start):
+    """Nothing is lost or made up, no schedule has a switch too many, no class is run twice."""
+    compared = [compare(generate(seed), cap=CAP) for seed in range(start, start + SHARE)]
 
-    assert {"same"} <= set(results) <= {"same", "capped"}
-    assert results.count("capped") <= 12
-
-
-@pytest.mark.slow
-def test_differential_no_two_executions_are_equivalent():
-    """Of each class of equivalent executions exactly one is completed."""
-    compared = 0
-    for seed in range(60):
-        program = Program(seed)
-        forms: list[object] = []
-
-        def complete(_rt, strategy, forms=forms):
-            forms.append(normal_form([(n.chosen, n.footprint) for n in strategy.path]))
-
-        search = Search(program.design, on_complete=complete)
-        search.budget = type(search.budget)(seconds=None, executions=400)
-        search.run()
-        if not search.limit:
-            compared += 1
-            assert len(forms) == len(set(forms))
-
-    assert compared > 40
+    assert [] == [said for comparison in compared for said in comparison.said]
+    assert sum(comparison.capped for comparison in compared) <= SHARE // 3
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "mutant",
-    [
-        pytest.param(lambda one, other: True, id="everything commutes"),
-        pytest.param(lambda one, other: not set(one) & set(other), id="only write-write"),
-        pytest.param(
-            lambda one, other: not {n >> 1 for n in one[:1]} & {n >> 1 for n in other[:1]},
-            id="only the first object",
-        ),
-    ],
-)
-def test_differential_notices_a_weakened_dependence(monkeypatch, mutant):
-    """A dependence that forgets conflicts loses outcomes, and the comparison sees it."""
-    monkeypatch.setattr(dfs, "independent", mutant)
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_search_equals_naive_search_on_each_family(family):
+    """Programs of one family of primitives only, so that its tasks meet often."""
+    compared = [compare(generate(seed, (family,)), cap=200) for seed in range(10)]
 
-    assert any(compare(seed) not in ("same", "capped") for seed in range(100))
-    assert dependence.independent((1,), (0,)) is False
+    assert [] == [said for comparison in compared for said in comparison.said]
+    assert not all(comparison.capped for comparison in compared)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_comparison_notices_a_mistake(mutant, monkeypatch):
+    """A footprint that forgets something, or a wrong relation, is noticed by a known program."""
+    program = generate(mutant.seed, mutant.families)
+    before = compare(program)
+
+    mutant.apply(monkeypatch)
+    after = compare(program)
+
+    assert ([], False) == (before.said, before.capped)
+    assert after.said
 
 
 @pytest.mark.slow
-def test_differential_carriers_make_the_same_executions():
-    """Greenlets and the baton run the same schedules to the same outcomes."""
-    for seed in range(6):
-        one, *finals = Program(seed).outcomes(sleep=True, executions=60, carrier="greenlet")
-        other, *theirs = Program(seed).outcomes(sleep=True, executions=60, carrier="threads")
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_search_in_another_order_comes_to_the_same(seed):
+    """The order in which schedules are tried changes no outcome, finding or number of classes."""
+    for number in range(seed * 100, seed * 100 + 12):
+        comparison = compare(generate(number), cap=CAP, seed=seed)
 
-        assert (one.executions, one.asleep, one.steps) == (
-            other.executions,
-            other.asleep,
-            other.steps,
+        assert [] == comparison.said
+
+
+@pytest.mark.slow
+def test_carriers_make_the_same_executions():
+    """Greenlets and the baton run the same schedules in the same order to the same end."""
+    for seed in range(12):
+        program = generate(seed)
+        if everything(program, cap=200).capped:
+            continue
+        one, other = (
+            reduced(program, names=Names(), carrier=carrier) for carrier in ("greenlet", "threads")
         )
-        assert finals == theirs
+
+        assert one.paths == other.paths
+        assert (one.outcomes, one.found) == (other.outcomes, other.found)
 
 
-if __name__ == "__main__":
-    counts: dict[str, int] = {}
-    for number in range(int(sys.argv[1])):
-        said = compare(number)
-        counts[said] = counts.get(said, 0) + 1
-        if said not in ("same", "capped"):
-            print(f"program {number}: {said}")  # noqa: T201 - a command
-    print(counts)  # noqa: T201 - a command
+def test_oracle_counts_all_interleavings():
+    """The naive search runs as many schedules as there are: two tasks of two steps have six."""
+
+    def two_tasks(machine):
+        from dmabuf import Shared
+
+        cells = [Shared(0), Shared(0)]
+        for cell in cells:
+            machine.kthread(lambda cell=cell: (cell.add(1), cell.add(1)))
+
+    naive = everything(two_tasks, cap=100)
+    ours = reduced(two_tasks)
+
+    assert 6 == naive.executions
+    assert (1, 1) == (len(naive.classes), ours.search.executions)
+    assert [] == differences(naive, ours)
+
+
+def test_naive_switch_of_the_search_equals_the_oracle():
+    """The search without sleep sets and the oracle, which share no code, run equally many."""
+    for seed in range(8):
+        program = generate(seed)
+        naive = everything(program, cap=400)
+        if not naive.capped:
+            search = Search(program, Budget(seconds=None), sleep=False).run()
+
+            assert naive.executions == search.executions
