@@ -138,8 +138,14 @@ class Naive:
         self.found[key] = min(count, self.found.get(key, count))
 
 
-def everything(design: Design, *, cap: int, names: Names | None = None) -> Naive:
-    """Run all schedules, at most `cap`."""
+def everything(
+    design: Design,
+    *,
+    cap: int,
+    names: Names | None = None,
+    on_end: Callable[[Tasks, list[Made]], object] | None = None,
+) -> Naive:
+    """Run all schedules, at most `cap`; `on_end` sees those that end by themselves."""
     naive = Naive()
     names = names or Names()
 
@@ -154,6 +160,8 @@ def everything(design: Design, *, cap: int, names: Names | None = None) -> Naive
         rt = Tasks(each, names=names, carrier=Greenlets())
         rt.run(lambda runtime: design(Machine(runtime)))
         _judge(naive, rt, each)
+        if on_end is not None and rt.failure is None and not rt.reports:
+            on_end(rt, each.made)
         _learn_wakers(naive, each.waking_steps())
         if not each.following():
             return naive

@@ -117,7 +117,10 @@ class Tasks:
     def run(self, body: Callable[[Tasks], object]) -> End:
         """Construct the design in `body`, then run its tasks until the execution ends."""
         with use(self):
-            body(self)
+            try:
+                body(self)
+            except ContractViolation:
+                self._must_be_recorded()
             self._in_body = False
             for task in list(self.tasks):
                 if not self.over:
@@ -141,8 +144,7 @@ class Tasks:
         except Unwind:
             pass
         except ContractViolation:
-            if not self.reports:
-                raise InternalError("a violation was raised without being recorded") from None
+            self._must_be_recorded()
         except BaseException as error:  # noqa: BLE001 - whatever a design raises is its outcome
             if self.failure is None and not self.over:
                 self.failure = (task, error)
@@ -153,6 +155,10 @@ class Tasks:
             task.starting = False
             return self._back_to(task.spawner)
         return None if self.over else self._next()
+
+    def _must_be_recorded(self) -> None:
+        if not self.reports:
+            raise InternalError("a violation was raised without being recorded") from None
 
     def _back_to(self, task: ExploredTask | None) -> ExploredTask | None:
         if task is not None:

@@ -1,0 +1,216 @@
+"""The search's own promises: how many executions, what a limit means, what ends in what status."""
+
+import pytest
+
+from dmabuf import Completion, Mutex, Shared, Status, Timeline, WaitQueue, check_design, design
+from dmabuf.explore.search import Budget, Search
+from dmabuf.rt.tasks import MAX_TASKS
+
+
+def independent_tasks(count, steps):
+    """Tasks that never meet."""
+
+    @design
+    def fn(machine):
+        for number in range(count):
+            cell = Shared(0, f"cell {number}")
+            machine.kthread(lambda cell=cell: [cell.add(1) for _ in range(steps)], f"t{number}")
+
+    return fn
+
+
+def writers(count):
+    """Tasks that each write the same cell once: every order is a class of its own."""
+
+    @design
+    def fn(machine):
+        cell = Shared(0, "cell")
+        for number in range(count):
+            machine.kthread(lambda number=number: cell.write(number), f"t{number}")
+
+    return fn
+
+
+def readers_and_a_writer(readers):
+    """One writer: each reader is before or after it."""
+
+    @design
+    def fn(machine):
+        cell = Shared(0, "cell")
+        machine.kthread(lambda: cell.write(1), "writer")
+        for number in range(readers):
+            machine.kthread(cell.read, f"r{number}")
+
+    return fn
+
+
+def guests(count):
+    """Philosophers of whom one is left-handed."""
+
+    @design
+    def fn(machine):
+        forks = [Mutex(f"fork {n}") for n in range(count)]
+        for n in range(count):
+            first, second = sorted((n, (n + 1) % count))
+
+            def eat(first=first, second=second):
+                with forks[first], forks[second]:
+                    pass
+
+            machine.kthread(eat, f"guest {n}")
+
+    return fn
+
+
+@design
+def polls(machine):
+    """Looks again and again for what comes only if the other gets its turn."""
+    cell = Shared(0, "cell")
+
+    def poll():
+        while not cell.read():
+            pass
+
+    machine.kthread(poll, "poller")
+    machine.kthread(lambda: cell.write(1), "writer")
+
+
+@design
+def broken_beside_a_loop(machine):
+    """One pair waits for each other, a third task never comes to rest."""
+    a, b, cell = Mutex("A"), Mutex("B"), Shared(0, "cell")
+
+    def one():
+        with a, b:
+            pass
+
+    def other():
+        with b, a:
+            pass
+
+    def for_ever():
+        while not cell.read():
+            pass
+
+    machine.kthread(one, "one")
+    machine.kthread(other, "other")
+    machine.kthread(for_ever, "loop")
+
+
+@pytest.mark.parametrize(
+    ("fn", "classes"),
+    [
+        (independent_tasks(4, 5), 1),
+        (writers(4), 24),
+        (readers_and_a_writer(5), 32),
+        (guests(3), 6),
+        (guests(4), 14),
+    ],
+    ids=["independent", "writers", "readers", "guests 3", "guests 4"],
+)
+def test_search_completes_one_execution_a_class(fn, classes):
+    """The number of completed executions is the number of Mazurkiewicz classes, known by theory.
+
+    Of n philosophers' orders at each fork, 2 to the n, those that form a cycle cannot happen.
+    """
+    search = Search(fn, Budget(seconds=None)).run()
+
+    assert "" == search.limit
+    assert classes == search.executions
+
+
+@pytest.mark.parametrize(
+    ("budget", "limit"),
+    [
+        (Budget(seconds=None, executions=5), "5 executions"),
+        (Budget(seconds=0.0), "0 s"),
+    ],
+)
+def test_search_out_of_budget_is_inconclusive(budget, limit):
+    """A budget that ends before the schedules do is named, and is no pass."""
+    verdict = check_design(writers(5), "writers", budget=budget)
+
+    assert (Status.INCONCLUSIVE, limit) == (verdict.status, verdict.limit)
+    assert verdict.executions < 120
+
+
+def test_search_cut_at_the_steps_limit_is_bounded():
+    """Where only the length of executions was limited, that is what the status says."""
+    verdict = check_design(polls, "polls", budget=Budget(seconds=None, steps_per_execution=12))
+
+    assert Status.BOUNDED is verdict.status
+    assert "12 steps in one execution" == verdict.limit
+    assert verdict.cut
+
+
+def test_search_finds_a_deadlock_beside_an_endless_loop():
+    """Tasks that lock each other out are found although nothing ever comes to rest."""
+    budget = Budget(seconds=5, executions=50, steps_per_execution=60)
+
+    verdict = check_design(broken_beside_a_loop, "loop", budget=budget)
+
+    assert Status.VIOLATED is verdict.status
+    assert "DF001" == verdict.findings[0].code
+    assert {"one", "other"} == {wait.task for wait in verdict.findings[0].waits}
+
+
+def test_search_refuses_to_spawn_without_end():
+    """More tasks than the limit is a finding about the design, not a crash."""
+
+    @design
+    def spawns(machine):
+        for _ in range(MAX_TASKS + 1):
+            machine.kthread(lambda: None)
+
+    verdict = check_design(spawns, "spawns")
+
+    assert Status.VIOLATED is verdict.status
+    assert f"more than {MAX_TASKS} tasks" in verdict.findings[0].message
+
+
+@pytest.mark.parametrize(
+    "inject",
+    [
+        {"budget": Budget(seconds=None, executions=1)},
+        {"budget": Budget(seconds=None, steps_per_execution=1)},
+        {"budget": Budget(seconds=0.0)},
+    ],
+    ids=["one execution", "one step", "no time"],
+)
+def test_search_never_proves_what_it_did_not_finish(inject):
+    """Whichever limit is met first, a broken design is never called proved."""
+
+    @design
+    def late(machine):
+        queue, flag, fence = WaitQueue("queue"), Shared(0, "flag"), Timeline("gpu").fence()
+
+        def waiter():
+            queue.prepare_to_wait()
+            if not flag.read():
+                queue.schedule()
+            queue.finish_wait()
+            fence.signal()
+
+        machine.kthread(waiter, "waiter")
+        machine.kthread(lambda: flag.write(1), "forgets to wake")
+
+    assert Status.VIOLATED is check_design(late, "late").status
+    assert Status.PROVED is not check_design(late, "late", **inject).status
+
+
+def test_search_tells_how_it_gets_on():
+    """Progress comes while it runs, with growing counts."""
+    told = []
+
+    @design
+    def many(machine):
+        done = Completion("done")
+        cell = Shared(0, "cell")
+        for number in range(5):
+            machine.kthread(lambda n=number: (cell.write(n), done.complete()), f"t{number}")
+
+    check_design(many, "many", budget=Budget(seconds=0.6), progress=told.append)
+
+    assert told
+    assert sorted(one.executions for one in told) == [one.executions for one in told]
+    assert all(one.seconds <= 2 for one in told)

@@ -1,0 +1,112 @@
+"""Replay tokens: they hold every schedule, and are the same wherever a design is checked."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dmabuf.explore.token import TokenError, check_of, decode, encode
+from dmabuf.rt.strategy import INTERRUPT, MAX_OPTIONS, TIMEOUT
+
+ROOT = Path(__file__).resolve().parents[2]
+DESIGNS = ROOT / "tests" / "explore" / "portable.py"
+
+variants = st.one_of(st.integers(0, MAX_OPTIONS - 1), st.sampled_from([TIMEOUT, INTERRUPT]))
+moves = st.lists(st.tuples(st.integers(0, 200), variants), max_size=60)
+checks = st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=4, max_size=4)
+
+
+@given(moves, checks)
+def test_token_holds_every_schedule(schedule, check):
+    """Decoding what was encoded gives the same schedule, whatever the moves."""
+    assert (schedule, check) == decode(encode(schedule, check))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.just(0)), min_size=1, max_size=40))
+def test_token_is_short_where_tasks_run_on(schedule):
+    """It grows with context switches, not with steps."""
+    switches = sum(one != other for one, other in itertools.pairwise(schedule))
+
+    assert len(encode(schedule, "abcd")) <= 7 + 3 * (switches + 1)
+
+
+@given(st.text(max_size=40))
+def test_token_that_is_none_is_refused(text):
+    """Whatever is typed is read or refused with one clear error; nothing else is raised."""
+    try:
+        schedule, check = decode(text)
+    except TokenError:
+        pass
+    else:
+        assert (schedule, check) == decode(encode(schedule, check))
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ("", "looks like 1.abcd.ab3a"),
+        ("hello", "looks like"),
+        ("2.abcd.ab", "format 2 is not known"),
+        ("1.abcd.a?b", "cannot be read at '?b'"),
+        ("1.abcd.a99999b99999", "more than 100000 steps"),
+    ],
+)
+def test_token_errors_say_what_is_wrong(token, said):
+    """The message names what cannot be read, or shows what a token looks like."""
+    with pytest.raises(TokenError, match=said.replace("?", r"\?")):
+        decode(token)
+
+
+def test_token_check_changes_with_the_operations():
+    """The check follows the operations' names and their order."""
+    one = check_of(["a mutex.lock", "b mutex.lock"])
+
+    assert one == check_of(["a mutex.lock", "b mutex.lock"])
+    assert one != check_of(["b mutex.lock", "a mutex.lock"])
+    assert one != check_of(["a mutex.lock", "b mutex.trylock"])
+
+
+def pythons():
+    """This Python and every other supported one that is installed."""
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
+    folders += sorted(Path.home().glob(".pyenv/versions/3.*/bin"))
+    found = {sys.version_info[:2]: sys.executable}
+    for minor in range(11, 16):
+        candidates = [folder / f"python3.{minor}" for folder in folders]
+        runs = (str(path) for path in candidates if path.exists() and _runs(path))
+        if (3, minor) not in found and (python := next(runs, None)):
+            found[3, minor] = python
+    return list(found.values())
+
+
+def _runs(python: Path) -> bool:
+    """A shim of a version manager may stand for nothing."""
+    command = [python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+    return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_token_is_the_same_everywhere():
+    """Python version, hash seed and carrier change neither tokens nor counts nor findings."""
+    said = set()
+    for python in pythons():
+        for hash_seed, carrier in (("1", "threads"), ("77", "threads"), ("5", "")):
+            said.add(_tokens(python, hash_seed, carrier))
+
+    assert 1 == len(said)
+    assert all(token.startswith("1.") for token, *_ in json.loads(said.pop()))
+
+
+def _tokens(python: str, hash_seed: str, carrier: str) -> str:
+    env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT / "src")}
+    command = [python, str(DESIGNS), carrier]
+    ran = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=True
+    )
+    return ran.stdout
