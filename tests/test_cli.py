@@ -15,6 +15,7 @@ import pytest
 from dmabuf import __version__, cli
 from dmabuf.codes import CODES
 from dmabuf.explore.budget import parse_budget
+from dmabuf.explore.search import Budget
 from dmabuf.rules import RuleRun
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -170,7 +171,7 @@ def test_check_design_in_a_file_called_like_a_module(run, tmp_path):
         (["check", EXAMPLE, EXAMPLE, "--replay", "x"], 2, "FILE::NAME --replay TOKEN"),
         (["check"], 2, "nothing to check"),
         (["check", EXAMPLE, "--jsno"], 2, "no option --jsno; did you mean --json?"),
-        (["check", EXAMPLE, "--budget", "10"], 2, "write 10s, 500ms, 2m or 5000x"),
+        (["check", EXAMPLE, "--budget", "10"], 2, "write 10s, 500ms, 2m, 5000x"),
         (["check", EXAMPLE, "--budget", "0s"], 2, "no budget: '0s'"),
         (["check", EXAMPLE, "--seed", "x"], 2, "invalid int value"),
         (["chek", EXAMPLE], 2, "no command 'chek'; did you mean check?"),
@@ -384,22 +385,24 @@ def test_help_names_the_commands(run):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds", "executions"),
+    ("text", "seconds", "executions", "steps"),
     [
-        ("10s", 10, None),
-        ("500ms", 0.5, None),
-        ("2m", 120, None),
-        ("1.5h", 5400, None),
-        ("5000x", None, 5000),
-        ("10s,5000x", 10, 5000),
-        ("0.5x", None, 1),
+        ("10s", 10, None, 2000),
+        ("500ms", 0.5, None, 2000),
+        ("2m", 120, None, 2000),
+        ("1.5h", 5400, None, 2000),
+        ("5000x", None, 5000, 2000),
+        ("10s,5000x", 10, 5000, 2000),
+        ("0.5x", None, 1, 2000),
+        ("900steps", 30, None, 900),
+        ("5000x,50steps", None, 5000, 50),
     ],
 )
-def test_budget_is_read(text, seconds, executions):
-    """A budget is time, executions, or both; executions alone lift the limit of time."""
-    budget = parse_budget(text)
+def test_budget_is_read(text, seconds, executions, steps):
+    """A budget is time, executions, length, or several; executions lift the limit of time."""
+    expected = Budget(seconds=seconds, executions=executions, steps_per_execution=steps)
 
-    assert (seconds, executions) == (budget.seconds, budget.executions)
+    assert expected == parse_budget(text)
 
 
 @pytest.mark.parametrize("text", ["", "10", "s", "-1s", "1e9s", "nans", "10s;5x", "٣s", "0x", ","])

@@ -167,7 +167,7 @@ def _check_parser() -> argparse.ArgumentParser:
     add("paths", nargs="*", metavar="PATH", help="file.py, file.py::name, or a folder")
     add("--json", action="store_true", help="print one JSON document (docs/reference/json.md)")
     add("--replay", metavar="TOKEN", default="", help="run the one schedule of a token again")
-    add("--budget", metavar="B", default="30s", help="per design: 10s, 500ms, 2m, 5000x, 10s,500x")
+    add("--budget", metavar="B", default="30s", help="per design: 10s, 2m, 5000x, 900steps, 10s,5x")
     add("--seed", metavar="N", type=int, default=0, help="order in which schedules are tried")
     add("--carrier", choices=("greenlet", "threads"), default="", help="what tasks run on")
     add("-q", "--quiet", action="store_true", help="one line per design, no progress")

@@ -55,7 +55,8 @@ class Code:
         statement: what the rule demands, in one sentence.
         remedy: what to do about a finding, in one sentence.
         decided_by: which of "run", "explore", "audit" can decide it today.
-        implies: rules that a finding of this one breaks as well, where it applies.
+        implies: rules that a finding of this one may break as well.
+        entails: those of them that every finding of this one breaks.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Code:
     remedy: str
     decided_by: tuple[str, ...]
     implies: tuple[str, ...] = ()
+    entails: tuple[str, ...] = ()
 
 
 _LIST = (
@@ -165,6 +167,7 @@ _LIST = (
         "Wait before taking the spinlock or outside the handler, or use add_callback.",
         ("run", "explore"),
         implies=("DF003",),
+        entails=("DF003",),
     ),
 )
 

@@ -1,10 +1,16 @@
 """The search's own promises: how many executions, what a limit means, what ends in what status."""
 
+from pathlib import Path
+from types import FunctionType
+
 import pytest
 
+import dmabuf
 from dmabuf import Completion, Mutex, Shared, Status, Timeline, WaitQueue, check_design, design
+from dmabuf.errors import InternalError
 from dmabuf.explore.search import Budget, Search
 from dmabuf.rt.tasks import MAX_TASKS
+from dmabuf.sync.mutex import UNLOCK
 
 
 def independent_tasks(count, steps):
@@ -196,6 +202,40 @@ def test_search_never_proves_what_it_did_not_finish(inject):
 
     assert Status.VIOLATED is check_design(late, "late").status
     assert Status.PROVED is not check_design(late, "late", **inject).status
+
+
+def test_search_stops_at_a_bug_of_ours(monkeypatch):
+    """An assertion of this package that fails in a task is no finding about the design."""
+
+    def body(machine):
+        mutex = Mutex("A")
+        machine.kthread(lambda: (mutex.lock(), mutex.unlock()), "t")
+
+    def wrong(_mutex, _task):
+        assert 1 == 2, "broken on purpose"
+
+    monkeypatch.setattr(UNLOCK, "action", _from_our_file(wrong))
+
+    with pytest.raises(InternalError, match="in t: broken on purpose"):
+        check_design(body, "subject")
+
+
+def test_search_takes_a_design_s_assertion_for_its_own():
+    """A design may assert; that it fails is a finding."""
+
+    def body(machine):
+        machine.kthread(lambda: wrong(), "t")
+
+    def wrong():
+        assert 1 == 2, "not so"
+
+    assert ["DF005"] == [one.code for one in check_design(body, "subject").findings]
+
+
+def _from_our_file(fn):
+    """The function, as if it stood in a module of the package."""
+    code = fn.__code__.replace(co_filename=str(Path(dmabuf.__file__).parent / "sync" / "mutex.py"))
+    return FunctionType(code, fn.__globals__)
 
 
 def test_search_tells_how_it_gets_on():

@@ -12,24 +12,25 @@ from dmabuf.explore.search import Budget
 
 __all__ = ["parse_budget"]
 
-_PART = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|x)\s*", re.ASCII)
+_PART = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)(ms|steps|s|m|h|x)\s*", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_EXAMPLES = "write 10s, 500ms, 2m, 5000x (executions) or 900steps (of one execution)"
 
 
 def parse_budget(text: str) -> Budget:
-    """Time (`10s`, `500ms`, `2m`), executions (`5000x`), or both with a comma between.
+    """Time (`10s`, `500ms`, `2m`), executions (`5000x`), length (`900steps`), comma-separated.
 
-    Executions alone lift the limit of time, so that the outcome does not depend on the machine.
-    Raises ValueError.
+    Executions without a time lift the limit of time, so that the outcome does not depend on the
+    machine. Raises ValueError.
     """
-    seconds: float | None = None
-    executions: int | None = None
+    amounts: dict[str, float] = {}
     for part in text.split(","):
         match = _PART.fullmatch(part)
         if match is None or float(match[1]) == 0:
-            raise ValueError(f"no budget: {part!r}; write 10s, 500ms, 2m or 5000x (executions)")
-        if match[2] == "x":
-            executions = max(int(float(match[1])), 1)
-        else:
-            seconds = float(match[1]) * _SECONDS[match[2]]
-    return Budget(seconds=seconds, executions=executions)
+            raise ValueError(f"no budget: {part!r}; {_EXAMPLES}")
+        unit = match[2] if match[2] in ("x", "steps") else "s"
+        amounts[unit] = float(match[1]) * _SECONDS.get(match[2], 1)
+    executions = max(int(amounts["x"]), 1) if "x" in amounts else None
+    seconds = amounts.get("s", Budget().seconds if executions is None else None)
+    steps = max(int(amounts.get("steps", Budget().steps_per_execution)), 1)
+    return Budget(seconds=seconds, executions=executions, steps_per_execution=steps)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from dmabuf.codes import PRECEDENCE
+from dmabuf.codes import CODES, PRECEDENCE
 from dmabuf.explore.diagnose import Diagnosis, diagnose
 from dmabuf.explore.explain import Telling, finding_of, tell
 from dmabuf.explore.search import Budget, Case, Progress, Search, carrier_named
@@ -134,7 +134,7 @@ def _diagnosis(case: Case, search: Search, stops: set[tuple[int, int]]) -> Diagn
         return diagnose(case.snapshot, search.wakers, stops)
     if case.report is not None:
         code, message, _task = case.report
-        return Diagnosis(code, message, ())
+        return Diagnosis(code, message, (), CODES[code].entails)
     assert case.failure is not None
     task, error = case.failure
     text = str(error)

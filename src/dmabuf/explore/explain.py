@@ -6,11 +6,9 @@ and the state at the end becomes the list of who waits for whom.
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from dmabuf.explore.shrink import Event, switches_of
 from dmabuf.explore.snapshot import Blocked, Snapshot
 from dmabuf.explore.strategies.replay import Replay
 from dmabuf.explore.token import TokenError, check_of, encode
+from dmabuf.explore.whose import is_of_design
 from dmabuf.machine import Design, Machine
 from dmabuf.report.finding import Finding, Place, Step, Wait
 from dmabuf.rt.explored_task import Names
@@ -34,28 +33,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Telling", "finding_of", "place_of_error", "tell"]
 
-_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
-_DESIGNS = _PACKAGE + "rules" + os.sep
-_STDLIB = str(Path(os.__file__).parent) + os.sep
-
-
-def _is_ours(filename: str) -> bool:
-    """Is it a file of this package that holds no designs?"""
-    return filename.startswith(_PACKAGE) and not filename.startswith(_DESIGNS)
-
-
-def _is_foreign(filename: str) -> bool:
-    """Is it Python's own (contextlib, threading, subprocess), neither ours nor the design's?"""
-    if filename.startswith("<"):
-        return True
-    return filename.startswith(_STDLIB) and f"{os.sep}site-packages{os.sep}" not in filename
-
 
 def _place(frame: FrameType | None) -> Place | None:
     """The innermost frame of the design."""
     while frame is not None:
         filename = frame.f_code.co_filename
-        if not _is_ours(filename) and not _is_foreign(filename):
+        if is_of_design(filename):
             return Place(filename, frame.f_lineno, frame.f_code.co_name)
         frame = frame.f_back
     return None
@@ -65,7 +48,7 @@ def place_of_error(error: BaseException) -> Place | None:
     """The innermost line of the design that an exception passed through."""
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
-        if not _is_ours(frame.filename) and not _is_foreign(frame.filename):
+        if is_of_design(frame.filename):
             return Place(frame.filename, frame.lineno or 0, frame.name)
     return None
 

@@ -13,9 +13,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from dmabuf.errors import InternalError
 from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst
+from dmabuf.explore.whose import is_ours
 from dmabuf.machine import Design, Machine
 from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
@@ -240,6 +242,8 @@ class Search:
         assert rt.failure is not None
         task, error = rt.failure
         last = traceback.extract_tb(error.__traceback__)[-1:]
+        if isinstance(error, InternalError) or _is_our_assertion(error, last):
+            raise InternalError(f"in {task.name}: {str(error) or last[0].line}") from error
         traceback.clear_frames(error.__traceback__)  # it may hold all the memory there is
         where = [(frame.filename, frame.lineno) for frame in last]
         key = ("failure", task.name, type(error).__name__, str(where))
@@ -275,6 +279,11 @@ class Search:
             best, exact = events, False
         moves = [(ordinals[event.task], event.transition % 256) for event in best]
         self.cases[key] = Case(key, moves, switches_of(best), exact=exact, **what)
+
+
+def _is_our_assertion(error: BaseException, last: list[traceback.FrameSummary]) -> bool:
+    """Did one of our own assertions fail? Then the answer would not be worth anything."""
+    return isinstance(error, AssertionError) and is_ours(last[0].filename)
 
 
 def carrier_named(name: str) -> Carrier:

@@ -12,21 +12,14 @@ from __future__ import annotations
 
 import os
 import re
-import sysconfig
-from pathlib import Path
 
+from dmabuf.explore.whose import PACKAGE, is_installed, is_of_design
 from dmabuf.report.finding import Place
 
 __all__ = ["culprit"]
 
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)$')
-_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
-_DESIGNS = _PACKAGE + "rules" + os.sep
-_MACHINERY = (_PACKAGE + "rt" + os.sep, _PACKAGE + "explore" + os.sep)
-_INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
-_STDLIB = tuple(
-    {path + os.sep for key in ("stdlib", "platstdlib") if (path := sysconfig.get_path(key))}
-)
+_MACHINERY = (PACKAGE + "rt" + os.sep, PACKAGE + "explore" + os.sep)
 
 
 def culprit(text: str, path: str) -> Place | None:
@@ -42,7 +35,7 @@ def culprit(text: str, path: str) -> Place | None:
         for frame in frames:
             if frame.file == shown:
                 return Place(path, frame.line, frame.function)
-            if _is_design(frame.file):
+            if _is_theirs(frame.file):
                 return frame
             if _explores(frame.file):
                 break
@@ -69,8 +62,6 @@ def _explores(file: str) -> bool:
     return file.startswith(_MACHINERY) and not file.endswith(f"{os.sep}guards.py")
 
 
-def _is_design(file: str) -> bool:
+def _is_theirs(file: str) -> bool:
     """Is it neither ours nor Python's own nor an installed library?"""
-    if file.startswith(_PACKAGE):
-        return file.startswith(_DESIGNS)
-    return not file.startswith(("<", *_STDLIB)) and not _INSTALLED.search(file)
+    return is_of_design(file) and not is_installed(file)
