@@ -420,6 +420,22 @@ def test_rules_lists_every_rule(run):
     assert list(CODES) == re.findall(r"^(DF\d+)  [LDMA]  (?:must|should|ideal) ", out, re.MULTILINE)
 
 
+def test_rules_json_of_named_rules_has_their_pages(run):
+    """Reasons, sources, checks and the text of the designs, as on the page for people."""
+    code, out, _err = run("rules", "DF202", "df001", "--json")
+    data = json.loads(out)
+    page = data["rules"][0]["page"]
+
+    assert 0 == code
+    assert ["DF202", "DF001"] == [rule["id"] for rule in data["rules"]]
+    assert {"Counterexample", "Fix"} <= {design["role"] for design in page["designs"]}
+    assert all("def " in design["text"] for design in page["designs"])
+    assert page["why"]
+    assert all(one["says"] for one in page["sources"])
+    assert all(one["where"].startswith("dmabuf.") for one in page["checks"])
+    assert "002" in data["documents"]
+
+
 def test_rules_json_is_the_catalogue(run):
     """With --json the catalogue is a document."""
     _code, out, _err = run("rules", "--json")

@@ -430,7 +430,15 @@ def _rules_json(ids: list[str]) -> int:
     from dmabuf.codes import CODES
     from dmabuf.report.json import code_data
 
-    _print_rules_json({"rules": [code_data(one) for one in ids or CODES]})
+    if not ids:
+        _print_rules_json({"rules": [code_data(one) for one in CODES]})
+        return 0
+    from dmabuf.report.rule_page import page_data
+    from dmabuf.rules import DOCUMENTS, RULES
+
+    pages = {one: page_data(RULES[one]) for one in ids if one in RULES}
+    rules = [{**(code_data(one) or {}), "page": pages.get(one)} for one in ids]
+    _print_rules_json({"rules": rules, "documents": DOCUMENTS})
     return 0
 
 

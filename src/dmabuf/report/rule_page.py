@@ -11,7 +11,7 @@ from dmabuf.codes import Code
 from dmabuf.report.columns import pad
 from dmabuf.report.text import Style
 
-__all__ = ["RulePage", "designs_of", "rule_list", "rule_text", "run_lines"]
+__all__ = ["RulePage", "designs_of", "page_data", "rule_list", "rule_text", "run_lines"]
 
 
 class Source(Protocol):
@@ -177,6 +177,20 @@ def _source_of(design: Callable[..., Any]) -> str:
         return textwrap.dedent(inspect.getsource(design))
     except (OSError, TypeError):
         return f"{getattr(design, '__name__', design)} (its source is not here)"
+
+
+def page_data(rule: RulePage) -> dict[str, Any]:
+    """The page of a rule for machines: reasons, sources, checks and the text of its designs."""
+    return {
+        "why": textwrap.dedent(rule.why).strip(),
+        "allowed": rule.allowed,
+        "sources": [{"where": one.where, "says": one.says} for one in rule.sources],
+        "checks": [{"by": one.by, "where": one.where, "how": one.how} for one in rule.checks],
+        "designs": [
+            {"name": design.__name__, "role": role, "text": _source_of(design)}
+            for role, design in designs_of(rule)
+        ],
+    }
 
 
 def run_lines(run: RunOfRule, style: Style) -> list[str]:
