@@ -187,7 +187,7 @@ def test_law_3_no_action_calls_foreign_code(live, where):
         cell, mutex, seen = Shared(0, "cell"), live.runtime.mutex, []
 
         def foreign(*_):
-            seen.append((mutex.locked(), cell.add(1)))
+            seen.append((mutex._is_owned(), cell.add(1)))
             return True
 
         call_from(where, foreign, live)

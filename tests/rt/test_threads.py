@@ -482,7 +482,7 @@ def test_instruments_are_called_without_the_runtimes_lock(ground):
         locked: ClassVar[list[bool]] = []
 
         def announced(self, *_):
-            self.locked.append(ground.runtime.mutex.locked())
+            self.locked.append(ground.runtime.mutex._is_owned())
 
         stepped = blocked = created = reported = announced
 
@@ -576,7 +576,7 @@ def test_finaliser_in_the_middle_of_a_step_is_harmless():
 
     class Dying:
         def __del__(self):
-            runtime.defer(lambda: ran.append(runtime.mutex.locked()))
+            runtime.defer(lambda: ran.append(runtime.mutex._is_owned()))
 
     dying = [Dying()]
     kill = op_of_test("kill", action=lambda _obj, _task: dying.clear())
@@ -598,4 +598,4 @@ def test_warnings_of_finalisers_do_not_need_a_lock():
         Completion("c", rt=runtime).complete()
 
     assert ["DF106"] == [str(one.message)[:5] for one in caught]
-    assert not runtime.mutex.locked()
+    assert not runtime.mutex._is_owned()

@@ -27,7 +27,7 @@ from dmabuf.core.fence_fused import add_fused, signal_fused
 from dmabuf.core.fence_ops import FenceOps
 from dmabuf.core.fence_steps import Callback, State
 from dmabuf.errors import Interrupted
-from dmabuf.rt.api import Outcome, Task
+from dmabuf.rt.api import Outcome
 from dmabuf.rt.clock import monotonic_ns, to_ns
 from dmabuf.sync.context import begin_signalling, end_signalling, might_sleep, warn_on
 from dmabuf.sync.spinlock import SpinLockBase
@@ -80,9 +80,10 @@ class Fence:
             mutex = rt.mutex
             mutex.acquire()  # `with` costs twice as much, and `finally` nothing
             try:
+                now = monotonic_ns()  # first, as a signal handler may come in with any call
                 if self._state is None:
-                    self._state = monotonic_ns()
-                    if rt.parked:
+                    self._state = now
+                    if rt.parked and id(self) in rt.parked:
                         rt.wake(self)
                     return
             finally:
@@ -109,7 +110,9 @@ class Fence:
 
     def _signal(self, timestamp: int | None) -> bool:
         rt = self.timeline.rt
-        _refuse_holder(self, "signals")
+        if rt.postpones(lambda: self._signal(timestamp)):
+            return False
+        steps.refuse_holder(self, "signals")
         if timestamp is not None:
             return self._signal_and_call(timestamp)
         cookie = begin_signalling(rt)
@@ -121,7 +124,7 @@ class Fence:
     def _signal_and_call(self, timestamp: int | None) -> bool:
         rt = self.timeline.rt
         task = rt.current()
-        held_before = _holds(self, task)
+        held_before = steps.holds(self, task)
         rt.step(steps.SIGNAL, self, timestamp)
         callbacks = task.value
         if callbacks is steps.ALREADY:
@@ -168,7 +171,7 @@ class Fence:
 
     def _add_callback(self, callback: Callback) -> Callback | None:
         if not steps.is_flagged(self):
-            _refuse_holder(self, "adds a callback to")
+            steps.refuse_holder(self, "adds a callback to")
         if self.timeline.ops.enable_signaling is not None:
             self._enable()
         rt = self.timeline.rt
@@ -179,7 +182,7 @@ class Fence:
     def remove_callback(self, callback: Callback) -> bool:
         """Take a callback back; True if it was still queued, so will not run. Context: any."""
         rt = self.timeline.rt
-        _refuse_holder(self, "removes a callback of")
+        steps.refuse_holder(self, "removes a callback of")
         rt.step(steps.REMOVE_CALLBACK, self, callback)
         return bool(rt.current().value)
 
@@ -189,7 +192,7 @@ class Fence:
 
         The hook runs with the fence's lock held; a false answer signals the fence at once.
         """
-        _refuse_holder(self, "enables signalling of")
+        steps.refuse_holder(self, "enables signalling of")
         self._enable()
 
     def _enable(self) -> None:
@@ -199,7 +202,7 @@ class Fence:
             rt.step(steps.ENABLE, self)
             return
         task = rt.current()
-        locked_here = not _holds(self, task)
+        locked_here = not steps.holds(self, task)
         if locked_here:
             rt.step(steps.LOCK, self)
         try:
@@ -235,7 +238,7 @@ class Fence:
         hook = self.timeline.ops.signaled
         if hook is None or not hook(self):
             return False
-        if _holds(self, rt.current()):
+        if steps.holds(self, rt.current()):
             self._signal_and_call(None)
         else:
             self._signal(None)
@@ -484,16 +487,3 @@ class Fence:
         state = "signalled" if steps.is_flagged(self) else "pending"
         error = f" error={self.error}" if self.error else ""
         return f"<Fence {self.timeline.driver}:{self.name} {state}{error}>"
-
-
-def _holds(fence: Fence, task: Task) -> bool:
-    lock = steps.peek_lock(fence)
-    return lock is not None and lock.owner is task
-
-
-def _refuse_holder(fence: Fence, does: str) -> None:
-    """Report what takes the fence's lock while the task holds it: it would spin for ever."""
-    rt = fence.timeline.rt
-    task = rt.current()
-    if _holds(fence, task):
-        rt.report("DF004", f"{task.name} {does} {fence.name} while it holds the fence's lock")

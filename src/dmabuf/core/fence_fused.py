@@ -3,7 +3,8 @@
 Taken only while the runtime is `quick` (live, no instrument attached) and the fence has no hooks
 and no external lock. They do guard and action directly under the runtime's mutex; where the
 guard does not hold at once they leave the work to the generic steps. The tests run both ways
-side by side.
+side by side. A Python signal handler may come in with any call, and signal or add something
+itself; so nothing is called between looking at a fence's state and changing it.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ def add_fused(fence: Fence, callback: Callback) -> bool:
     mutex = timeline.rt.mutex
     mutex.acquire()
     try:
+        fresh = new_state(timeline, [callback]) if fence._state is None else None
         state = fence._state
-        if state is None:
-            state = fence._state = new_state(timeline, [callback])
+        if state is None and fresh is not None:
+            state = fence._state = fresh
         elif isinstance(state, State) and state.owner is None and state.callbacks is not None:
             state.callbacks.append(callback)
         else:
@@ -50,44 +52,49 @@ def signal_fused(fence: Fence) -> None:
     """SIGNAL, the callbacks under the lock, UNLOCK, inside a signalling section.
 
     Written out where the generic steps call `mark`, `take_spinning` and `release_spinning`: each
-    call would cost as much as what it does.
+    call would cost as much as what it does. Interrupts are off before the lock is taken, as a
+    signal handler could start in between.
     """
     rt = fence.timeline.rt
     task = rt.current()
     mutex = rt.mutex
+    opens_section = not (task.signalling or task.is_atomic)
+    task.irqs_off += 1
     mutex.acquire()
     try:
+        now = monotonic_ns()
         lock = fence._state
         callbacks: list[Callback] | None = None
         if isinstance(lock, State) and lock.owner is None and lock.callbacks:
             callbacks = lock.callbacks
             lock.callbacks = None
-            lock.timestamp = monotonic_ns()
+            lock.timestamp = now
             lock.flags |= SIGNALED | TIMESTAMP
             lock.owner = task
-            if rt.parked:
+            if rt.parked and id(fence) in rt.parked:
                 rt.wake(fence)
     finally:
         mutex.release()
     if callbacks is None or not isinstance(lock, State):
+        task.irqs_off -= 1
         fence._signal(None)
         return
-    opens_section = not (task.signalling or task.is_atomic)
     task.signalling |= opens_section
     task.atomic += 1
-    task.irqs_off += 1
     task.held.append(lock)
     try:
         fence.run_callbacks(callbacks)
     finally:
         task.held.remove(lock)
-        task.irqs_off -= 1
         task.atomic -= 1
         task.signalling &= not opens_section
         mutex.acquire()
         try:
             lock.owner = None
-            if rt.parked:
+            if rt.parked and id(lock) in rt.parked:
                 rt.wake(lock)
         finally:
             mutex.release()
+        task.irqs_off -= 1
+        if not rt.quick:
+            rt.settle(task)

@@ -344,6 +344,14 @@ class Runtime(Protocol):
         """Run `fn` at the next safe point: what a finaliser does instead of stepping."""
         ...
 
+    def postpones(self, fn: Callable[[], object]) -> bool:
+        """Live, inside a step that a signal handler interrupted: defers `fn` and says so."""
+        ...
+
+    def settle(self, task: Task) -> None:
+        """Do what was deferred, if `task` may run anything here; where a fused path ends."""
+        ...
+
     def service(self, name: str, loop: Callable[[], object]) -> Task:
         """The one helper task of that name, started when first asked for."""
         ...

@@ -77,7 +77,7 @@ class Tasks:
     def __init__(
         self, strategy: Strategy, *, names: Names | None = None, carrier: Carrier | None = None
     ) -> None:
-        self.mutex = _thread.allocate_lock()
+        self.mutex: Any = _thread.allocate_lock()
         self.strategy = strategy
         self.names = names or Names()
         self.carrier = carrier or best_carrier()
@@ -469,6 +469,14 @@ class Tasks:
                 self.instrument.reported(code, message)
             self.over = True
         raise ContractViolation(code, message)
+
+    def postpones(self, fn: Callable[[], object]) -> bool:
+        """No handler starts inside a step here."""
+        del fn
+        return False
+
+    def settle(self, task: Task) -> None:
+        """Nothing is ever put off here."""
 
     def defer(self, fn: Callable[[], object]) -> None:
         """Explored, lifetime ends by an explicit put: what a finaliser wants is dropped."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import _thread
 import atexit
 import contextlib
+import errno
 import functools
 import os
 import sys
@@ -62,6 +63,10 @@ class Threads:
     Irq state and CPUs are bookkeeping here: assertions and validators read them, the machine's
     real interrupts do not change. Helper tasks are daemon threads, started when first needed,
     forgotten in a forked child (which starts its own) and told to end at interpreter exit.
+
+    A Python signal handler may start inside a step of its own thread. The lock can be taken
+    again there, fused paths leave nothing half done where that can happen, and what would
+    disturb a step under way is put off to its end; only a wait is refused (`handler`).
     """
 
     explored = False
@@ -69,11 +74,14 @@ class Threads:
     clock = None
 
     def __init__(self) -> None:
-        self.mutex = _thread.allocate_lock()
+        self.mutex: Any = _thread.RLock()
         self.quick = True
         self.instruments: tuple[Instrument, ...] = ()
         self.reports: list[tuple[str, str]] = []
         self.parked: dict[int, list[_Parked]] = {}
+        self._stepping = False
+        self._rescanning = False
+        self._changed: list[Any] = []
         self._deferred: deque[Callable[[], object]] = deque()
         self._local = threading.local()
         self._services: dict[str, tuple[Task, threading.Thread]] = {}
@@ -123,6 +131,32 @@ class Threads:
         thread.start()
         return task
 
+    def handler(self, fn: Callable[..., object]) -> Callable[..., object]:
+        """A Python signal handler as what the kernel calls one: an irq handler.
+
+        `fn` runs as a task of its own in irq context, so it may signal, complete and wake, and
+        whoever lets it wait is told; where the interrupted task has irqs off (in a callback, for
+        example) it runs when that ends. A handler that is not wrapped shares the interrupted
+        task's locks and results.
+
+            signal.signal(signal.SIGTERM, runtime.handler(on_term))
+        """
+
+        def run(*args: Any) -> object:
+            outer = self.current()
+            if outer.irqs_off or outer.in_irq:
+                self.defer(lambda: run(*args))
+                return None
+            task = Task(self, f"{outer.name}'s handler", Kind.IRQ, key=(*outer.key, 0))
+            task.in_irq = True
+            self._local.task = task
+            try:
+                return fn(*args)
+            finally:
+                self._local.task = outer
+
+        return run
+
     def _run(self, task: Task, fn: Callable[[], object]) -> None:
         self._local.task = task
         set_ambient(self)
@@ -165,26 +199,49 @@ class Threads:
     ) -> Outcome:
         """Wait until guard(obj, task), then action(obj, task), indivisibly."""
         task = self.current()
-        task.arg = arg
         for instrument in self.instruments:
             instrument.announced(task, op, obj)
         parked = None
         outcome = Outcome.DONE
         with self.mutex:
+            if self._stepping or self._rescanning:
+                return self._put_off(op, obj, arg, task)
             if task.told_to_die:
                 raise Unwind
-            if op.guard(obj, task):
-                self._act(op, obj, task)
-            elif interruptible and task.signal_pending:
-                outcome = Outcome.INTERRUPTED
-            else:
-                parked = _Parked(task, op, obj, interruptible)
-                self.parked.setdefault(id(parked.key), []).append(parked)
+            self._stepping = True
+            try:
+                task.arg = arg
+                if op.guard(obj, task):
+                    self._act(op, obj, task)
+                elif interruptible and task.signal_pending:
+                    outcome = Outcome.INTERRUPTED
+                else:
+                    parked = _Parked(task, op, obj, interruptible)
+                    self.parked.setdefault(id(parked.key), []).append(parked)
+            finally:
+                self._stepping = False
+            if self._changed:
+                self._rescan()
         if parked is not None:
             outcome = self._sleep(parked, deadline)
         if not self.quick:
             self._observe(task, op, obj, outcome)
         return outcome
+
+    def _put_off(self, op: Op, obj: Any, arg: Any, task: Task) -> Outcome:
+        """A signal handler has interrupted a step of its own thread: wake-ups can wait a moment."""
+        if not op.wakes or op.is_guarded:
+            raise _refusal(op, "takes")
+        task.value = None
+        self.defer(lambda: self.step(op, obj, arg))
+        return Outcome.DONE
+
+    def postpones(self, fn: Callable[[], object]) -> bool:
+        """Has a signal handler interrupted a step of its own thread? Then `fn` is deferred."""
+        if not (self._stepping or self._rescanning) or not self.mutex._is_owned():
+            return False
+        self.defer(fn)
+        return True
 
     def _act(self, op: Op, obj: Any, task: Task) -> None:
         if not self.parked:
@@ -192,19 +249,28 @@ class Threads:
             return
         changed = [touched for touched, access in op.footprint(obj, task) if access]
         task.value = op.action(obj, task)
-        self._rescan(changed)
+        self._changed += changed
 
-    def _rescan(self, changed: list[Any]) -> None:
+    def _rescan(self) -> None:
         """Make every parked step whose guard became true; needs `mutex`."""
-        while changed:
-            obj = changed.pop()
-            for parked in list(self.parked.get(id(obj), ())):
-                if parked.outcome is None and parked.op.guard(parked.obj, parked.task):
-                    changed += [
-                        o for o, mode in parked.op.footprint(parked.obj, parked.task) if mode
-                    ]
-                    parked.task.value = parked.op.action(parked.obj, parked.task)
-                    self._unpark(parked, Outcome.DONE)
+        if self._stepping or self._rescanning:
+            return  # the step that was interrupted will do it
+        self._rescanning = True
+        try:
+            while self._changed:
+                obj = self._changed.pop()
+                for parked in list(self.parked.get(id(obj), ())):
+                    if parked.outcome is None and parked.op.guard(parked.obj, parked.task):
+                        self._make(parked)
+        finally:
+            self._rescanning = False
+
+    def _make(self, parked: _Parked) -> None:
+        """Make a parked step on its task's behalf; what it changes is looked at next."""
+        op, obj, task = parked.op, parked.obj, parked.task
+        self._changed += [touched for touched, access in op.footprint(obj, task) if access]
+        task.value = op.action(obj, task)
+        self._unpark(parked, Outcome.DONE)
 
     def _unpark(self, parked: _Parked, outcome: Outcome) -> None:
         entries = self.parked[id(parked.key)]
@@ -215,6 +281,9 @@ class Threads:
         parked.gate.release()
 
     def _sleep(self, parked: _Parked, deadline: int | None) -> Outcome:
+        if self.mutex._is_owned():
+            self._give_up(parked)
+            raise _refusal(parked.op, "waits")
         for instrument in self.instruments:
             instrument.blocked(parked.task, parked.op, parked.obj)
         try:
@@ -251,7 +320,8 @@ class Threads:
     def wake(self, *objects: Any) -> None:
         """Look again at the steps parked on `objects`; needs `mutex`."""
         if self.parked:
-            self._rescan(list(objects))
+            self._changed += objects
+            self._rescan()
 
     # -- everything else -----------------------------------------------------------------------
 
@@ -319,6 +389,10 @@ class Threads:
     def _observe(self, task: Task, op: Op, obj: Any, outcome: Outcome) -> None:
         for instrument in self.instruments:
             instrument.stepped(task, op, obj, outcome)
+        self.settle(task)
+
+    def settle(self, task: Task) -> None:
+        """Do what was deferred, if `task` may run anything here."""
         if self._deferred and not task.is_atomic:
             self.flush()
 
@@ -345,9 +419,20 @@ class Threads:
 
     def restart_in_child(self) -> None:
         """After fork: only this thread is left, so nobody is parked and no helper lives."""
-        self.mutex = _thread.allocate_lock()
+        self.mutex = _thread.RLock()
         self.parked = {}
+        self._stepping = self._rescanning = False
+        self._changed = []
         self._services = {}
+
+
+def _refusal(op: Op, does: str) -> OSError:
+    """What a signal handler hears that would have to wait for the step it interrupted."""
+    return OSError(
+        errno.EDEADLK,
+        f"a signal handler {does} {op.name} inside a step of its own thread; "
+        "from a handler only signal, complete and wake",
+    )
 
 
 def _keep_on(loop: Callable[[], object]) -> None:
