@@ -82,7 +82,7 @@ class Fence:
             try:
                 if self._state is None:
                     self._state = monotonic_ns()
-                    if rt.parked:
+                    if id(self) in rt.parked:
                         rt.wake(self)
                     return
             finally:

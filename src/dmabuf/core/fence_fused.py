@@ -65,7 +65,7 @@ def signal_fused(fence: Fence) -> None:
             lock.timestamp = monotonic_ns()
             lock.flags |= SIGNALED | TIMESTAMP
             lock.owner = task
-            if rt.parked:
+            if id(fence) in rt.parked:
                 rt.wake(fence)
     finally:
         mutex.release()
@@ -87,7 +87,7 @@ def signal_fused(fence: Fence) -> None:
         mutex.acquire()
         try:
             lock.owner = None
-            if rt.parked:
+            if id(lock) in rt.parked:
                 rt.wake(lock)
         finally:
             mutex.release()
