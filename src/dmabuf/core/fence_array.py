@@ -214,8 +214,10 @@ class FenceArray(FenceContainer):
         if rt.quick:
             mutex = rt.mutex
             mutex.acquire()
-            is_last = self._count_down(member)
-            mutex.release()
+            try:
+                is_last = self._count_down(member)
+            finally:
+                mutex.release()
         else:
             is_last = self._count(member)
         if is_last:

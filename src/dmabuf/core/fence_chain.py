@@ -226,7 +226,7 @@ class FenceChain(FenceContainer):
             self.put()
 
     def __del__(self) -> None:
-        if self._is_broken_promise():
+        if self._state is not None and self._is_broken_promise():
             self.timeline.rt.defer(self.release)
         elif self._prev is not None and getrefcount(self) <= _REFERENCES_IN_DEL:
             _unlink_all(self)
@@ -359,18 +359,22 @@ def _walk_fused(node: FenceChain, rt: Runtime) -> Fence | None:
         prev = node._prev
         if isinstance(prev, FenceChain):
             fence = prev.fence
-            if fence._state is None and not fence.timeline.hooked:
-                return prev  # pending, without the cost of asking
-            if not fence.is_signaled():
+            state = fence._state
+            if state is None and not fence.timeline.hooked:
+                return prev  # pending, known without the cost of a call
+            if state.__class__ is not int and not fence.is_signaled():
                 return prev
             replacement = prev._prev
         elif prev is None or not prev.is_signaled():
             return prev
         else:
             replacement = None
-        with mutex:
+        mutex.acquire()  # as in `Fence.signal`: `with` costs twice as much
+        try:
             if node._prev is prev:
                 node._prev = replacement
+        finally:
+            mutex.release()
 
 
 @kernel("dma_fence_chain_for_each")
