@@ -1,8 +1,8 @@
 """What the kernel does, fact by fact, as far as our objects mirror it: the checklist of tests.
 
 A test says which facts it shows, `@fact("F1.07")`; tests/test_facts.py fails for a fact without a
-test. The first number is the chapter: 1 dma_fence, 2 dma_fence_chain, 3 dma_fence_array, 4 unwrapping
-and merging, 8 the annotation of signalling sections.
+test. The first number is the chapter: 1 dma_fence, 2 dma_fence_chain, 3 dma_fence_array, 4
+unwrapping and merging, 8 the annotation of signalling sections.
 
 A fact about a returned number is stated in its Python form: -EINVAL is an `OSError`, "not added"
 is None, jiffies are nanoseconds, and there are no NULL arguments but values that are no fence or
