@@ -18,17 +18,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from dmabuf._names import kernel
+from dmabuf._names import kernel, no_kernel
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_array import FenceArray
-from dmabuf.core.fence_chain import chain_contained, chain_for_each
+from dmabuf.core.fence_chain import FenceChain, chain_contained, chain_for_each
 from dmabuf.core.fence_container import allocate_or_fail
-from dmabuf.core.fence_steps import State, state_of
+from dmabuf.core.fence_steps import State, is_flagged, state_of
 from dmabuf.core.fence_wait import private_stub
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import WRITE, Op, Runtime, Task
 
-__all__ = ["dedup_array", "merge", "unwrap"]
+__all__ = ["dedup_array", "merge", "pending_inside", "unwrap"]
 
 _HALF = 1 << 31
 
@@ -63,6 +63,22 @@ def unwrap(head: Fence | None) -> Iterator[Fence]:
             yield from contained.fences
         else:
             return
+
+
+@no_kernel("for reports: what a look at rest finds, without steps and without collecting")
+def pending_inside(head: Fence) -> list[Fence]:
+    """The plain fences inside `head` that are not signalled, as things stand.
+
+    Of a container that signalled already (whoever signals it may do so early) there are none.
+    """
+    found: list[Fence] = []
+    node: Fence | None = None if is_flagged(head) else head
+    while node is not None:
+        contained = chain_contained(node)
+        inside = contained.fences if isinstance(contained, FenceArray) else (contained,)
+        found += [fence for fence in inside if not is_flagged(fence)]
+        node = node._prev if isinstance(node, FenceChain) else None
+    return found
 
 
 @kernel("dma_fence_dedup_array")
