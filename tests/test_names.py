@@ -6,7 +6,7 @@ import pkgutil
 
 import pytest
 
-import dmabuf.core
+import dmabuf.core.fence
 import dmabuf.machine
 import dmabuf.sync
 from dmabuf._names import KERNEL_NAMES, kernel, kernel_names_of, no_kernel

@@ -8,8 +8,10 @@ from dmabuf.core.fence import Fence
 from dmabuf.core.fence_ops import FenceOps
 from dmabuf.core.fence_steps import state_of
 from dmabuf.core.timeline import Timeline
+from dmabuf.sync.context import ALLOCATOR
+from dmabuf.sync.gfp import Gfp
 
-__all__ = ["Driver", "flags", "pending", "pending_of"]
+__all__ = ["Driver", "flags", "no_memory", "pending", "pending_of"]
 
 
 class Driver(FenceOps):
@@ -53,3 +55,15 @@ def pending_of(driver: FenceOps) -> Fence:
 def flags(fence: Fence) -> int:
     """The flags as they stand."""
     return state_of(fence).flags
+
+
+def no_memory(rt: Any, *, but: int = 0) -> list[tuple[Gfp, str]]:
+    """From now on allocations of the present run fail, after the first `but`; what was asked."""
+    asked: list[tuple[Gfp, str]] = []
+
+    def answer(gfp: Gfp, what: str) -> bool:
+        asked.append((gfp, what))
+        return len(asked) <= but
+
+    rt.runtime.extras[ALLOCATOR] = answer
+    return asked

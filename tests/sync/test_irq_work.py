@@ -1,5 +1,7 @@
 """irq_work: work put off to interrupt context."""
 
+import weakref
+
 import pytest
 
 from dmabuf.sync.completion import Completion
@@ -178,3 +180,24 @@ def test_irq_work_of_a_runtime_has_one_helper(rt, count):
         return [task.name for task in rt.runtime.tasks if task.name != "main"]
 
     assert ["irq_work"] == rt.run(main)
+
+
+def test_irq_work_that_is_done_is_not_kept(live):
+    """What the work referred to can be collected at once (live: explored runs keep objects)."""
+
+    class Load:
+        """Something large."""
+
+        def fill(self):
+            """The work."""
+
+    def main():
+        load = Load()
+        gone = weakref.ref(load)
+        work = IrqWork(load.fill, "work")
+        work.queue()
+        live.settle()
+        del work, load
+        return gone() is None
+
+    assert live.run(main)

@@ -26,7 +26,7 @@ __all__ = ["Timeline"]
 _NAMED = NamedOps()
 
 
-def _introduce(fence: Fence) -> None:
+def introduce(fence: Fence) -> None:
     """Explored or observed, a fence has its lock from the start and a name in reports."""
     rt = fence.timeline.rt
     if not rt.explored:
@@ -134,7 +134,7 @@ class Timeline:
         fence.seqno = seqno
         fence._state = None
         if not self.rt.quick:
-            _introduce(fence)
+            introduce(fence)
         return fence
 
     def __repr__(self) -> str:

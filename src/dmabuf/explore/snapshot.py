@@ -6,13 +6,15 @@ there for ever (userspace, hardware that hangs). It is plain data; `diagnose` sa
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.core.fence import Fence
+from dmabuf.core.fence_container import is_container
 from dmabuf.core.fence_steps import PUBLISHED, State, is_flagged
 from dmabuf.core.fence_steps import WAIT as FENCE_WAIT
+from dmabuf.core.fence_unwrap import pending_inside
 from dmabuf.core.fence_wait import SLEEP as ANY_SLEEP
 from dmabuf.rt.api import Kind
 from dmabuf.sync.waitqueue import SCHEDULE, WaitQueue
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from dmabuf.rt.tasks import Tasks
 
 __all__ = ["Blocked", "Snapshot", "take_cycle", "take_snapshot"]
+
+_NAMED_MAX = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,7 @@ def _blocked(rt: Tasks, task: ExploredTask) -> Blocked:
         task=task.number,
         op=op.name,
         obj=rt.number_of(awaited),
-        label=rt.label(awaited),
+        label=rt.label(awaited) + _of_which(rt, task),
         owner=owner.number if owner is not None else None,
         fences=_fences(rt, task),
         lost=op is SCHEDULE and _is_lost(rt, obj, task),
@@ -174,11 +178,23 @@ def _blocked(rt: Tasks, task: ExploredTask) -> Blocked:
 
 
 def _fences(rt: Tasks, task: ExploredTask) -> tuple[int, ...]:
+    """The fences that its wait is for; of a container those inside it that are pending."""
+    awaited: Sequence[Fence] = ()
     if task.op is FENCE_WAIT:
-        return (rt.number_of(task.obj),)
-    if task.op is ANY_SLEEP:
-        return tuple(rt.number_of(fence) for fence in task.obj.fences)
-    return ()
+        awaited = (task.obj,)
+    elif task.op is ANY_SLEEP:
+        awaited = task.obj.fences
+    inside = [rt.number_of(fence) for outer in awaited for fence in pending_inside(outer)]
+    return tuple(dict.fromkeys(inside)) or tuple(rt.number_of(fence) for fence in awaited)
+
+
+def _of_which(rt: Tasks, task: ExploredTask) -> str:
+    """Names what is pending in a container that a task waits for."""
+    if task.op is not FENCE_WAIT or not is_container(task.obj):
+        return ""
+    pending = [rt.label(fence) for fence in pending_inside(task.obj)]
+    more = ", ..." if len(pending) > _NAMED_MAX else ""
+    return f" (in it {', '.join(pending[:_NAMED_MAX])}{more})" if pending else ""
 
 
 def _is_lost(rt: Tasks, queue: WaitQueue, task: ExploredTask) -> bool:
@@ -190,8 +206,12 @@ def _is_lost(rt: Tasks, queue: WaitQueue, task: ExploredTask) -> bool:
 
 
 def _pending(rt: Tasks, touched: dict[int, set[int]]) -> list[Fence]:
-    """The fences that others know (or stand at a step on) and that are not signalled."""
-    found: list[Fence] = []
+    """The fences that others know (or stand at a step on) and that are not signalled.
+
+    A container that others know makes what is inside it known; it owes no signal of its own: with
+    nothing pending inside, whoever asks or waits finds it signalled.
+    """
+    owed: set[int] = set()
     reached: dict[int, set[int]] = {}
     for task in rt.tasks:
         if task.op is not None:
@@ -204,5 +224,5 @@ def _pending(rt: Tasks, touched: dict[int, set[int]]) -> list[Fence]:
             number = rt.number_of(obj)
             known = touched.get(number, set()) | reached.get(number, set())
             if published or known - {creator.number}:
-                found.append(obj)
-    return found
+                owed.update(rt.number_of(fence) for fence in pending_inside(obj))
+    return [one for one in rt.objects if isinstance(one, Fence) and rt.number_of(one) in owed]

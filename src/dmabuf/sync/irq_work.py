@@ -106,6 +106,7 @@ def _serve(rt: Runtime) -> None:
         finally:
             task.in_irq = False
             rt.step(END, work)
+            del work  # or what it works on would live until there is more work
 
 
 class IrqWork:
