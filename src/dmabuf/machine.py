@@ -202,7 +202,7 @@ class Machine:
         task.reliable = not hangs
         return task
 
-    @kernel("request_irq", "free_irq")
+    @kernel("request_irq")
     def irq(
         self, handler: Callable[[], object], name: str = "", *, cpu: int | None = None
     ) -> IrqLine:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from dmabuf._names import kernel
+from dmabuf._names import kernel, no_kernel
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_ops import HOOKED, FenceOps, NamedOps, check_names, context_alloc
 from dmabuf.core.fence_steps import new_state
@@ -126,16 +126,21 @@ class Timeline:
         self.rt.step(DRAW, self)
         return self.fence_at(self.rt.current().value)
 
-    @kernel("dma_fence_init", "dma_fence_init64")
+    @no_kernel("kzalloc and dma_fence_init in one")
     def fence_at(self, seqno: int) -> Fence:
         """A new pending fence with a seqno of the caller's. Context: any."""
         fence = Fence()
+        self.init(fence, seqno)
+        return fence
+
+    @kernel("dma_fence_init", "dma_fence_init64")
+    def init(self, fence: Fence, seqno: int) -> None:
+        """Make a new object a pending fence of this timeline. Context: any."""
         fence.timeline = self
         fence.seqno = seqno
         fence._state = None
         if not self.rt.quick:
             introduce(fence)
-        return fence
 
     def __repr__(self) -> str:
         return f"<Timeline {self.driver}:{self.name} context={self.context}>"

@@ -101,7 +101,7 @@ class SpinLockBase:
         Raises:
             ContractViolation: DF004, the task owns it already.
         """
-        self._lock(SPIN_LOCK)
+        self.lock_with(SPIN_LOCK)
 
     @kernel("spin_trylock")
     def trylock(self) -> bool:
@@ -112,16 +112,20 @@ class SpinLockBase:
     @kernel("spin_unlock")
     def unlock(self) -> None:
         """Free the lock. Raises ContractViolation (DF004) unless the task owns it."""
-        self._unlock(SPIN_UNLOCK)
+        self.unlock_with(SPIN_UNLOCK)
 
-    def _lock(self, op: Op) -> None:
+    @no_kernel("what spin_lock and its variants share")
+    def lock_with(self, op: Op) -> None:
+        """Take it by the operation `op`. Raises ContractViolation (DF004) if held by the task."""
         rt = self.rt
         task = rt.current()
         if self.owner is task:
             rt.report("DF004", f"{task.name} locks {rt.label(self)}, which it holds already")
         rt.step(op, self)
 
-    def _unlock(self, op: Op) -> None:
+    @no_kernel("what spin_unlock and its variants share")
+    def unlock_with(self, op: Op) -> None:
+        """Free it by the operation `op`. Raises ContractViolation (DF004) unless held."""
         rt = self.rt
         rt.step(op, self)
         task = rt.current()
@@ -134,11 +138,11 @@ class SpinLockBase:
     @kernel("spin_lock_irqsave", "spin_unlock_irqrestore", "spin_lock_irq", "spin_unlock_irq")
     def irqsave(self) -> Generator[SpinLockBase]:
         """Hold the lock with interrupts off on this CPU; restores what was. Context: any."""
-        self._lock(SPIN_LOCK_IRQ)
+        self.lock_with(SPIN_LOCK_IRQ)
         try:
             yield self
         finally:
-            self._unlock(SPIN_UNLOCK_IRQ)
+            self.unlock_with(SPIN_UNLOCK_IRQ)
 
     @kernel("spin_is_locked")
     def is_locked(self) -> bool:

@@ -143,12 +143,12 @@ class WaitQueue:
         """As `wait_event`, but a pending signal ends it. Raises Interrupted."""
         self.wait_event(condition, interruptible=True)
 
-    @kernel("prepare_to_wait", "prepare_to_wait_exclusive", "init_wait")
+    @kernel("prepare_to_wait", "prepare_to_wait_exclusive")
     def prepare_to_wait(self, *, exclusive: bool = False) -> None:
         """Queue this task; a wake-up from now on ends its next `schedule`. Context: process."""
         self.rt.step(PREPARE, self, exclusive)
 
-    @kernel("schedule", "schedule_timeout", context="process")
+    @kernel("schedule", context="process")
     def schedule(self) -> None:
         """Sleep until woken; the caller has queued itself and looked. Context: process."""
         might_sleep(f"schedule on {self.rt.label(self)}", runtime=self.rt)
