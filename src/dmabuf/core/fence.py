@@ -18,17 +18,20 @@ or the time at which it signalled. Everything else lives in a `State` record, ma
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.core import fence_steps as steps
 from dmabuf.core.fence_fused import add_fused, signal_fused
 from dmabuf.core.fence_ops import FenceOps
 from dmabuf.core.fence_steps import Callback, State
+from dmabuf.core.fence_steps import holds as _holds
+from dmabuf.core.fence_steps import refuse_holder as _refuse_holder
 from dmabuf.errors import Interrupted
-from dmabuf.rt.api import Outcome, Task
+from dmabuf.rt.api import Outcome
 from dmabuf.rt.clock import monotonic_ns, to_ns
+from dmabuf.rt.loops import await_callback
 from dmabuf.sync.context import begin_signalling, end_signalling, might_sleep, warn_on
 from dmabuf.sync.spinlock import SpinLockBase
 
@@ -346,6 +349,16 @@ class Fence:
         rt.step(steps.SETTLE, self)
         return 1
 
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Await the signal in asyncio or trio, on live runtimes; as `wait`, but no thread sleeps.
+
+        The result is None: as for any wait, the fence's error is no result of it (see `status`).
+        Cancelling removes the callback. Context: process.
+        """
+        rt = self.timeline.rt
+        might_sleep(f"await of {self.name}", code="DF206", runtime=rt)
+        return await_callback(rt, self.add_callback, self.remove_callback)
+
     # -- order, names, lifetime ----------------------------------------------------------------
 
     @property
@@ -484,16 +497,3 @@ class Fence:
         state = "signalled" if steps.is_flagged(self) else "pending"
         error = f" error={self.error}" if self.error else ""
         return f"<Fence {self.timeline.driver}:{self.name} {state}{error}>"
-
-
-def _holds(fence: Fence, task: Task) -> bool:
-    lock = steps.peek_lock(fence)
-    return lock is not None and lock.owner is task
-
-
-def _refuse_holder(fence: Fence, does: str) -> None:
-    """Report what takes the fence's lock while the task holds it: it would spin for ever."""
-    rt = fence.timeline.rt
-    task = rt.current()
-    if _holds(fence, task):
-        rt.report("DF004", f"{task.name} {does} {fence.name} while it holds the fence's lock")

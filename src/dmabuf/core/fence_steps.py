@@ -28,8 +28,10 @@ __all__ = [
     "TIMESTAMP",
     "Callback",
     "State",
+    "holds",
     "mark",
     "new_state",
+    "refuse_holder",
     "state_of",
 ]
 
@@ -118,6 +120,20 @@ def peek_lock(fence: Fence) -> SpinLockBase | None:
         return external
     state = fence._state
     return state if isinstance(state, State) else None
+
+
+def holds(fence: Fence, task: Task) -> bool:
+    """Does the task hold the fence's lock?"""
+    lock = peek_lock(fence)
+    return lock is not None and lock.owner is task
+
+
+def refuse_holder(fence: Fence, does: str) -> None:
+    """Report what takes the fence's lock while the task holds it: it would spin for ever."""
+    rt = fence.timeline.rt
+    task = rt.current()
+    if holds(fence, task):
+        rt.report("DF004", f"{task.name} {does} {fence.name} while it holds the fence's lock")
 
 
 def _lock_is_open(fence: Fence, task: Task) -> bool:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import errno
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from dmabuf._names import no_kernel
@@ -29,9 +29,12 @@ from dmabuf.errors import Interrupted
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Outcome, Runtime, Task
 from dmabuf.rt.clock import to_ns
+from dmabuf.rt.loops import await_callback
 from dmabuf.sync.context import might_sleep, warn_on
 
 __all__ = ["WaitSet"]
+
+Listener = Callable[[object], None]
 
 _NEW, _KNOWN, _CLOSED = "new", "known", "closed"
 
@@ -112,6 +115,24 @@ def _close(waiting: WaitSet, _task: Task) -> dict[Fence, Callback]:
     return pending
 
 
+def _listen(waiting: WaitSet, task: Task) -> bool:
+    """Let the coroutine's `arg` be told when something is ready; False if there is news now."""
+    if waiting.ready or waiting.closed or not waiting.pending:
+        return False
+    waiting.listeners.append(task.arg)
+    return True
+
+
+def _unlisten(waiting: WaitSet, task: Task) -> None:
+    if task.arg in waiting.listeners:
+        waiting.listeners.remove(task.arg)
+
+
+def _detach(waiting: WaitSet, _task: Task) -> list[Listener]:
+    listeners, waiting.listeners = waiting.listeners, []
+    return listeners
+
+
 ADMIT = Op(
     "wait_set.admit", action=_admit, touches=_admit_touches, wakes=True, says="adds a fence to {}"
 )
@@ -136,6 +157,9 @@ LOOK = Op("wait_set.look", action=_take, touches=_take_touches, says="looks for 
 DRAIN = Op("wait_set.drain", action=_drain, touches=_take_touches, says="drains {}")
 COUNT = Op("wait_set.count", action=_count, access=READ, says="counts {}")
 CLOSE = Op("wait_set.close", action=_close, wakes=True, says="closes {}")
+LISTEN = Op("wait_set.listen", action=_listen, says="listens to {}")
+UNLISTEN = Op("wait_set.unlisten", action=_unlisten, says="listens to {} no more")
+DETACH = Op("wait_set.detach", action=_detach, says="tells the listeners of {}")
 
 
 @no_kernel("epoll over fences; a kernel driver would queue its own callbacks")
@@ -148,7 +172,9 @@ class WaitSet:
     reference to what it waits for. One that is released without a signal comes out with its
     error, -EDEADLK, as its other callbacks see it.
 
-    Several tasks may wait: each completion goes to one of them.
+    Several tasks may wait: each completion goes to one of them. A coroutine of a live runtime says
+    `async for fence in waiting`, which ends as iteration does; it does not give others a turn
+    while fences are ready.
 
     Args:
         fences: to begin with.
@@ -156,7 +182,7 @@ class WaitSet:
         rt: the runtime it belongs to; the ambient one if not given.
     """
 
-    __slots__ = ("__weakref__", "closed", "name", "pending", "ready", "rt")
+    __slots__ = ("__weakref__", "closed", "listeners", "name", "pending", "ready", "rt")
 
     def __init__(
         self, fences: Iterable[Fence] = (), name: str = "", *, rt: Runtime | None = None
@@ -166,6 +192,7 @@ class WaitSet:
         self.pending: dict[Fence, Callback] = {}
         self.ready: OrderedDict[Fence, None] = OrderedDict()
         self.closed = False
+        self.listeners: list[Listener] = []
         self.rt.adopt(self, self.name)
         self.add_all(fences)
 
@@ -180,6 +207,8 @@ class WaitSet:
         if line.rt is not self.rt:
             raise OSError(errno.EINVAL, f"{fence.name} belongs to another runtime than {self.name}")
         if self.rt.quick and not line.hooked and _add_fused(self, fence):
+            if self.listeners:
+                self._tell()
             return True
         return self._add(fence)
 
@@ -188,6 +217,7 @@ class WaitSet:
         callback = fence.add_callback(self._signalled)
         self.rt.step(ADMIT, self, (fence, callback))
         found = self.rt.current().value
+        self._tell()
         if found is not _NEW and callback is not None:
             fence.remove_callback(callback)
         if found is _CLOSED:
@@ -210,6 +240,7 @@ class WaitSet:
         """
         self.rt.step(FORGET, self, fence)
         known, callback = self.rt.current().value
+        self._tell()
         if callback is not None:
             fence.remove_callback(callback)
         return bool(known)
@@ -219,6 +250,7 @@ class WaitSet:
         rt = self.rt
         if not rt.quick:
             rt.step(PUSH, self, fence)
+            self._tell()
             return
         mutex = rt.mutex
         mutex.acquire()
@@ -229,6 +261,15 @@ class WaitSet:
                     rt.wake(self)
         finally:
             mutex.release()
+        if self.listeners:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell coroutines to look again; explored there are none, so that takes no step."""
+        if self.listeners:
+            self.rt.step(DETACH, self)
+            for listener in self.rt.current().value:
+                listener(self)
 
     @no_kernel("epoll_wait for one event")
     def wait(self, timeout: float | None = None, *, interruptible: bool = True) -> Fence | None:
@@ -280,6 +321,19 @@ class WaitSet:
         while (fence := self._next(None, True, until_empty=True)) is not None:
             yield fence
 
+    def __aiter__(self) -> WaitSet:
+        return self
+
+    async def __anext__(self) -> Fence:
+        while True:
+            self.rt.step(LOOK, self)
+            fence: Fence | None = self.rt.current().value
+            if fence is not None:
+                return fence
+            if not len(self):
+                raise StopAsyncIteration
+            await _News(self)
+
     def __len__(self) -> int:
         """How many fences are in it: pending, or signalled and not taken out yet."""
         self.rt.step(COUNT, self)
@@ -294,6 +348,7 @@ class WaitSet:
         """
         self.rt.step(CLOSE, self)
         pending: dict[Fence, Callback] = self.rt.current().value
+        self._tell()
         for fence, callback in pending.items():
             fence.remove_callback(callback)
 
@@ -306,6 +361,27 @@ class WaitSet:
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.pending)} pending, {len(self.ready)} ready"
         return f"<WaitSet {self.name}: {state}>"
+
+
+class _News:
+    """What a coroutine awaits that found nothing ready: it is told, and looks again."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self, waiting: WaitSet) -> None:
+        self.waiting = waiting
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        might_sleep(f"await of {self.waiting.name}", code="DF206", runtime=self.waiting.rt)
+        return await_callback(self.waiting.rt, self._add, self._remove)
+
+    def _add(self, listener: Listener) -> Listener | None:
+        rt = self.waiting.rt
+        rt.step(LISTEN, self.waiting, listener)
+        return listener if rt.current().value else None
+
+    def _remove(self, listener: Listener) -> None:
+        self.waiting.rt.step(UNLISTEN, self.waiting, listener)
 
 
 def _add_fused(waiting: WaitSet, fence: Fence) -> bool:
