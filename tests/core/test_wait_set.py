@@ -13,7 +13,7 @@ from dmabuf.machine import design
 from dmabuf.report.verdict import Status
 from dmabuf.rt.threads import Threads
 from dmabuf.sync.spinlock import SpinLock
-from tests.core.drivers import Driver, pending, pending_of
+from tests.core.drivers import Driver, flags, pending, pending_of
 from tests.support import Listener
 
 
@@ -220,6 +220,24 @@ def test_wait_set_removed_fence_does_not_come_out(rt, signalled):
     assert ((True, False), 0, [], 0) == rt.run(main)
 
 
+@pytest.mark.parametrize("signalled", [False, True])
+def test_wait_set_add_takes_the_fences_lock(rt, signalled):
+    """Adding waits for who holds it, such as a signaller that still runs callbacks."""
+
+    def main():
+        fence, waiting = pending(), WaitSet()
+        with fence.lock.irqsave():
+            if signalled:
+                fence.signal_locked()
+            rt.spawn(lambda: waiting.add(fence), name="adder")
+            rt.settle()
+            asleep = rt.waiting()
+        rt.settle()
+        return asleep, len(waiting)
+
+    assert ({"adder": "fence.add_callback"}, 1) == rt.run(main)
+
+
 def test_wait_set_remove_while_the_fence_signals_waits_for_the_callbacks(rt):
     """The fence is marked but its callbacks have not run: it is removed, and does not come out."""
 
@@ -412,7 +430,7 @@ def test_wait_set_fused_paths_equal_the_steps(live):
             tell(fences.index(waiting.wait()))
         tell(waiting.wait(0) is fences[2])
         waiting.close()
-        return told
+        return [*told, [flags(f) for f in fences]]
 
     def main():
         mine = story()
@@ -422,7 +440,7 @@ def test_wait_set_fused_paths_equal_the_steps(live):
         live.runtime.instruments = before
         return mine == theirs, len(mine)
 
-    assert (True, 12) == live.run(main)
+    assert (True, 13) == live.run(main)
 
 
 def test_wait_set_fused_paths_are_taken(monkeypatch):

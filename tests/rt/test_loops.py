@@ -11,7 +11,7 @@ import pytest
 
 from dmabuf.core.fence_steps import state_of
 from dmabuf.core.timeline import Timeline
-from dmabuf.core.wait_set import WaitSet
+from dmabuf.core.wait_set import WaitSet, _News
 from dmabuf.errors import ContractViolation, DesignError
 from dmabuf.rt.ambient import use
 from dmabuf.rt.threads import Threads
@@ -39,7 +39,7 @@ class Asyncio:
             async with asyncio.timeout(PATIENCE_S):
                 return await main()
 
-        return asyncio.run(bounded())
+        return asyncio.run(bounded(), debug=True)  # which refuses what is not thread-safe
 
     async def together(self, *coroutines):
         async with asyncio.TaskGroup() as group:
@@ -441,6 +441,27 @@ def test_wait_set_iteration_hears_of_every_change(loop, gpu, how):
 
     assert ([other] if how == "add" else []) == seen
     waiting.close()
+
+
+@pytest.mark.parametrize("news", ["ready", "closed", "empty", "none"])
+def test_loops_wait_set_with_news_is_not_listened_to(gpu, news):
+    """What happened between looking and listening is not slept through."""
+    fence = gpu.fence()
+    waiting = WaitSet([fence])
+    {
+        "ready": fence.signal,
+        "closed": waiting.close,
+        "empty": lambda: waiting.remove(fence),
+        "none": lambda: None,
+    }[news]()
+
+    told = []
+
+    listener = _News(waiting)._add(told.append)
+    waiting.close()
+
+    assert (news == "none") is (listener is not None)
+    assert ([waiting] if news == "none" else []) == told
 
 
 def test_loops_cancelled_iteration_loses_no_completion(loop, gpu):
