@@ -23,11 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.core import fence_steps as steps
-from dmabuf.core.fence_fused import add_fused, signal_fused
+from dmabuf.core.fence_fused import add_fused, remove_fused, signal_fused
 from dmabuf.core.fence_ops import FenceOps
 from dmabuf.core.fence_steps import Callback, State
-from dmabuf.core.fence_steps import holds as _holds
-from dmabuf.core.fence_steps import refuse_holder as _refuse_holder
 from dmabuf.errors import Interrupted
 from dmabuf.rt.api import Outcome
 from dmabuf.rt.clock import monotonic_ns, to_ns
@@ -112,7 +110,7 @@ class Fence:
 
     def _signal(self, timestamp: int | None) -> bool:
         rt = self.timeline.rt
-        _refuse_holder(self, "signals")
+        steps.refuse_holder(self, "signals")
         if timestamp is not None:
             return self._signal_and_call(timestamp)
         cookie = begin_signalling(rt)
@@ -124,7 +122,7 @@ class Fence:
     def _signal_and_call(self, timestamp: int | None) -> bool:
         rt = self.timeline.rt
         task = rt.current()
-        held_before = _holds(self, task)
+        held_before = steps.holds(self, task)
         rt.step(steps.SIGNAL, self, timestamp)
         callbacks = task.value
         if callbacks is steps.ALREADY:
@@ -171,7 +169,7 @@ class Fence:
 
     def _add_callback(self, callback: Callback) -> Callback | None:
         if not steps.is_flagged(self):
-            _refuse_holder(self, "adds a callback to")
+            steps.refuse_holder(self, "adds a callback to")
         if self.timeline.ops.enable_signaling is not None:
             self._enable()
         rt = self.timeline.rt
@@ -182,7 +180,10 @@ class Fence:
     def remove_callback(self, callback: Callback) -> bool:
         """Take a callback back; True if it was still queued, so will not run. Context: any."""
         rt = self.timeline.rt
-        _refuse_holder(self, "removes a callback of")
+        removed = remove_fused(self, callback) if rt.quick else None
+        if removed is not None:
+            return removed
+        steps.refuse_holder(self, "removes a callback of")
         rt.step(steps.REMOVE_CALLBACK, self, callback)
         return bool(rt.current().value)
 
@@ -192,7 +193,7 @@ class Fence:
 
         The hook runs with the fence's lock held; a false answer signals the fence at once.
         """
-        _refuse_holder(self, "enables signalling of")
+        steps.refuse_holder(self, "enables signalling of")
         self._enable()
 
     def _enable(self) -> None:
@@ -202,7 +203,7 @@ class Fence:
             rt.step(steps.ENABLE, self)
             return
         task = rt.current()
-        locked_here = not _holds(self, task)
+        locked_here = not steps.holds(self, task)
         if locked_here:
             rt.step(steps.LOCK, self)
         try:
@@ -238,7 +239,7 @@ class Fence:
         hook = self.timeline.ops.signaled
         if hook is None or not hook(self):
             return False
-        if _holds(self, rt.current()):
+        if steps.holds(self, rt.current()):
             self._signal_and_call(None)
         else:
             self._signal(None)
