@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dmabuf.core.fence_ops import FenceOps
     from dmabuf.core.fence_wait import private_stub, stub, wait_any
     from dmabuf.core.timeline import Timeline
+    from dmabuf.core.wait_set import WaitSet
     from dmabuf.errors import (
         ContractViolation,
         DmabufError,
@@ -71,6 +72,7 @@ _HOME = {
     "Timeline": "core.timeline",
     "Verdict": "report.verdict",
     "WaitQueue": "sync.waitqueue",
+    "WaitSet": "core.wait_set",
     "ambient": "rt.ambient",
     "check_design": "explore.check",
     "design": "machine",
@@ -107,6 +109,7 @@ __all__ = [
     "Timeline",
     "Verdict",
     "WaitQueue",
+    "WaitSet",
     "__version__",
     "ambient",
     "check_design",

@@ -18,17 +18,17 @@ or the time at which it signalled. Everything else lives in a `State` record, ma
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.core import fence_steps as steps
-from dmabuf.core.fence_fused import add_fused, signal_fused
+from dmabuf.core.fence_default_wait import default_wait
+from dmabuf.core.fence_fused import add_fused, remove_fused, signal_fused
 from dmabuf.core.fence_ops import FenceOps
 from dmabuf.core.fence_steps import Callback, State
-from dmabuf.errors import Interrupted
-from dmabuf.rt.api import Outcome
 from dmabuf.rt.clock import monotonic_ns, to_ns
+from dmabuf.rt.loops import await_callback
 from dmabuf.sync.context import begin_signalling, end_signalling, might_sleep, warn_on
 from dmabuf.sync.spinlock import SpinLockBase
 
@@ -182,6 +182,9 @@ class Fence:
     def remove_callback(self, callback: Callback) -> bool:
         """Take a callback back; True if it was still queued, so will not run. Context: any."""
         rt = self.timeline.rt
+        removed = remove_fused(self, callback) if rt.quick else None
+        if removed is not None:
+            return removed
         steps.refuse_holder(self, "removes a callback of")
         rt.step(steps.REMOVE_CALLBACK, self, callback)
         return bool(rt.current().value)
@@ -325,29 +328,17 @@ class Fence:
     @no_kernel("dma_fence_default_wait in nanoseconds")
     def default_wait_ns(self, limit: int | None, *, interruptible: bool = True) -> int:
         """What `wait_ns` does for a driver without a `wait` hook."""
-        rt = self.timeline.rt
-        if limit == 0:
-            return self._look_only(interruptible)
-        deadline = None if limit is None else rt.now() + limit
-        outcome = rt.step(steps.WAIT, self, deadline=deadline, interruptible=interruptible)
-        lock_was_free = rt.current().value if outcome is Outcome.DONE else False
-        if not lock_was_free:
-            rt.step(steps.SETTLE, self)
-        if outcome is Outcome.INTERRUPTED:
-            raise Interrupted(f"wait for {self.name}")
-        if outcome is Outcome.TIMED_OUT:
-            return 0
-        return 1 if deadline is None else max(deadline - rt.now(), 1)
+        return default_wait(self, limit, interruptible=interruptible)
 
-    def _look_only(self, interruptible: bool) -> int:
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Await the signal in asyncio or trio, on live runtimes; as `wait`, but no thread sleeps.
+
+        The result is None: as for any wait, the fence's error is no result of it (see `status`).
+        Cancelling removes the callback. Context: process.
+        """
         rt = self.timeline.rt
-        rt.step(steps.LOOK, self, interruptible)
-        if rt.current().value is Outcome.INTERRUPTED:
-            raise Interrupted(f"wait for {self.name}")
-        if rt.current().value is Outcome.TIMED_OUT:
-            return 0
-        rt.step(steps.SETTLE, self)
-        return 1
+        might_sleep(f"await of {self.name}", code="DF206", runtime=rt)
+        return await_callback(rt, self.add_callback, self.remove_callback)
 
     # -- order, names, lifetime ----------------------------------------------------------------
 

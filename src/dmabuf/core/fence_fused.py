@@ -24,7 +24,7 @@ from dmabuf.rt.clock import monotonic_ns
 if TYPE_CHECKING:
     from dmabuf.core.fence import Fence
 
-__all__ = ["add_fused", "signal_fused"]
+__all__ = ["add_fused", "remove_fused", "signal_fused"]
 
 
 def add_fused(fence: Fence, callback: Callback) -> bool:
@@ -43,6 +43,27 @@ def add_fused(fence: Fence, callback: Callback) -> bool:
             return False
         state.flags |= ENABLED
         callback.queued = True
+        return True
+    finally:
+        mutex.release()
+
+
+def remove_fused(fence: Fence, callback: Callback) -> bool | None:
+    """REMOVE_CALLBACK, where the fence's own lock is free; None if it was not done."""
+    timeline = fence.timeline
+    if timeline.lock is not None:
+        return None
+    mutex = timeline.rt.mutex
+    mutex.acquire()
+    try:
+        state = fence._state
+        if not isinstance(state, State) or state.owner is not None:
+            return None
+        callbacks = state.callbacks
+        if callbacks is None or not callback.queued or callback not in callbacks:
+            return False
+        callbacks.remove(callback)
+        callback.queued = False
         return True
     finally:
         mutex.release()

@@ -126,9 +126,13 @@ def _wait_any(
     waiter = _Waiter(fences)
     rt.adopt(waiter, waiter.name)
     queued: list[Callback] = []
+
+    def wake(_fence: Fence) -> None:
+        rt.step(WAKE, waiter)
+
     try:
         for index, fence in enumerate(fences):
-            callback = fence.add_callback(lambda _fence: rt.step(WAKE, waiter))
+            callback = fence.add_callback(wake)
             if callback is None:
                 return index
             queued.append(callback)

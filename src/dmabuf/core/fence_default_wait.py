@@ -1,0 +1,51 @@
+"""The wait of a fence whose driver brings none of its own.
+
+Mirrors: drivers/dma-buf/dma-fence.c (dma_fence_default_wait)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dmabuf._names import no_kernel
+from dmabuf.core.fence_steps import LOOK, SETTLE, WAIT
+from dmabuf.errors import Interrupted
+from dmabuf.rt.api import Outcome
+
+if TYPE_CHECKING:
+    from dmabuf.core.fence import Fence
+
+__all__ = ["default_wait"]
+
+
+@no_kernel("dma_fence_default_wait in nanoseconds")
+def default_wait(fence: Fence, limit: int | None, *, interruptible: bool) -> int:
+    """Wait at most `limit` ns; the time left, at least 1, or 0 if it ran out. Context: process.
+
+    Raises Interrupted if a signal was pending before the fence was signalled.
+    """
+    rt = fence.timeline.rt
+    if limit == 0:
+        return _look(fence, interruptible)
+    deadline = None if limit is None else rt.now() + limit
+    outcome = rt.step(WAIT, fence, deadline=deadline, interruptible=interruptible)
+    lock_was_free = rt.current().value if outcome is Outcome.DONE else False
+    if not lock_was_free:
+        rt.step(SETTLE, fence)
+    if outcome is Outcome.INTERRUPTED:
+        raise Interrupted(f"wait for {fence.name}")
+    if outcome is Outcome.TIMED_OUT:
+        return 0
+    return 1 if deadline is None else max(deadline - rt.now(), 1)
+
+
+def _look(fence: Fence, interruptible: bool) -> int:
+    """What a wait without time answers: 1 or 0."""
+    rt = fence.timeline.rt
+    rt.step(LOOK, fence, interruptible)
+    if rt.current().value is Outcome.INTERRUPTED:
+        raise Interrupted(f"wait for {fence.name}")
+    if rt.current().value is Outcome.TIMED_OUT:
+        return 0
+    rt.step(SETTLE, fence)
+    return 1
