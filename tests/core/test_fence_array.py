@@ -1,6 +1,7 @@
 """dma_fence_array: members, signalling, errors, release."""
 
 import errno
+import gc
 
 import pytest
 
@@ -400,6 +401,48 @@ def test_array_that_is_enabled_is_released_after_its_signal(rt):
         return order
 
     assert ["next", "next", "signalled", "released", "released"] == rt.run(main)
+
+
+@fact("F3.23")
+def test_array_enabled_and_done_has_the_references_it_had(rt):
+    """At once, and after waiting for the irq work."""
+
+    def main():
+        done, later = (FenceArray.create(some(2)) for _ in range(2))
+        for fence in done.fences:
+            fence.signal()
+        done.enable_signaling()
+        later.enable_signaling()
+        armed = [state_of(array).references for array in (done, later)]
+        for fence in later.fences:
+            fence.signal()
+        rt.settle()
+        return armed, [state_of(array).references for array in (done, later)]
+
+    assert ([1, 2], [1, 1]) == rt.run(main)
+
+
+def test_array_dropped_while_waited_for_puts_nothing(live):
+    """Dropped is not put: its members keep their counted references (live: the collector)."""
+    seen = []
+
+    def main():
+        done = pending()
+
+        def build():
+            array = FenceArray.create([done, pending()])
+            done.signal()
+            array.add_callback(lambda _f: seen.append("called"))
+
+        build()
+        gc.collect()
+        live.runtime.flush()
+        live.settle()
+        seen.append(state_of(done).references)
+
+    codes = {code for code, _ in live.reports(main)}
+    assert {"DF106"} == codes
+    assert ["called", 1] == seen
 
 
 def test_array_by_many_signallers_at_once(rt):

@@ -396,6 +396,41 @@ def test_chain_release_stops_at_what_others_hold(rt):
     assert ([1, 2], [3, 4]) == released_by(rt, build)
 
 
+@fact("F2.50", "F2.52")
+def test_chain_release_counts_and_unlinks(rt):
+    """Also where no driver is told: what is put has no reference and no link left."""
+
+    def main():
+        fences = [pending() for _ in range(5)]
+        nodes = chain_of(*fences)
+        nodes[1].get()
+        fences[3].get()
+        nodes[4].put()
+        counts = [[state_of(f).references for f in each] for each in (nodes, fences)]
+        return counts, [getattr(node._prev, "seqno", None) for node in nodes]
+
+    counts, links = rt.run(main)
+    assert [[1, 1, 0, 0, 0], [1, 1, 0, 1, 0]] == counts
+    assert [None, 1, None, None, None] == links
+
+
+@fact("F2.53")
+def test_chain_enabled_and_done_has_the_references_it_had(rt):
+    """At once, and after waiting for the irq work."""
+
+    def main():
+        one, two = chain_of(pending(), pending())
+        one.fence.signal()
+        one.enable_signaling()
+        two.enable_signaling()
+        armed = [state_of(node).references for node in (one, two)]
+        two.fence.signal()
+        rt.settle()
+        return armed, [state_of(node).references for node in (one, two)]
+
+    assert ([1, 2], [1, 1]) == rt.run(main)
+
+
 @fact("F2.51")
 def test_chain_release_does_not_recurse(rt):
     """A chain of more nodes than Python may nest calls is put like a short one."""
@@ -442,6 +477,28 @@ def test_chain_collected_live_frees_all_but_what_is_held(live):
         return seen, [node.seqno for node in chain_for_each(middle)]
 
     assert ([True, True, False, False], [2, 1]) == live.run(main)
+
+
+def test_chain_dropped_while_waited_for_puts_nothing(live):
+    """Dropped is not put: what it holds keeps its counted references (live: the collector)."""
+    seen = []
+
+    def main():
+        plain = pending()
+
+        def build():
+            node = FenceChain.create(plain, pending(), 1)
+            node.add_callback(lambda _f: seen.append("called"))
+
+        build()
+        gc.collect()
+        live.runtime.flush()
+        live.settle()
+        seen.append(state_of(plain).references)
+
+    codes = {code for code, _ in live.reports(main)}
+    assert {"DF106"} == codes
+    assert ["called", 1] == seen
 
 
 def test_chain_in_cyclic_garbage_keeps_its_links(live):

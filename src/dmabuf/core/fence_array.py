@@ -50,6 +50,11 @@ def _count_touches(array: FenceArray, task: Task) -> tuple[tuple[Any, int], ...]
 
 
 def _clear(array: FenceArray, _task: Task) -> None:
+    """From now on errors are not collected.
+
+    Where the last member has been counted nobody could, so this step is only made by who finds
+    all members done without counting them: signalling may be turned on at the same time.
+    """
     array._collecting = False
 
 
@@ -90,7 +95,6 @@ class _ArrayOps(ContainerOps):
         member_signalled = fence._member_signalled
         for member in fence.fences:
             if member.add_callback(member_signalled) is None and fence._count(member):
-                fence._clear()
                 fence.put()
                 return False
         return True
@@ -107,7 +111,7 @@ class _ArrayOps(ContainerOps):
         else:
             is_done = left == sum(member.is_signaled() for member in fence.fences) > 0
         if is_done:
-            fence._clear()
+            rt.step(CLEAR, fence)
         return is_done
 
     def set_deadline(self, fence: Fence, deadline_ns: int) -> None:
@@ -238,11 +242,7 @@ class FenceArray(FenceContainer):
         self._pending -= 1
         return self._pending == 0
 
-    def _clear(self) -> None:
-        self.timeline.rt.step(CLEAR, self)
-
     def _settle(self) -> None:
-        self._clear()
         self.signal()
         self.put()
 

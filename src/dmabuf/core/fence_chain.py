@@ -377,15 +377,35 @@ def _walk_fused(node: FenceChain, rt: Runtime) -> Fence | None:
             mutex.release()
 
 
+class _Nodes:
+    """The iterator of `chain_for_each`; the next walk is made when the next node is wanted."""
+
+    __slots__ = ("_at", "_head")
+
+    def __init__(self, head: Fence | None) -> None:
+        self._head = head
+        self._at: Fence | None = None
+
+    def __iter__(self) -> _Nodes:
+        return self
+
+    def __next__(self) -> Fence:
+        at = self._at
+        if isinstance(at, FenceChain):
+            rt = at.timeline.rt
+            at = _walk_fused(at, rt) if rt.quick else _walk(at, rt)
+        else:
+            at, self._head = self._head, None
+        self._at = at
+        if at is None:
+            raise StopIteration
+        return at
+
+
 @kernel("dma_fence_chain_for_each")
 def chain_for_each(head: Fence | None) -> Iterator[Fence]:
     """The head, then what is pending before it, from new to old. Context: any."""
-    while head is not None:
-        yield head
-        if not isinstance(head, FenceChain):
-            return
-        rt = head.timeline.rt
-        head = _walk_fused(head, rt) if rt.quick else _walk(head, rt)
+    return _Nodes(head)
 
 
 @kernel("dma_fence_chain_find_seqno")

@@ -16,6 +16,7 @@ Containers never nest deeper than chains of arrays of plain fences, so unwrappin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, takewhile
 from typing import Any
 
 from dmabuf._names import kernel, no_kernel
@@ -55,14 +56,12 @@ def unwrap(head: Fence | None) -> Iterator[Fence]:
     A plain fence yields itself, None nothing. As it walks, nodes that are signalled leave the
     chain. An array without members (a mistake) ends the iteration. Context: any.
     """
-    for node in chain_for_each(head):
-        contained = chain_contained(node)
-        if not isinstance(contained, FenceArray):
-            yield contained
-        elif contained.fences:
-            yield from contained.fences
-        else:
-            return
+    return chain.from_iterable(takewhile(bool, map(_members, chain_for_each(head))))
+
+
+def _members(node: Fence) -> tuple[Fence, ...]:
+    contained = chain_contained(node)
+    return contained.fences if isinstance(contained, FenceArray) else (contained,)
 
 
 @no_kernel("for reports: what a look at rest finds, without steps and without collecting")
@@ -74,9 +73,7 @@ def pending_inside(head: Fence) -> list[Fence]:
     found: list[Fence] = []
     node: Fence | None = None if is_flagged(head) else head
     while node is not None:
-        contained = chain_contained(node)
-        inside = contained.fences if isinstance(contained, FenceArray) else (contained,)
-        found += [fence for fence in inside if not is_flagged(fence)]
+        found += [fence for fence in _members(node) if not is_flagged(fence)]
         node = node._prev if isinstance(node, FenceChain) else None
     return found
 
