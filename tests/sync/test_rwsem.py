@@ -57,7 +57,7 @@ def test_rwsem_readers_share(rt):
         sem, order = RwSem("S"), []
         with sem.read():
             queue_up(rt, sem, ["r1"], order)
-            return order, set(sem.readers) == {rt.current()}
+            return list(order), set(sem.readers) == {rt.current()}
 
     assert (["r1"], True) == rt.run(main)
 
@@ -221,7 +221,7 @@ def test_rwsem_interrupted_writer_lets_readers_pass(rt):
             before = list(order)
             rt.interrupt(writer)
             rt.settle()
-            return before, order
+            return before, list(order)
 
     assert ([], ["r1"]) == rt.run(main)
 
