@@ -14,6 +14,9 @@ from dmabuf.core.fence_ops import FenceOps
 from dmabuf.differences import DIFFERENCES, Kind, since
 from dmabuf.kapi.spell import SPELLED, to_jiffies, to_ns
 from dmabuf.sync.context import ALLOCATOR
+from dmabuf.sync.rwlock import RwLock
+from dmabuf.sync.rwsem import RwSem
+from dmabuf.sync.semaphore import Semaphore
 from tests.core.drivers import pending
 
 SOURCES = sorted(Path("/usr/src").glob("linux-source-6.12*.tar.*"))
@@ -349,6 +352,95 @@ def test_flags_restore_what_was(rt):
         return inside, second, (task.irqs_off, lock.owner, int(task.scope))
 
     assert ((2, True, 2), 1, (0, None, 0)) == rt.run(main)
+
+
+def test_shared_locks_by_name(rt):
+    """Readers and writers, plain, with interrupts off, and with flags."""
+
+    def main():
+        lock, sem, task = RwLock("l"), RwSem("s"), rt.current()
+        seen = []
+        for how in ("read", "write"):
+            getattr(kapi, f"{how}_lock")(lock)
+            seen.append((task.atomic, task.irqs_off))
+            getattr(kapi, f"{how}_unlock")(lock)
+            getattr(kapi, f"{how}_lock_irq")(lock)
+            seen.append((task.atomic, task.irqs_off))
+            getattr(kapi, f"{how}_unlock_irq")(lock)
+            flags = getattr(kapi, f"{how}_lock_irqsave")(lock)
+            seen.append((task.atomic, task.irqs_off))
+            getattr(kapi, f"{how}_unlock_irqrestore")(lock, flags)
+        kapi.down_write(sem)
+        kapi.downgrade_write(sem)
+        held = (
+            kapi.lockdep_is_held(sem),
+            kapi.lockdep_is_held_type(sem, 0),
+            kapi.lockdep_is_held_type(sem, 1),
+            kapi.lock_is_held_type(sem, -1),
+            kapi.lock_is_held(lock),
+        )
+        kapi.lockdep_assert_held(sem)
+        kapi.lockdep_assert_held_once(sem)
+        kapi.up_read(sem)
+        return seen, held, (task.atomic, task.irqs_off)
+
+    seen = [(1, 0), (1, 1), (1, 1)] * 2
+    assert (seen, (True, False, True, True, False), (0, 0)) == rt.run(main)
+
+
+def test_sleeping_locks_answer_eintr(rt):
+    """0 if it was free; -EINTR, not -ERESTARTSYS, if a signal was pending first."""
+
+    def main():
+        mutex, sem, count = Mutex("m"), RwSem("s"), Semaphore(1, "c")
+        takes = {
+            "mutex": (lambda: kapi.mutex_lock_interruptible(mutex), mutex.unlock),
+            "read": (lambda: kapi.down_read_interruptible(sem), sem.up_read),
+            "killable": (lambda: kapi.down_read_killable(sem), sem.up_read),
+            "write": (lambda: kapi.down_write_killable(sem), sem.up_write),
+            "down": (lambda: kapi.down_interruptible(count), count.up),
+            "kill": (lambda: kapi.down_killable(count), count.up),
+        }
+        free = {}
+        for name, (take, release) in takes.items():
+            free[name] = take()
+            release()
+        holder = rt.spawn(lambda: (mutex.lock(), sem.down_write(), count.down(), hold()))
+        rt.settle()
+        rt.interrupt(rt.current())
+        answers = {name: take() for name, (take, _release) in takes.items() if "kill" not in name}
+        done.complete()
+        del holder
+        return free, answers
+
+    def hold():
+        done.wait()
+
+    done = None
+
+    def whole():
+        nonlocal done
+        done = Completion("done")
+        return main()
+
+    free, answers = rt.run(whole)
+
+    assert {0} == set(free.values())
+    assert -errno.EINTR == answers["mutex"]
+    assert -errno.EINTR == answers["read"]
+    assert -errno.EINTR == answers["down"]
+
+
+def test_semaphores_answer_their_own_way(rt):
+    """0 is success for down_trylock; down_timeout answers -ETIME."""
+
+    def main():
+        count = Semaphore(1, "c")
+        answers = kapi.down_trylock(count), kapi.down_trylock(count), kapi.down_timeout(count, 1)
+        kapi.up(count)
+        return answers, kapi.down_timeout(count, 1), kapi.up(count)
+
+    assert ((0, 1, -errno.ETIME), 0, None) == rt.run(main)
 
 
 def test_completions_answer_in_jiffies(rt):

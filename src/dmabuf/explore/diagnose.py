@@ -130,9 +130,10 @@ class _Finder:
         if entry.interrupted_by is not None:
             edge = _Edge(task, "irq", f"its CPU, which {self.name(entry.interrupted_by)} took")
             return self.of_task(entry.interrupted_by, (*path, edge), fence=fence)
-        if entry.owner is not None:
+        if entry.owners:
             edge = _Edge(task, "lock", entry.label)
-            return self.of_task(entry.owner, (*path, edge), fence=fence)
+            found = [self.of_task(owner, (*path, edge), fence=fence) for owner in entry.owners]
+            return min(found, key=lambda one: (_RANK[one.code], len(one.chain)))
         return self._of_event(entry, path, fence)
 
     def _of_event(self, entry: Blocked, path: tuple[_Edge, ...], fence: int | None) -> Diagnosis:

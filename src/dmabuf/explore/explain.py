@@ -224,15 +224,15 @@ def _wait(number: int, snapshot: Snapshot, telling: Telling, rt: Tasks, wakers: 
         "sleeps on" if entry.lost else "waits for",
         entry.label,
         _wakers(entry, snapshot, wakers),
-        definite=entry.owner is not None,
+        definite=bool(entry.owners),
         holds=holds,
         place=place,
     )
 
 
 def _wakers(entry: Blocked, snapshot: Snapshot, wakers: Wakers) -> tuple[str, ...]:
-    if entry.owner is not None:
-        return (snapshot.names[entry.owner],)
+    if entry.owners:
+        return tuple(snapshot.names[owner] for owner in entry.owners)
     objects = entry.fences or (entry.obj,)
     numbers = {waker for obj in objects for waker in wakers.get(obj, ())}
     return tuple(sorted(snapshot.names.get(number, "?") for number in numbers))

@@ -35,7 +35,8 @@ class Blocked:
     Attributes:
         op: the operation it waits in.
         obj: number of the awaited object; `label` names it.
-        owner: number of the task that holds it, if it is a lock that somebody holds.
+        owners: numbers of the tasks of which each must go on first, if it is a lock: who holds
+            it, or the writer that a reader queues behind.
         fences: numbers of the fences awaited, if it is a wait for fences.
         lost: a wake-up came, but before it was queued.
         interrupted_by: number of the handler that keeps its CPU.
@@ -45,7 +46,7 @@ class Blocked:
     op: str
     obj: int
     label: str
-    owner: int | None = None
+    owners: tuple[int, ...] = ()
     fences: tuple[int, ...] = ()
     lost: bool = False
     interrupted_by: int | None = None
@@ -139,17 +140,30 @@ def take_cycle(rt: Tasks, enabled: list[int]) -> Snapshot | None:
     Every waker in such a cycle is definite, so it is a deadlock whatever the others still do.
     """
     snapshot = take_snapshot(rt, enabled, {})
-    waits = {entry.task: entry.owner for entry in snapshot.blocked.values()}
-    for start in waits:
-        seen: list[int] = []
-        task: int | None = start
-        while task is not None and task not in seen:
-            seen.append(task)
-            task = waits.get(task)
-        if task == start:
+    for start in snapshot.blocked:
+        seen = _circle(snapshot.blocked, start)
+        if seen:
             only = {number: snapshot.blocked[number] for number in seen}
-            return replace(snapshot, blocked=only, owed=tuple(seen), pending=(), stopped=())
+            return replace(snapshot, blocked=only, owed=seen, pending=(), stopped=())
     return None
+
+
+def _circle(blocked: dict[int, Blocked], start: int) -> tuple[int, ...]:
+    """A way from a blocked task through owners back to itself; empty without one."""
+    came_from: dict[int, int] = {}
+    queue = [start]
+    while queue:
+        task = queue.pop()
+        for owner in blocked[task].owners if task in blocked else ():
+            if owner == start:
+                path = [task]
+                while path[-1] != start:
+                    path.append(came_from[path[-1]])
+                return tuple(reversed(path))
+            if owner not in came_from:
+                came_from[owner] = task
+                queue.append(owner)
+    return ()
 
 
 def _is_owed(task: ExploredTask) -> bool:
@@ -163,18 +177,27 @@ def _blocked(rt: Tasks, task: ExploredTask) -> Blocked:
     op, obj = task.op, task.obj
     assert op is not None
     awaited = op.awaited(obj)
-    owner = getattr(awaited, "owner", None) if getattr(awaited, "is_lock", False) else None
     handler = rt.cpus.owner(rt.cpus.of(task))
     return Blocked(
         task=task.number,
         op=op.name,
         obj=rt.number_of(awaited),
         label=rt.label(awaited) + _of_which(rt, task),
-        owner=owner.number if owner is not None else None,
+        owners=tuple(owner.number for owner in _owners(awaited, task)),
         fences=_fences(rt, task),
         lost=op is SCHEDULE and _is_lost(rt, obj, task),
         interrupted_by=handler.number if handler is not None and handler is not task else None,
     )
+
+
+def _owners(awaited: Any, task: ExploredTask) -> tuple[ExploredTask, ...]:
+    """Who must do something before `task` gets the lock that it waits for, if it is a lock."""
+    if not getattr(awaited, "is_lock", False):
+        return ()
+    if hasattr(awaited, "blockers"):
+        found: tuple[ExploredTask, ...] = awaited.blockers(task)
+        return found
+    return () if awaited.owner is None else (awaited.owner,)
 
 
 def _fences(rt: Tasks, task: ExploredTask) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from dmabuf.errors import Interrupted
@@ -18,7 +19,10 @@ __all__ = [
     "HZ",
     "MAX_SCHEDULE_TIMEOUT",
     "SPELLED",
+    "Flags",
+    "entered",
     "errno_of",
+    "left",
     "returns_errno",
     "spelled",
     "to_jiffies",
@@ -35,6 +39,9 @@ ERESTARTSYS = 512
 """What an interrupted wait returns, negated, inside the kernel."""
 
 _NS_PER_JIFFY = NS_PER_S // HZ
+
+Flags = AbstractContextManager[Any]
+"""What a `_save` or `_irqsave` call returns: the section that it opened."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,6 +80,17 @@ def returns_errno(fn: Callable[..., Any]) -> Callable[..., Any]:
             return errno_of(error)
 
     return wrapped
+
+
+def entered(section: Flags) -> Flags:
+    """Open a section that a later call closes."""
+    section.__enter__()
+    return section
+
+
+def left(section: Flags) -> None:
+    """Close it."""
+    section.__exit__(None, None, None)
 
 
 def to_ns(jiffies: int) -> int | None:

@@ -1,20 +1,20 @@
-"""Locks, completions and wait queues where C spells a pair, a variant or a timeout by name.
+"""Completions, wait queues, scopes and atomics where C spells a pair or a variant by name.
 
-What the kernel returns from a `_save` or `_irqsave` call is opaque here as it is there: hand it
-to the matching `_restore`.
+What a `_save` call returns is opaque here as it is there: hand it to the matching `_restore`.
 
-Mirrors: include/linux/spinlock.h, include/linux/completion.h, include/linux/wait.h,
-include/linux/sched/mm.h, include/linux/irqflags.h, include/linux/atomic.h
+Mirrors: include/linux/completion.h, include/linux/wait.h, include/linux/sched/mm.h,
+include/linux/irqflags.h, include/linux/atomic.h
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any
 
 from dmabuf.kapi.spell import (
     MAX_SCHEDULE_TIMEOUT,
+    Flags,
+    entered,
+    left,
     returns_errno,
     spelled,
     to_jiffies,
@@ -32,72 +32,36 @@ from dmabuf.sync.context import (
     warn_on,
 )
 from dmabuf.sync.shared import Shared
-from dmabuf.sync.spinlock import SPIN_LOCK_IRQ, SPIN_UNLOCK_IRQ, SpinLockBase
 from dmabuf.sync.waitqueue import WaitQueue
 
 __all__: list[str] = []
-
-Flags = AbstractContextManager[Any]
 
 
 # -- pairs -------------------------------------------------------------------------------------
 
 
-def _entered(section: Flags) -> Flags:
-    section.__enter__()
-    return section
-
-
-def _left(section: Flags) -> None:
-    section.__exit__(None, None, None)
-
-
-@spelled("spin_lock_irqsave")
-def spin_lock_irqsave(lock: SpinLockBase) -> Flags:
-    """Take the lock with interrupts off; returns the flags."""
-    return _entered(lock.irqsave())
-
-
-@spelled("spin_unlock_irqrestore")
-def spin_unlock_irqrestore(_lock: SpinLockBase, flags: Flags) -> None:
-    """Free the lock; interrupts are as they were."""
-    _left(flags)
-
-
-@spelled("spin_lock_irq")
-def spin_lock_irq(lock: SpinLockBase) -> None:
-    """Take the lock with interrupts off."""
-    lock.lock_with(SPIN_LOCK_IRQ)
-
-
-@spelled("spin_unlock_irq")
-def spin_unlock_irq(lock: SpinLockBase) -> None:
-    """Free the lock and turn interrupts on."""
-    lock.unlock_with(SPIN_UNLOCK_IRQ)
-
-
 @spelled("local_irq_save")
 def save_irq() -> Flags:
     """Turn interrupts off; returns the flags."""
-    return _entered(local_irq_save())
+    return entered(local_irq_save())
 
 
 @spelled("memalloc_noreclaim_save")
 def memalloc_noreclaim_save() -> Flags:
     """Open the scope; returns the flags."""
-    return _entered(memalloc_noreclaim())
+    return entered(memalloc_noreclaim())
 
 
 @spelled("memalloc_nofs_save")
 def memalloc_nofs_save() -> Flags:
     """Open the scope; returns the flags."""
-    return _entered(memalloc_nofs())
+    return entered(memalloc_nofs())
 
 
 @spelled("memalloc_noio_save")
 def memalloc_noio_save() -> Flags:
     """Open the scope; returns the flags."""
-    return _entered(memalloc_noio())
+    return entered(memalloc_noio())
 
 
 @spelled(
@@ -108,7 +72,7 @@ def memalloc_noio_save() -> Flags:
 )
 def restore(flags: Flags) -> None:
     """End what the matching `_save` call began."""
-    _left(flags)
+    left(flags)
 
 
 # -- timeouts ----------------------------------------------------------------------------------

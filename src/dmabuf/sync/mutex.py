@@ -17,6 +17,7 @@ from dmabuf.errors import Interrupted
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Outcome, Runtime, Task
 from dmabuf.sync.context import might_sleep
+from dmabuf.sync.lockdep import assert_held
 
 __all__ = ["Mutex"]
 
@@ -126,12 +127,10 @@ class Mutex:
         self.rt.step(IS_LOCKED, self)
         return self.rt.current().value is not None
 
-    @kernel("lockdep_assert_held")
+    @no_kernel("lockdep.assert_held, as a method")
     def assert_held(self) -> None:
-        """Report (DF004) unless the calling task holds the lock."""
-        if self not in self.rt.current().held:
-            who, lock = self.rt.current().name, self.rt.label(self)
-            self.rt.report("DF004", f"{who} relies on {lock}, which it does not hold")
+        """Warn (DF004) unless the calling task holds the lock."""
+        assert_held(self)
 
     @no_kernel("with-statement for mutex_lock")
     def __enter__(self) -> Mutex:

@@ -1,0 +1,242 @@
+"""Locks with several holders and semaphores: the search against the naive one.
+
+Random straight-line programs over `RwSem`, `RwLock` and `Semaphore` come to the same ends and the
+same findings with and without reduction, and a footprint that hides something is noticed.
+
+`python -m tests.explore.test_locks_differential 10000` compares that many programs.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import Any
+
+import pytest
+
+from dmabuf import Machine, Shared
+from dmabuf.errors import Interrupted
+from dmabuf.explore.search import Budget, Search
+from dmabuf.rt.api import OPS, READ
+from dmabuf.sync.rwlock import RwLock
+from dmabuf.sync.rwsem import RwSem
+from dmabuf.sync.semaphore import Semaphore
+
+EXECUTIONS = 1500
+SHORT = 300
+PROGRAMS = 120
+_KINDS = ("kthread", "kthread", "kthread", "userspace")
+
+
+class _World:
+    """The objects of one execution."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.sems = [RwSem("S"), RwSem("T")]
+        self.locks = [RwLock("L"), RwLock("M")]
+        self.slots = [Semaphore(1, "slot"), Semaphore(0, "empty")]
+        self.cells = [Shared(0, "v"), Shared(0, "w")]
+        self.tasks: list[Any] = []
+        self.line: Any = None
+        self.logs: list[list[Any]] = []
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """Values and counts, who holds and who queues, by name."""
+        return (
+            tuple(cell._value for cell in self.cells),
+            tuple((slot.count, _names(slot.queue)) for slot in self.slots),
+            tuple((_names(lock.holders), _names(lock.queue)) for lock in self.sems + self.locks),
+        )
+
+
+def _names(tasks: Any) -> tuple[str, ...]:
+    return tuple(sorted(task.name for task in tasks))
+
+
+def _within(section: str, which: str) -> Any:
+    def operation(world: Any, x: int, y: int) -> Any:
+        with getattr(getattr(world, which)[x], section)():
+            return world.cells[y].add(1)
+
+    return operation
+
+
+def _downgrades(world: Any, x: int, y: int) -> Any:
+    with world.sems[x].write() as sem:
+        world.cells[y].write(7)
+        sem.downgrade_write()
+        return world.cells[y].read()
+
+
+def _killable(call: str, release: str) -> Any:
+    def operation(world: Any, x: int, _y: int) -> Any:
+        sem = world.sems[x]
+        try:
+            getattr(sem, call)(killable=True)
+        except Interrupted:
+            return "interrupted"
+        seen = world.cells[0].add(1)
+        getattr(sem, release)()
+        return seen
+
+    return operation
+
+
+def _tries(which: str, attempt: str, release: str) -> Any:
+    def operation(world: Any, x: int, y: int) -> Any:
+        lock = getattr(world, which)[x]
+        if not getattr(lock, attempt)():
+            return False
+        seen = world.cells[y].read()
+        getattr(lock, release)()
+        return seen
+
+    return operation
+
+
+def _interruptible(world: Any, x: int, _y: int) -> Any:
+    try:
+        world.slots[x].down_interruptible()
+    except Interrupted:
+        return "interrupted"
+    return "in"
+
+
+def _raises_irq(world: Any, _x: int, _y: int) -> None:
+    if world.line is not None:
+        world.line.raise_irq()
+
+
+OPERATIONS: dict[str, Any] = {
+    "read sem": _within("read", "sems"),
+    "write sem": _within("write", "sems"),
+    "downgrade": _downgrades,
+    "killable read": _killable("down_read", "up_read"),
+    "killable write": _killable("down_write", "up_write"),
+    "try read sem": _tries("sems", "down_read_trylock", "up_read"),
+    "try write sem": _tries("sems", "down_write_trylock", "up_write"),
+    "is locked": lambda w, x, y: w.sems[x].is_locked(),
+    "is contended": lambda w, x, y: w.sems[x].is_contended(),
+    "read lock": _within("read", "locks"),
+    "write lock": _within("write", "locks"),
+    "read irqsave": _within("read_irqsave", "locks"),
+    "write irqsave": _within("write_irqsave", "locks"),
+    "try read lock": _tries("locks", "read_trylock", "read_unlock"),
+    "try write lock": _tries("locks", "write_trylock", "write_unlock"),
+    "down": lambda w, x, y: w.slots[x].down(),
+    "down interruptible": _interruptible,
+    "down timeout": lambda w, x, y: w.slots[x].down_timeout(1.0 + y),
+    "down trylock": lambda w, x, y: w.slots[x].down_trylock(),
+    "up": lambda w, x, y: w.slots[x].up(),
+    "signal": lambda w, x, y: w.machine.rt.interrupt(w.tasks[x]),
+    "read": lambda w, x, y: w.cells[x].read(),
+    "irq": _raises_irq,
+}
+_HANDLERS = (OPERATIONS["read lock"], OPERATIONS["write lock"], OPERATIONS["up"])
+
+
+class Program:
+    """One random design; the same seed gives the same one."""
+
+    def __init__(self, seed: int) -> None:
+        rng = random.Random(seed)
+        names = sorted(OPERATIONS)
+        self.tasks = [
+            [
+                (rng.choice(names), int(rng.random() < 0.25), rng.randrange(2))
+                for _ in range(rng.randint(1, 2))
+            ]
+            for _ in range(rng.randint(2, 3))
+        ]
+        self.kinds = [rng.choice(_KINDS) for _ in self.tasks]
+        self.handler = rng.choice(_HANDLERS) if rng.random() < 0.3 else None
+        self.world: Any = None
+        self.design = lambda machine: self._body(machine)
+
+    def _body(self, machine: Machine) -> None:
+        world = self.world = _World(machine)
+        if self.handler is not None:
+            handler = self.handler
+            world.line = machine.irq(lambda: handler(world, 0, 1), "line")
+        for index, operations in enumerate(self.tasks):
+            log: list[Any] = []
+            world.logs.append(log)
+            start = machine.userspace if self.kinds[index] == "userspace" else machine.kthread
+            world.tasks.append(start(lambda o=operations, g=log: _run(world, o, g), f"t{index}"))
+
+    def outcomes(self, *, sleep: bool, executions: int) -> tuple[Search, set[Any], set[str]]:
+        """The search, the set of final states, and the set of what went wrong."""
+        finals: set[Any] = set()
+
+        def complete(rt: Any, _strategy: Any) -> None:
+            blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
+            finals.add((repr(self.world.logs), self.world.state, blocked))
+
+        budget = Budget(seconds=None, executions=executions)
+        search = Search(self.design, budget, sleep=sleep, on_complete=complete).run()
+        return search, finals, {repr(key) for key in search.cases}
+
+
+def _run(world: Any, operations: list[tuple[str, int, int]], log: list[Any]) -> None:
+    for name, x, y in operations:
+        log.append((name, OPERATIONS[name](world, x, y)))
+
+
+def compare(seed: int, executions: int = EXECUTIONS) -> str:
+    """ "same", "capped", or what differs."""
+    program = Program(seed)
+    naive, finals, wrong = program.outcomes(sleep=False, executions=executions)
+    if naive.limit:
+        return "capped"
+    _reduced, our_finals, our_wrong = program.outcomes(sleep=True, executions=executions)
+    if finals != our_finals or wrong != our_wrong:
+        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
+    return "same"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(0, PROGRAMS, 20))
+def test_locks_differential_same_outcomes_as_naive_search(start: int) -> None:
+    """Sleep sets lose no outcome and no finding on random programs over these locks."""
+    results = [compare(seed) for seed in range(start, start + 20)]
+
+    assert {"same"} <= set(results) <= {"same", "capped"}
+    assert results.count("capped") <= 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "member", "weakened"),
+    [
+        pytest.param("rwsem.down_read", "access", READ, id="queueing to read reads only"),
+        pytest.param("rwsem.down_write", "access", READ, id="queueing to write reads only"),
+        pytest.param("rwsem.up_read", "access", READ, id="the end of reading reads only"),
+        pytest.param("rwsem.up_write", "access", READ, id="the end of writing reads only"),
+        pytest.param("rwsem.is_locked", "touches", None, id="asking touches nothing"),
+        pytest.param("rwlock.write_unlock", "access", READ, id="unlocking reads only"),
+        pytest.param("semaphore.down", "access", READ, id="taking a slot reads only"),
+    ],
+)
+def test_locks_differential_notices_a_weakened_footprint(
+    monkeypatch: pytest.MonkeyPatch, name: str, member: str, weakened: int | None
+) -> None:
+    """A footprint that hides what the step reads or changes loses outcomes, and that shows."""
+    value: Any = weakened
+    if member == "touches":
+        value = lambda obj, _task: () if weakened is None else ((obj, weakened),)  # noqa: E731
+    monkeypatch.setattr(OPS[name], member, value)
+
+    seeds = range(18, 60)  # short ones among them notice each of these
+    assert any(compare(seed, SHORT) not in ("same", "capped") for seed in seeds)
+
+
+if __name__ == "__main__":
+    counts: dict[str, int] = {}
+    for number in range(int(sys.argv[1])):
+        said = compare(number)
+        counts[said] = counts.get(said, 0) + 1
+        if said not in ("same", "capped"):
+            print(f"program {number}: {said}")  # noqa: T201 - a command
+    print(counts)  # noqa: T201 - a command
