@@ -138,7 +138,8 @@ def _sort_out(fences: Sequence[Fence | None], rt: Runtime) -> tuple[list[Fence],
     latest_ns = 0
     quick = rt.quick
     for head in fences:
-        for fence in unwrap(head):
+        inside = (head,) if type(head) is Fence else unwrap(head)
+        for fence in inside:
             plainly = fence._state is None and quick and not fence.timeline.hooked
             if plainly or not fence.is_signaled():
                 pending.append(fence)
