@@ -29,6 +29,7 @@ from tests.support import Fair, Listener, op_of_test
 CARRIERS = [Greenlets, Baton] if has_greenlet() else [Baton]
 TICK = op_of_test("tick")
 COIN = op_of_test("coin")
+NEVER = op_of_test("never", guard=lambda _obj, _task: False)
 
 
 @pytest.fixture(params=CARRIERS, ids=lambda carrier: carrier.name)
@@ -818,3 +819,52 @@ def test_interrupt_makes_a_signal_pending_and_is_a_step_on_the_task():
     [footprint] = [f for _, op, f in rt.strategy.footprints if op == "task.interrupt"]
     assert ((rt.number_of(rt.tasks[0]) << 1) | WRITE,) == footprint
     assert rt.tasks[0].signal_pending
+
+
+# --- what exists once --------------------------------------------------------------------------
+
+
+def test_once_is_named_alike_whoever_asks_first():
+    """Numbers of what exists once, and of what its askers make later, do not depend on chance."""
+    names, seen = Names(), set()
+
+    def body(rt):
+        def ask(own):
+            cell = rt.once("the one", lambda: Shared(0, "the one", rt=rt))
+            mine = Shared(0, own, rt=rt)
+            cell.add(1)
+            numbers[own] = (rt.number_of(cell), rt.number_of(mine))
+
+        rt.spawn(lambda: (rt.now(), ask("a")), name="a")
+        rt.spawn(lambda: (rt.now(), ask("b")), name="b")
+
+    for seed in range(8):
+        numbers = {}
+        Tasks(Fair(seed), names=names).run(body)
+        assert {"a", "b"} == set(numbers)
+        seen.add(tuple(sorted(numbers.items())))
+
+    assert 1 == len(seen)
+
+
+def test_service_is_one_task_whoever_asks_first():
+    """Two tasks that need a helper at the same time get the same one, by the same name."""
+    names, seen = Names(), set()
+
+    def body(rt):
+        def loop():
+            rt.step(NEVER, gate)
+
+        gate = Shared(0, "gate", rt=rt)
+        for own in ("a", "b"):
+            rt.spawn(lambda: (rt.now(), found.append(rt.service("helper", loop))), name=own)
+
+    for seed in range(8):
+        found = []
+        runtime = Tasks(Fair(seed), names=names)
+        runtime.run(body)
+        assert found[0] is found[1]
+        assert 1 == sum(task.name == "helper" for task in runtime.tasks)
+        seen.add(found[0].number)
+
+    assert 1 == len(seen)

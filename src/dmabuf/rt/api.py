@@ -264,7 +264,7 @@ class Runtime(Protocol):
         explored: every read that decides anything must be a step.
         quick: live and nobody listens; fused fast paths may be taken under `mutex`.
         mutex: the lock that makes live steps indivisible (also present, unused, elsewhere).
-        parked: steps that wait, live; empty when there is nobody to wake.
+        parked: steps that wait, live, by `id` of what they wait for; empty when nobody does.
         clock: the virtual clock of an explored run, else None.
         extras: objects that exist once in a runtime, by name.
     """
@@ -330,6 +330,10 @@ class Runtime(Protocol):
 
     def adopt(self, obj: Any, label: str = "") -> None:
         """Tell the runtime that an object was constructed; it gets a schedule-stable name."""
+        ...
+
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        """The one object of that key in `extras`, made when first asked for."""
         ...
 
     def label(self, obj: Any) -> str:

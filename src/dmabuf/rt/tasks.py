@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dmabuf.errors import ContractViolation, DesignError, InternalError, Unwind
+from dmabuf.rt.adopted import Adopted
 from dmabuf.rt.ambient import use
 from dmabuf.rt.api import READ, WRITE, Instrument, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Carrier, best_carrier
@@ -66,7 +67,6 @@ class Tasks:
         cpus: who owns which CPU.
         reports: (code, message, task) of each broken rule recorded.
         failure: the exception of a task that raised, with the task.
-        objects: all adopted objects, kept alive to the end of the execution.
     """
 
     explored = True
@@ -87,12 +87,12 @@ class Tasks:
         self.by_number: dict[int, ExploredTask] = {}
         self.reports: list[tuple[str, str, ExploredTask]] = []
         self.failure: tuple[ExploredTask, BaseException] | None = None
-        self.objects: list[Any] = []
-        self.creators: list[ExploredTask] = []
         self.over = False
         self.extras: dict[str, Any] = {}
-        self._numbers: dict[int, int] = {}
-        self._labels: dict[int, str] = {}
+        self._adopted = Adopted(self.names)
+        self._numbers = self._adopted.numbers
+        self.objects = self._adopted.objects
+        self.creators = self._adopted.creators
         self._services: dict[str, ExploredTask] = {}
         self._in_body = True
         self._only_reads = False
@@ -403,33 +403,39 @@ class Tasks:
     ) -> Task:
         """Start a task; it runs to its first step at once, or when the body has ended."""
         parent = self._current
-        if len(self.tasks) >= MAX_TASKS:
-            self.report("DF005", f"more than {MAX_TASKS} tasks: does the design spawn without end?")
         parent.created += 1
         task = self._make_task(name, kind, (*parent.key, parent.created), cpu)
         task.idle = idle
         self.adopt(task, name)
         if not self._in_body:
             self.step(SPAWN, task)
-            task.spawner = parent
             task.fresh = True
+        self._start(task, fn)
+        return task
+
+    def service(self, name: str, loop: Callable[[], object]) -> Task:
+        """The one helper task of that name; it is there as if it had been from the start."""
+        if name not in self._services:
+            key = (*self._adopted.root_key(f"service {name}"), 1)
+            task = self._services[name] = self._make_task(name, Kind.WORKER, key, None)
+            task.idle = True
+            self._as_root(f"service {name}", lambda: self.adopt(task, name))
+            self._start(task, loop)
+        return self._services[name]
+
+    def _start(self, task: ExploredTask, fn: Callable[[], object]) -> None:
+        """Add a task; outside the design's body it runs to its first step now."""
+        if len(self.tasks) >= MAX_TASKS:
+            self.report("DF005", f"more than {MAX_TASKS} tasks: does the design spawn without end?")
         self.cpus.pin(task)
         task.ordinal = len(self.tasks)
         self.tasks.append(task)
         self.by_number[task.number] = task
         self.carrier.start(task, lambda: self._main(task, fn))
         if not self._in_body:
+            parent = task.spawner = self._current
             self._current = task
             self.carrier.switch(parent, task)
-        return task
-
-    def service(self, name: str, loop: Callable[[], object]) -> Task:
-        """The one helper task of that name."""
-        if name not in self._services:
-            task = self.spawn(loop, name=name, kind=Kind.WORKER, idle=True)
-            assert isinstance(task, ExploredTask)
-            self._services[name] = task
-        return self._services[name]
 
     def interrupt(self, task: Task) -> None:
         """Make a signal pending for `task`."""
@@ -438,19 +444,27 @@ class Tasks:
     def wake(self, *objects: Any) -> None:
         """Guards are looked at before every decision, so there is nothing to do."""
 
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        """What exists once: named after its key, whichever task asks for it first."""
+        found = self.extras.get(key)
+        if found is None:
+            found = self.extras[key] = self._as_root(key, make)
+        return found
+
+    def _as_root(self, name: str, make: Callable[[], Any]) -> Any:
+        """Make something as if the machine itself had, so that its name tells nothing of who."""
+        asker, key = self._current, self._adopted.root_key(name)
+        self._current = self._make_task(name, Kind.KTHREAD, key, None)
+        try:
+            return make()
+        finally:
+            self._current = asker
+
     def adopt(self, obj: Any, label: str = "") -> None:
         """Give an object its number and keep it alive until the execution has ended."""
-        creator = self._current
-        creator.created += 1
-        number = self.names.number(("object", *creator.key, creator.created))
-        self.objects.append(obj)
-        self.creators.append(creator)
-        self._numbers[id(obj)] = number
-        self._labels[id(obj)] = (
-            label or f"{type(obj).__name__.lower()} {creator.name}#{creator.created}"
-        )
+        self._adopted.add(self._current, obj, label)
         if self.instrument is not None:
-            self.instrument.created(creator, obj)
+            self.instrument.created(self._current, obj)
 
     def number_of(self, obj: Any) -> int:
         """The schedule-stable number of an adopted object."""
@@ -458,7 +472,7 @@ class Tasks:
 
     def label(self, obj: Any) -> str:
         """The name of an adopted object in reports."""
-        return self._labels.get(id(obj)) or type(obj).__name__.lower()
+        return self._adopted.label(obj)
 
     def report(self, code: str, message: str, *, fatal: bool = True) -> None:
         """Record a broken rule; the execution has its verdict, whatever the task catches."""

@@ -13,7 +13,6 @@ and then wakes it. So a lock is handed over, nobody is woken in vain, and waitin
 from __future__ import annotations
 
 import _thread
-import atexit
 import contextlib
 import errno
 import functools
@@ -22,7 +21,6 @@ import sys
 import threading
 import traceback
 import warnings
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -32,13 +30,9 @@ from dmabuf.errors import ContractViolation, KernelWarning, Unwind
 from dmabuf.rt.ambient import set_ambient
 from dmabuf.rt.api import Instrument, Kind, Op, Outcome, Task
 from dmabuf.rt.clock import NS_PER_S, monotonic_ns
+from dmabuf.rt.process import look_after, part_from
 
 __all__ = ["Threads"]
-
-_PARTING_NS = NS_PER_S // 2
-_all_runtimes: weakref.WeakSet[Threads] = weakref.WeakSet()
-_forking = _thread.allocate_lock()
-_held_for_fork: list[Threads] = []
 
 
 class _Parked:
@@ -86,7 +80,7 @@ class Threads:
         self._local = threading.local()
         self._services: dict[str, tuple[Task, threading.Thread]] = {}
         self.extras: dict[str, Any] = {}
-        _all_runtimes.add(self)
+        look_after(self)
 
     @staticmethod
     def now() -> int:
@@ -336,6 +330,11 @@ class Threads:
         for instrument in self.instruments:
             instrument.created(self.current(), obj)
 
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        """What exists once; of two threads that make it at a time one makes it in vain."""
+        found = self.extras.get(key)
+        return self.extras.setdefault(key, make()) if found is None else found
+
     def label(self, obj: Any) -> str:
         """The object's own name."""
         return str(getattr(obj, "name", None) or type(obj).__name__.lower())
@@ -392,7 +391,7 @@ class Threads:
         self.settle(task)
 
     def settle(self, task: Task) -> None:
-        """Do what was deferred, if `task` may run anything here."""
+        """Do what was deferred, unless `task` is atomic."""
         if self._deferred and not task.is_atomic:
             self.flush()
 
@@ -405,9 +404,9 @@ class Threads:
 
     def shut_down(self) -> None:
         """Tell the helper tasks to end and wait a moment for them."""
-        _part_from(self._dismiss())
+        part_from(self.dismiss())
 
-    def _dismiss(self) -> list[threading.Thread]:
+    def dismiss(self) -> list[threading.Thread]:
         """Tell the helper tasks to end; returns their threads."""
         with self.mutex:
             services = list(self._services.values())
@@ -454,43 +453,3 @@ def _depth_of_caller() -> int:
         if not frame.filename.startswith(package):
             return depth
     return 1
-
-
-def _before_fork() -> None:
-    """Fork between steps only; one fork at a time, as two would lock in different orders."""
-    _forking.acquire()
-    for runtime in list(_all_runtimes):
-        runtime.mutex.acquire()
-        _held_for_fork.append(runtime)
-
-
-def _after_fork_in_parent() -> None:
-    while _held_for_fork:
-        _held_for_fork.pop().mutex.release()
-    _forking.release()
-
-
-def _after_fork_in_child() -> None:
-    _held_for_fork.clear()
-    for runtime in list(_all_runtimes):
-        runtime.restart_in_child()
-    _forking.release()
-
-
-def _part_from(threads: list[threading.Thread]) -> None:
-    """Wait a moment, the same one for all, for threads that were told to end."""
-    deadline = monotonic_ns() + _PARTING_NS
-    for thread in threads:
-        thread.join(max(deadline - monotonic_ns(), 0) / NS_PER_S)
-
-
-def _at_exit() -> None:
-    _part_from([thread for runtime in list(_all_runtimes) for thread in runtime._dismiss()])
-
-
-os.register_at_fork(
-    before=_before_fork,
-    after_in_parent=_after_fork_in_parent,
-    after_in_child=_after_fork_in_child,
-)
-atexit.register(_at_exit)

@@ -83,11 +83,13 @@ SYNC = Op("irq_work.sync", guard=_is_idle, says="waits for {} to end")
 
 def _line_of(rt: Runtime) -> _Line:
     """The runtime's queue; made on first use, so a design without deferred work has none."""
-    line = rt.extras.get(_SERVICE)
-    if line is None:
-        line = rt.extras.setdefault(_SERVICE, _Line())
+
+    def make() -> _Line:
+        line = _Line()
         rt.adopt(line, "irq_work")
-    assert isinstance(line, _Line)
+        return line
+
+    line: _Line = rt.once(_SERVICE, make)
     return line
 
 

@@ -1,0 +1,60 @@
+"""The objects of an explored run, with numbers that are the same in all of its schedules.
+
+An object's number comes from its creator and a counter. What exists once in a runtime and is
+made by whoever needs it first (the irq work line, a helper task) would so be named after chance;
+it has a creator of its own, named after itself.
+
+    >>> from dmabuf.rt.explored_task import Names
+    >>> Adopted(Names()).root_key("irq_work") == Adopted(Names()).root_key("irq_work")
+    True
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dmabuf.rt.explored_task import ExploredTask, Names
+
+__all__ = ["Adopted"]
+
+_ROOT = -1
+
+
+class Adopted:
+    """Objects by number and label; they stay alive until the execution has ended.
+
+    Attributes:
+        objects: in order of adoption.
+        creators: of each, the task that made it.
+        numbers: by `id`, the number.
+    """
+
+    __slots__ = ("_labels", "_names", "creators", "numbers", "objects")
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._labels: dict[int, str] = {}
+        self.objects: list[Any] = []
+        self.creators: list[ExploredTask] = []
+        self.numbers: dict[int, int] = {}
+
+    @staticmethod
+    def root_key(name: str) -> tuple[int, ...]:
+        """The key of the creator of what exists once under that name."""
+        return (_ROOT, zlib.crc32(name.encode()))
+
+    def add(self, creator: ExploredTask, obj: Any, label: str) -> None:
+        """Give an object its number and its name in reports."""
+        creator.created += 1
+        number = self._names.number(("object", *creator.key, creator.created))
+        self.objects.append(obj)
+        self.creators.append(creator)
+        self.numbers[id(obj)] = number
+        kind = type(obj).__name__.lower()
+        self._labels[id(obj)] = label or f"{kind} {creator.name}#{creator.created}"
+
+    def label(self, obj: Any) -> str:
+        """The name of an object in reports."""
+        return self._labels.get(id(obj)) or type(obj).__name__.lower()
