@@ -265,10 +265,37 @@ def deadlocks_beside_a_loop(machine: Machine) -> None:
     machine.kthread(tick)
 
 
-def test_shared_locks_cycle_is_found_in_a_run_without_end() -> None:
+@design
+def cycle_through_the_second_reader(machine: Machine) -> None:
+    """The first reader goes on for ever; the second waits for the writer that waits for both."""
+    a, b = RwSem("A"), RwSem("B")
+    first, ticks = Completion("first"), Shared(0, "ticks")
+
+    def forever() -> None:
+        with a.read():
+            first.complete()
+            while True:
+                ticks.write(1)
+
+    def reader() -> None:
+        first.wait()
+        with a.read(), b.write():
+            pass
+
+    def writer() -> None:
+        with b.write(), a.write():
+            pass
+
+    machine.kthread(forever)
+    machine.kthread(reader)
+    machine.kthread(writer)
+
+
+@pytest.mark.parametrize("fn", [deadlocks_beside_a_loop, cycle_through_the_second_reader])
+def test_shared_locks_cycle_is_found_in_a_run_without_end(fn: Design) -> None:
     """Readers and queued writers are definite, so nothing needs to come to rest."""
     budget = Budget(seconds=None, executions=200)
 
-    verdict = check_design(deadlocks_beside_a_loop, "loop", budget=budget)
+    verdict = check_design(fn, fn.__name__, budget=budget)
 
     assert "DF001" in [one.code for one in verdict.findings]
