@@ -58,7 +58,9 @@ def _why_atomic(runtime: Runtime, task: Task) -> str:
         return "runs as an interrupt handler"
     if spinning:
         return "holds spinlock " + ", ".join(runtime.label(lock) for lock in spinning)
-    return "has interrupts off"
+    if task.irqs_off:
+        return "has interrupts off"
+    return "runs in softirq context"
 
 
 ALLOCATOR = "sync.context.allocate"
