@@ -21,6 +21,12 @@ __all__ = ["ambient", "once", "start_helper"]
 T = TypeVar("T")
 
 
+@no_kernel("before the system is up")
+def may_make(rt: Runtime) -> bool:
+    """Is this a place that is the same in every schedule: live, or the design's body?"""
+    return not (rt.explored and rt.current().key)
+
+
 @no_kernel("a global variable")
 def once(rt: Runtime, key: str, make: Callable[[], T], *, call: str = "") -> T:
     """The runtime's one object of that key, made by `make` when first asked for.
@@ -37,7 +43,7 @@ def once(rt: Runtime, key: str, make: Callable[[], T], *, call: str = "") -> T:
     found: T | None = rt.extras.get(key)
     if found is not None:
         return found
-    if rt.explored and rt.current().key:
+    if not may_make(rt):
         raise DesignError(f"{key} is made in the design's own body: call {call or key} there")
     made: T = rt.extras.setdefault(key, make())
     return made
