@@ -169,7 +169,7 @@ class Machine:
         self.rt = rt or ambient()
         self._unnamed = 0
 
-    @kernel("kthread_run", "kthread_create")
+    @no_kernel("kthread_run without a handle; sync.kthread.Kthread can be stopped and parked")
     def kthread(
         self,
         fn: Callable[[], object],

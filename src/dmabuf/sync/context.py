@@ -58,7 +58,12 @@ def _why_atomic(runtime: Runtime, task: Task) -> str:
         return "runs as an interrupt handler"
     if spinning:
         return "holds spinlock " + ", ".join(runtime.label(lock) for lock in spinning)
-    return "has interrupts off"
+    if task.irqs_off:
+        return "has interrupts off"
+    for held in task.held:
+        if hasattr(held, "why_atomic"):
+            return str(held.why_atomic)
+    return "runs in softirq context"
 
 
 _DIRECT_RECLAIM = int(Gfp.DIRECT_RECLAIM)

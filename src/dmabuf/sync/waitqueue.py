@@ -17,14 +17,36 @@ from collections.abc import Callable
 from dmabuf._names import kernel
 from dmabuf.errors import Interrupted
 from dmabuf.rt.ambient import ambient
-from dmabuf.rt.api import Op, Outcome, Runtime, Task
+from dmabuf.rt.api import WRITE, Op, Outcome, Runtime, Task
 from dmabuf.rt.clock import to_ns
 from dmabuf.sync.context import might_sleep
 
 __all__ = ["WaitQueue"]
 
 
+_SLEEPING = "sync.waitqueue.sleeping"
+"""Name in `Runtime.extras` of the queue that each task is on: part of the task's own entry."""
+
+
+def sleeping_on(task: Task) -> WaitQueue | None:
+    """The queue that a task is on (for actions only, whose footprint has the task)."""
+    queue: WaitQueue | None = task.runtime.extras.get(_SLEEPING, {}).get(task)
+    return queue
+
+
+def wake_sleeper(task: Task) -> None:
+    """wake_up_process: end its sleep (for actions only; changes the queue it is on)."""
+    queue = sleeping_on(task)
+    if queue is not None:
+        queue.woken.add(task)
+
+
+def _own_entry(queue: WaitQueue, task: Task) -> tuple[tuple[WaitQueue | Task, int], ...]:
+    return ((queue, WRITE), (task, WRITE))
+
+
 def _prepare(queue: WaitQueue, task: Task) -> None:
+    task.runtime.extras.setdefault(_SLEEPING, {})[task] = queue
     queue.entries.pop(task, None)
     queue.entries[task] = bool(task.arg)
     queue.woken.discard(task)
@@ -40,6 +62,7 @@ def _leave(queue: WaitQueue, task: Task) -> None:
 
 
 def _finish(queue: WaitQueue, task: Task) -> None:
+    task.runtime.extras.get(_SLEEPING, {}).pop(task, None)
     queue.entries.pop(task, None)
     queue.woken.discard(task)
 
@@ -60,9 +83,9 @@ def _wake(queue: WaitQueue, task: Task) -> int:
     return count
 
 
-PREPARE = Op("waitqueue.prepare", action=_prepare, says="queues on {}")
+PREPARE = Op("waitqueue.prepare", action=_prepare, touches=_own_entry, says="queues on {}")
 SCHEDULE = Op("waitqueue.wait", guard=_is_woken, action=_leave, says="sleeps on {}")
-FINISH = Op("waitqueue.finish", action=_finish, says="leaves {}")
+FINISH = Op("waitqueue.finish", action=_finish, touches=_own_entry, says="leaves {}")
 WAKE = Op("waitqueue.wake", action=_wake, wakes=True, says="wakes {}")
 
 _EVERYBODY = 1 << 31

@@ -1,0 +1,225 @@
+"""The search against the naive one, over programs of deferred work: nothing is lost.
+
+`python -m tests.explore.test_deferred_differential 1000` compares that many programs.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import Any
+
+import pytest
+
+from dmabuf import Mutex, Shared, SpinLock
+from dmabuf.explore.search import Budget, Search
+from dmabuf.machine import Machine
+from dmabuf.rt.api import OPS, READ
+from dmabuf.sync.rcu import (
+    RcuHead,
+    RcuPointer,
+    call_rcu,
+    rcu_barrier,
+    rcu_read_lock,
+    synchronize_rcu,
+)
+from dmabuf.sync.timer import Timer
+from dmabuf.sync.workqueue import DelayedWork, Work, WorkQueue
+
+NAIVE = 6000
+
+
+class _World:
+    """The objects of one execution; only those of the families that the program uses."""
+
+    def __init__(self, families: set[str], ordered: bool) -> None:
+        self.cell, self.lock, self.spin = Shared(0, "cell"), Mutex("L"), SpinLock("s")
+        self.logs: list[list[Any]] = []
+        if "work" in families:
+            self.queue = WorkQueue("q", ordered=ordered)
+            self.first = Work(lambda: self.cell.add(1), "first")
+            self.second = Work(self._locked, "second")
+        if "delayed" in families:
+            self.slow = WorkQueue("slow", ordered=True)
+            self.delayed = DelayedWork(lambda: self.cell.add(2), "delayed")
+        if "timer" in families:
+            self.timer = Timer(lambda: self.cell.add(4), "timer")
+            self.spinner = Timer(self._spinning, "spinner")
+        if "rcu" in families:
+            self.head = RcuHead("old", "head")
+            self.pointer: RcuPointer[Any] = RcuPointer(self.head, "pointer")
+
+    def _locked(self) -> None:
+        with self.lock:
+            self.cell.add(8)
+
+    def _spinning(self) -> None:
+        with self.spin:
+            self.cell.add(16)
+
+
+def _under(lock, call):
+    with lock:
+        return call()
+
+
+def _reads(w):
+    with rcu_read_lock():
+        head = w.pointer.dereference()
+        return head.read() if head is not None else None
+
+
+def _removes(w):
+    w.pointer.assign(None)
+    synchronize_rcu()
+
+
+def _frees_later(w):
+    if w.pointer.replace(None) is not None:
+        w.head.kfree_rcu()
+
+
+OPERATIONS = {
+    "work": {
+        "queue first": lambda w: w.queue.queue(w.first),
+        "queue second": lambda w: w.queue.queue(w.second),
+        "flush": lambda w: w.first.flush(),
+        "cancel": lambda w: w.first.cancel(),
+        "cancel_sync": lambda w: w.second.cancel_sync(),
+        "cancel_sync locked": lambda w: _under(w.lock, w.second.cancel_sync),
+        "flush queue": lambda w: w.queue.flush(),
+        "disable": lambda w: w.first.disable(),
+        "busy": lambda w: w.second.is_busy(),
+        "lock": lambda w: _under(w.lock, lambda: w.cell.add(1)),
+    },
+    "delayed": {
+        "queue delayed": lambda w: w.slow.queue_delayed(w.delayed, 1),
+        "mod delayed": lambda w: w.slow.mod_delayed(w.delayed, 2),
+        "cancel delayed": lambda w: w.delayed.cancel_sync(),
+        "flush delayed": lambda w: w.delayed.flush_delayed(),
+        "drain": lambda w: w.slow.drain(),
+        "pending": lambda w: w.delayed.is_pending(),
+    },
+    "timer": {
+        "mod": lambda w: w.timer.mod(1),
+        "mod spinner": lambda w: w.spinner.mod(1),
+        "reduce": lambda w: w.timer.mod(0.5, reduce=True),
+        "delete": lambda w: w.timer.delete(),
+        "delete_sync": lambda w: w.spinner.delete_sync(),
+        "delete_sync locked": lambda w: _under(w.spin, w.spinner.delete_sync),
+        "shutdown": lambda w: w.timer.shutdown(),
+        "pending": lambda w: w.timer.is_pending(),
+        "read": lambda w: w.cell.read(),
+    },
+    "rcu": {
+        "read": _reads,
+        "remove": _removes,
+        "free later": _frees_later,
+        "synchronize": lambda w: synchronize_rcu(),
+        "call": lambda w: call_rcu(lambda: w.cell.add(1)),
+        "barrier": lambda w: rcu_barrier(),
+        "cell": lambda w: w.cell.read(),
+    },
+}
+
+
+class Program:
+    """One random straight-line design; the same seed gives the same one."""
+
+    def __init__(self, seed: int) -> None:
+        rng = random.Random(seed)
+        self.families = {sorted(OPERATIONS)[seed % len(OPERATIONS)]}
+        names = [(f, name) for f in sorted(self.families) for name in sorted(OPERATIONS[f])]
+        self.tasks = [[rng.choice(names) for _ in range(rng.randint(1, 2))] for _ in range(2)]
+        self.ordered = rng.random() < 0.5
+        self.world: Any = None
+        self.design = lambda machine: self._body(machine)
+
+    def _body(self, machine: Machine) -> None:
+        world = self.world = _World(self.families, self.ordered)
+        for index, operations in enumerate(self.tasks):
+            log: list[Any] = []
+            world.logs.append(log)
+            machine.kthread(lambda o=operations, g=log: _run(world, o, g), f"t{index}")
+
+    def outcomes(self, *, sleep: bool) -> tuple[Search, Any, Any]:
+        """The search, the set of final states, and the set of what went wrong."""
+        finals: set[Any] = set()
+
+        def complete(rt: Any, _strategy: Any) -> None:
+            blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
+            finals.add((repr(self.world.logs), self.world.cell._value, blocked))
+
+        budget = Budget(seconds=None, executions=NAIVE)
+        search = Search(self.design, budget, sleep=sleep, on_complete=complete).run()
+        return search, finals, {repr(key) for key in search.cases}
+
+
+def _run(world: Any, operations: list[tuple[str, str]], log: list[Any]) -> None:
+    for family, name in operations:
+        log.append((name, repr(OPERATIONS[family][name](world))))
+
+
+def compare(seed: int) -> str:
+    """ "same", "capped", or what differs."""
+    program = Program(seed)
+    naive, finals, wrong = program.outcomes(sleep=False)
+    if naive.limit:
+        return "capped"
+    reduced, our_finals, our_wrong = program.outcomes(sleep=True)
+    if reduced.limit:
+        return "capped"
+    if finals != our_finals or wrong != our_wrong:
+        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
+    return "same"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(0, 100, 20))
+def test_deferred_differential_same_outcomes_as_naive_search(start):
+    """The footprints of deferred work lose no outcome and no finding."""
+    results = [compare(seed) for seed in range(start, start + 20)]
+
+    assert {"same"} <= set(results) <= {"same", "capped"}
+    assert results.count("same") >= 12
+
+
+def _only_reads(op):
+    """A footprint that forgets every change."""
+    before = op.touches
+
+    def touches(obj, task):
+        touched = before(obj, task) if before is not None else ((obj, READ),)
+        return tuple((one, READ) for one, _mode in touched)
+
+    return touches
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        pytest.param("work.cancel", "work", id="cancel changes nothing"),
+        pytest.param("timer.mod", "timer", id="mod changes nothing"),
+        pytest.param("timer.take", "timer", id="expiry changes nothing"),
+        pytest.param("rcu_pointer.assign", "rcu", id="assign changes nothing"),
+    ],
+)
+def test_deferred_differential_notices_a_weakened_footprint(monkeypatch, name, family):
+    """A footprint that forgets a conflict loses outcomes, and the comparison sees it."""
+    op = OPS[name]
+    monkeypatch.setattr(op, "touches", _only_reads(op))
+    which = sorted(OPERATIONS).index(family)
+
+    seeds = range(which, 400, len(OPERATIONS))
+    assert any(compare(seed) not in ("same", "capped") for seed in seeds)
+
+
+if __name__ == "__main__":
+    counts: dict[str, int] = {}
+    for number in range(int(sys.argv[1])):
+        said = compare(number)
+        counts[said] = counts.get(said, 0) + 1
+        if said not in ("same", "capped"):
+            print(f"program {number}: {said}")  # noqa: T201 - a command
+    print(counts)  # noqa: T201 - a command
