@@ -14,9 +14,12 @@ from dmabuf.core.fence_ops import FenceOps
 from dmabuf.differences import DIFFERENCES, Kind, since
 from dmabuf.kapi.spell import SPELLED, to_jiffies, to_ns
 from dmabuf.sync.context import ALLOCATOR
+from dmabuf.sync.rcu import RcuPointer
 from dmabuf.sync.rwlock import RwLock
 from dmabuf.sync.rwsem import RwSem
 from dmabuf.sync.semaphore import Semaphore
+from dmabuf.sync.timer import Timer
+from dmabuf.sync.work import DelayedWork, Work
 from tests.core.drivers import pending
 
 SOURCES = sorted(Path("/usr/src").glob("linux-source-6.12*.tar.*"))
@@ -441,6 +444,90 @@ def test_semaphores_answer_their_own_way(rt):
         return answers, kapi.down_timeout(count, 1), kapi.up(count)
 
     assert ((0, 1, -errno.ETIME), 0, None) == rt.run(main)
+
+
+def test_timers_count_absolute_jiffies(rt):
+    """mod_timer takes the time at which, not after which, it fires, and says if it was armed."""
+
+    def main():
+        fired = Completion("fired")
+        timer = Timer(fired.complete, "t")
+        now = kapi.jiffies()
+        answers = [
+            kapi.mod_timer_pending(timer, now + 5),
+            kapi.mod_timer(timer, now + 50_000),
+            kapi.timer_reduce(timer, now + 100_000),
+            kapi.timer_reduce(timer, now + 2),
+        ]
+        kapi.wait_for_completion(fired)
+        late = kapi.jiffies() - now >= 2
+        kapi.add_timer(timer, kapi.jiffies() + 50_000)
+        return answers, late, kapi.timer_delete_sync(timer)
+
+    answers, late, was_armed = rt.run(main)
+
+    assert ([0, 0, 1, 1], True) == (answers, late)
+    assert was_armed
+
+
+def test_work_by_name(rt):
+    """Queues by flags, delays in jiffies, CPUs that make no difference."""
+
+    def main():
+        ran = []
+        queue = kapi.alloc_workqueue("wq", kapi.WorkQueueFlags.MEM_RECLAIM, 0)
+        ordered = kapi.alloc_ordered_workqueue("ordered", 0)
+        one, late = Work(lambda: ran.append("one"), "one"), DelayedWork(lambda: ran.append("late"))
+        answers = [
+            kapi.queue_work_on(0, queue, one),
+            kapi.queue_delayed_work(ordered, late, 1),
+            kapi.mod_delayed_work_on(0, ordered, late, 1),
+        ]
+        kapi.flush_workqueue(queue)
+        kapi.flush_delayed_work(late)
+        answers.append(kapi.schedule_delayed_work(late, 0))
+        kapi.flush_delayed_work(late)
+        facts = queue.mem_reclaim, queue.max_active > 1, ordered.max_active
+        kapi.destroy_workqueue(queue)
+        kapi.destroy_workqueue(ordered)
+        return answers, ran, facts
+
+    answers = [True, True, True, True]
+    assert (answers, ["one", "late", "late"], (True, True, 1)) == rt.run(main)
+
+
+def test_rcu_by_name(rt):
+    """Reading is a pair of calls; a grace period ends after it."""
+
+    def main():
+        pointer = RcuPointer("old", "p")
+        kapi.rcu_read_lock()
+        seen = kapi.rcu_dereference(pointer), kapi.rcu_read_lock_held()
+        kapi.rcu_read_unlock()
+        kapi.rcu_assign_pointer(pointer, "new")
+        kapi.synchronize_rcu()
+        return seen, kapi.rcu_read_lock_held(), kapi.rcu_access_pointer(pointer)
+
+    assert (("old", True), False, "new") == rt.run(main)
+
+
+def test_kthreads_by_name(rt):
+    """The function is handed its data, and its result is what stop answers."""
+
+    def main():
+        started = Completion("started")
+
+        def loop(data):
+            started.complete()
+            while not kapi.kthread_should_stop():
+                kapi.kthread_parkme() if kapi.kthread_should_park() else rt.nap(0.001)
+            return data
+
+        thread = kapi.kthread_run(loop, 7, "loop")
+        started.wait()
+        return kapi.kthread_stop(thread)
+
+    assert 7 == rt.run(main)
 
 
 def test_completions_answer_in_jiffies(rt):

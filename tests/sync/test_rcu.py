@@ -3,7 +3,6 @@
 import pytest
 
 from dmabuf import Mutex, Status, check_design, design
-from dmabuf.sync import helpers
 from dmabuf.sync.completion import Completion
 from dmabuf.sync.rcu import (
     RcuHead,
@@ -16,12 +15,6 @@ from dmabuf.sync.rcu import (
 )
 from dmabuf.sync.shared import Shared
 from dmabuf.sync.spinlock import SpinLock
-
-
-@pytest.fixture(autouse=True)
-def _main_may_make_the_domain(monkeypatch):
-    """The main task of a test stands for the design's body, which makes the domain."""
-    monkeypatch.setattr(helpers, "may_make", lambda _rt: True)
 
 
 def test_rcu_reader_is_atomic_and_sections_nest(rt):

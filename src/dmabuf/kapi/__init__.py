@@ -35,11 +35,14 @@ __all__ = ["ERESTARTSYS", "HZ", "MAX_SCHEDULE_TIMEOUT", "functions"]
 
 _MIRRORING = ("dmabuf.sync", "dmabuf.core", "dmabuf.kapi")
 _ALSO = ("dmabuf.machine",)
-_STRUCTS = {
+_ELSEWHERE = {
+    "WorkQueueFlags": "deferred",
     "dma_fence": "fence",
     "dma_fence_cb": "fence",
     "dma_fence_unwrap": "containers",
+    "jiffies": "deferred",
 }
+"""What is no function of the kernel, by the module that has it."""
 
 
 @cache
@@ -61,11 +64,11 @@ def functions() -> dict[str, Callable[..., Any]]:
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__") and name not in SPELLED and not name.startswith("__dma"):
-        raise AttributeError(name)
+    if name.endswith("__"):
+        raise AttributeError(name)  # what Python asks of every module
     _load()
-    if name in _STRUCTS:
-        return getattr(importlib.import_module(f"dmabuf.kapi.{_STRUCTS[name]}"), name)
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(f"dmabuf.kapi.{_ELSEWHERE[name]}"), name)
     known = KERNEL_NAMES.get(name)
     if known is None:
         close = difflib.get_close_matches(name, KERNEL_NAMES, 1)
@@ -77,7 +80,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_STRUCTS, *functions()})
+    return sorted({*__all__, *_ELSEWHERE, *functions()})
 
 
 def _generated(known: KernelName) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ transitions that are possible; the runtime makes it and lets that task run to it
 from __future__ import annotations
 
 import _thread
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -93,7 +94,7 @@ class Tasks:
         self._numbers = self._adopted.numbers
         self.objects = self._adopted.objects
         self.creators = self._adopted.creators
-        self._services: dict[str, ExploredTask] = {}
+        self._namer: ExploredTask | None = None
         self._in_body = True
         self._only_reads = False
         self.cpus = Cpus(self.names)
@@ -402,12 +403,12 @@ class Tasks:
         idle: bool = False,
     ) -> Task:
         """Start a task; it runs to its first step at once, or when the body has ended."""
-        parent = self._current
+        parent = self._namer or self._current
         parent.created += 1
         task = self._make_task(name, kind, (*parent.key, parent.created), cpu)
         task.idle = idle
         self.adopt(task, name)
-        if not self._in_body:
+        if not self._in_body and self._namer is None:
             self.step(SPAWN, task)
             task.fresh = True
         self._start(task, fn)
@@ -415,13 +416,9 @@ class Tasks:
 
     def service(self, name: str, loop: Callable[[], object]) -> Task:
         """The one helper task of that name; it is there as if it had been from the start."""
-        if name not in self._services:
-            key = (*self._adopted.root_key(f"service {name}"), 1)
-            task = self._services[name] = self._make_task(name, Kind.WORKER, key, None)
-            task.idle = True
-            self._as_root(f"service {name}", lambda: self.adopt(task, name))
-            self._start(task, loop)
-        return self._services[name]
+        start = functools.partial(self.spawn, loop, name=name, kind=Kind.WORKER, idle=True)
+        task: Task = self.once(f"service {name}", start)
+        return task
 
     def _start(self, task: ExploredTask, fn: Callable[[], object]) -> None:
         """Add a task; outside the design's body it runs to its first step now."""
@@ -433,9 +430,11 @@ class Tasks:
         self.by_number[task.number] = task
         self.carrier.start(task, lambda: self._main(task, fn))
         if not self._in_body:
+            namer, self._namer = self._namer, None
             parent = task.spawner = self._current
             self._current = task
             self.carrier.switch(parent, task)
+            self._namer = namer
 
     def interrupt(self, task: Task) -> None:
         """Make a signal pending for `task`."""
@@ -453,18 +452,19 @@ class Tasks:
 
     def _as_root(self, name: str, make: Callable[[], Any]) -> Any:
         """Make something as if the machine itself had, so that its name tells nothing of who."""
-        asker, key = self._current, self._adopted.root_key(name)
-        self._current = self._make_task(name, Kind.KTHREAD, key, None)
+        before, key = self._namer, self._adopted.root_key(name)
+        self._namer = self._make_task(name, Kind.KTHREAD, key, None)
         try:
             return make()
         finally:
-            self._current = asker
+            self._namer = before
 
     def adopt(self, obj: Any, label: str = "") -> None:
         """Give an object its number and keep it alive until the execution has ended."""
-        self._adopted.add(self._current, obj, label)
+        creator = self._namer or self._current
+        self._adopted.add(creator, obj, label)
         if self.instrument is not None:
-            self.instrument.created(self._current, obj)
+            self.instrument.created(creator, obj)
 
     def number_of(self, obj: Any) -> int:
         """The schedule-stable number of an adopted object."""

@@ -24,12 +24,15 @@ from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
 from dmabuf.sync.context import might_sleep
-from dmabuf.sync.helpers import once, start_helper
+from dmabuf.sync.helpers import start_helper
 
 __all__ = [
+    "READ_LOCK",
+    "READ_UNLOCK",
     "RcuHead",
     "RcuPointer",
     "call_rcu",
+    "domain_of",
     "rcu_barrier",
     "rcu_read_lock",
     "rcu_read_lock_held",
@@ -180,8 +183,11 @@ CALLED = Op("rcu.called", action=_called, access=READ, says="counts RCU callback
 BARRIER = Op("rcu.barrier", guard=_have_run, access=READ, says="waits for RCU callbacks")
 
 
-def _domain_of(rt: Runtime) -> _Domain:
-    return once(rt, _SERVICE, lambda: _Domain(rt), call="synchronize_rcu() or an RcuPointer")
+@no_kernel("rcu_state, a global variable")
+def domain_of(rt: Runtime) -> _Domain:
+    """What readers and grace periods of a runtime meet at."""
+    domain: _Domain = rt.once(_SERVICE, lambda: _Domain(rt))
+    return domain
 
 
 def _serve(domain: _Domain) -> None:
@@ -203,7 +209,7 @@ def _serve(domain: _Domain) -> None:
 def rcu_read_lock(rt: Runtime | None = None) -> Generator[None]:
     """Inside, what is read through an `RcuPointer` stays; nests. Context: any; may not sleep."""
     rt = rt or ambient()
-    domain = _domain_of(rt)
+    domain = domain_of(rt)
     rt.step(READ_LOCK, domain)
     try:
         yield
@@ -215,14 +221,14 @@ def rcu_read_lock(rt: Runtime | None = None) -> Generator[None]:
 def rcu_read_lock_held(rt: Runtime | None = None) -> bool:
     """Is the calling task a reader? Without a step. Context: any."""
     rt = rt or ambient()
-    return rt.current() in _domain_of(rt).readers
+    return rt.current() in domain_of(rt).readers
 
 
 @kernel("synchronize_rcu", "synchronize_net", context="process")
 def synchronize_rcu(rt: Runtime | None = None) -> None:
     """Wait until every reader that has begun has left. Context: process; never in a reader."""
     rt = rt or ambient()
-    domain = _domain_of(rt)
+    domain = domain_of(rt)
     might_sleep("synchronize_rcu", runtime=rt)
     rt.step(BEGIN, domain)
     sections: tuple[_Section, ...] = rt.current().value
@@ -234,7 +240,7 @@ def synchronize_rcu(rt: Runtime | None = None) -> None:
 def call_rcu(fn: Callable[[], object], rt: Runtime | None = None) -> None:
     """Let `fn` run after a grace period, in softirq context. Context: any, never waits."""
     rt = rt or ambient()
-    domain = _domain_of(rt)
+    domain = domain_of(rt)
     if not rt.explored:
         start_helper(rt, _SERVICE, lambda: _serve(domain))
     rt.step(CALL, domain, fn)
@@ -247,7 +253,7 @@ def rcu_barrier(rt: Runtime | None = None) -> None:
     That is no grace period: without callbacks it does not wait, whoever reads.
     """
     rt = rt or ambient()
-    domain = _domain_of(rt)
+    domain = domain_of(rt)
     might_sleep("rcu_barrier", runtime=rt)
     rt.step(CALLED, domain)
     rt.step(BARRIER, domain, rt.current().value)
@@ -284,7 +290,7 @@ class RcuPointer(Generic[T]):
         self._value = value
         self.name = name or "rcu_pointer"
         self.rt = rt or ambient()
-        _domain_of(self.rt)
+        domain_of(self.rt)
         self.rt.adopt(self, name)
 
     @kernel("rcu_dereference")

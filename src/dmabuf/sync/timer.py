@@ -266,9 +266,7 @@ class Timer:
         return base
 
     def _shared_base(self) -> _Base:
-        rt = self.rt
-        base = rt.extras.get(_SERVICE) or rt.extras.setdefault(_SERVICE, _Base(rt, _SERVICE))
-        assert isinstance(base, _Base)
+        base: _Base = self.rt.once(_SERVICE, lambda: _Base(self.rt, _SERVICE))
         return base
 
     @kernel("mod_timer", "timer_reduce", "mod_timer_pending")

@@ -25,7 +25,6 @@ from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
 from dmabuf.rt.clock import to_ns
 from dmabuf.sync.context import might_sleep, warn_on
-from dmabuf.sync.helpers import once
 from dmabuf.sync.timer import arm, arm_touches
 from dmabuf.sync.work import (
     CURRENT,
@@ -325,28 +324,28 @@ class WorkQueue:
 # -- the queues of the system --------------------------------------------------------------------
 
 
-def _system(rt: Runtime | None, call: str, name: str, **how: Any) -> WorkQueue:
+def _system(rt: Runtime | None, name: str, **how: Any) -> WorkQueue:
     rt = rt or ambient()
-    key = f"workqueue {name}"
-    return once(rt, key, lambda: WorkQueue(name, rt=rt, **how), call=f"{call}()")
+    queue: WorkQueue = rt.once(f"workqueue {name}", lambda: WorkQueue(name, rt=rt, **how))
+    return queue
 
 
 @kernel("system_wq", "system_percpu_wq")
 def system_wq(rt: Runtime | None = None) -> WorkQueue:
-    """The queue for everybody's short items. Explored, the design's body asks for it first."""
-    return _system(rt, "system_wq", "events")
+    """The queue for everybody's short items."""
+    return _system(rt, "events")
 
 
 @kernel("system_highpri_wq")
 def system_highpri_wq(rt: Runtime | None = None) -> WorkQueue:
     """As `system_wq`, of high priority."""
-    return _system(rt, "system_highpri_wq", "events_highpri", highpri=True)
+    return _system(rt, "events_highpri", highpri=True)
 
 
 @kernel("system_unbound_wq", "system_dfl_wq")
 def system_unbound_wq(rt: Runtime | None = None) -> WorkQueue:
     """As `system_wq`, for items that may run long."""
-    return _system(rt, "system_unbound_wq", "events_unbound", unbound=True, max_active=MAX_ACTIVE)
+    return _system(rt, "events_unbound", unbound=True, max_active=MAX_ACTIVE)
 
 
 @kernel("schedule_work")
