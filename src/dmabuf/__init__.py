@@ -1,8 +1,9 @@
 """The Linux dma-buf subsystem in Python: run live, explored under every schedule, checked.
 
 A map, from the top: `cli` (the command), `rules` (the contract), `explore` (which schedule
-next), `machine` (what a design receives), `core` (fences), `sync` (locks and waiting), `rt` (how
-tasks run), `report` (findings as values), `codes` (the catalogue), `errors`.
+next), `kapi` (the kernel's own names), `machine` (what a design receives), `core` (fences, arrays,
+chains, merging, wait-sets), `sync` (locks, waiting, deferred work, RCU), `rt` (how tasks run),
+`report` (findings as values), `codes` (the catalogue), `differences` (between kernels), `errors`.
 
     >>> import dmabuf
     >>> fence = dmabuf.Timeline("gpu").fence()
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
     from dmabuf.codes import CODES
     from dmabuf.core.fence import Fence
+    from dmabuf.core.fence_array import FenceArray
+    from dmabuf.core.fence_chain import FenceChain
     from dmabuf.core.fence_ops import FenceOps
-    from dmabuf.core.fence_wait import private_stub, stub, wait_any
+    from dmabuf.core.fence_unwrap import merge, unwrap
+    from dmabuf.core.fence_wait import wait_any
     from dmabuf.core.timeline import Timeline
     from dmabuf.core.wait_set import WaitSet
     from dmabuf.errors import (
@@ -46,6 +50,8 @@ if TYPE_CHECKING:
     from dmabuf.sync.shared import Shared
     from dmabuf.sync.spinlock import SpinLock
     from dmabuf.sync.waitqueue import WaitQueue
+    from dmabuf.sync.work import Work
+    from dmabuf.sync.workqueue import WorkQueue
 
 __version__ = "0.1.0"
 
@@ -56,10 +62,12 @@ _HOME = {
     "ContractViolation": "errors",
     "DmabufError": "errors",
     "Fence": "core.fence",
+    "FenceArray": "core.fence_array",
+    "FenceChain": "core.fence_chain",
     "FenceOps": "core.fence_ops",
     "Finding": "report.finding",
-    "Interrupted": "errors",
     "InternalError": "errors",
+    "Interrupted": "errors",
     "IrqWork": "sync.irq_work",
     "KernelWarning": "errors",
     "Machine": "machine",
@@ -73,15 +81,17 @@ _HOME = {
     "Verdict": "report.verdict",
     "WaitQueue": "sync.waitqueue",
     "WaitSet": "core.wait_set",
+    "Work": "sync.work",
+    "WorkQueue": "sync.workqueue",
     "ambient": "rt.ambient",
     "check_design": "explore.check",
     "design": "machine",
     "idle": "sync.context",
+    "merge": "core.fence_unwrap",
     "might_sleep": "sync.context",
-    "private_stub": "core.fence_wait",
     "replay_design": "explore.check",
     "signalling": "sync.context",
-    "stub": "core.fence_wait",
+    "unwrap": "core.fence_unwrap",
     "use": "rt.ambient",
     "wait_any": "core.fence_wait",
 }
@@ -93,6 +103,8 @@ __all__ = [
     "ContractViolation",
     "DmabufError",
     "Fence",
+    "FenceArray",
+    "FenceChain",
     "FenceOps",
     "Finding",
     "InternalError",
@@ -110,16 +122,18 @@ __all__ = [
     "Verdict",
     "WaitQueue",
     "WaitSet",
+    "Work",
+    "WorkQueue",
     "__version__",
     "ambient",
     "check_design",
     "design",
     "idle",
+    "merge",
     "might_sleep",
-    "private_stub",
     "replay_design",
     "signalling",
-    "stub",
+    "unwrap",
     "use",
     "wait_any",
 ]
