@@ -45,7 +45,19 @@ def start(*arguments: object, **how) -> subprocess.Popen:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **how.pop("env", {})}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
     command = [sys.executable, "-m", "dmabuf", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, env=env, text=True, **pipes)
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=env,
+        text=True,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - starts no thread
+        **pipes,
+    )
+
+
+def _hear_interrupts():
+    """A shell's background job, as which the tests may run, ignores them and hands that down."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 # -- check: results --------------------------------------------------------------------------------
