@@ -80,6 +80,7 @@ def test_handler_adds_a_callback_while_one_is_being_added(monkeypatch, runtime, 
     """Neither of the two is lost."""
     ran, one = [], Timeline("gpu").fence()
     new_state, clock = fence_fused.new_state, Interrupted()
+    one.add_callback(lambda _f: ran.append("first"))
     on_signal(lambda: one.add_callback(lambda _f: ran.append("handler")))
 
     def slow(*arguments):
@@ -90,7 +91,7 @@ def test_handler_adds_a_callback_while_one_is_being_added(monkeypatch, runtime, 
     one.add_callback(lambda _f: ran.append("main"))
     one.signal()
 
-    assert ["handler", "main"] == sorted(ran)
+    assert ["first", "handler", "main"] == sorted(ran)
 
 
 def test_handler_signals_inside_a_step(runtime, on_signal):

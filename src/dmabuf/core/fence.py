@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from dmabuf._names import kernel, no_kernel
 from dmabuf.core import fence_steps as steps
 from dmabuf.core.fence_default_wait import default_wait
-from dmabuf.core.fence_fused import add_fused, remove_fused, signal_fused
+from dmabuf.core.fence_fused import add_fused, remove_fused, signal_fused, signal_one
 from dmabuf.core.fence_ops import FenceOps
 from dmabuf.core.fence_steps import Callback, State
 from dmabuf.rt.clock import monotonic_ns, to_ns
@@ -61,7 +61,7 @@ class Fence:
 
     timeline: Timeline
     seqno: int
-    _state: State | int | None
+    _state: State | Callback | int | None
 
     # -- signalling ----------------------------------------------------------------------------
 
@@ -76,7 +76,8 @@ class Fence:
         if not rt.quick or line.lock is not None or timestamp is not None:
             self._signal(timestamp)
             return
-        if self._state is None:
+        state = self._state
+        if state is None:
             mutex = rt.mutex
             mutex.acquire()  # `with` costs twice as much, and `finally` nothing
             try:
@@ -88,6 +89,9 @@ class Fence:
                     return
             finally:
                 mutex.release()
+        elif isinstance(state, Callback):
+            signal_one(self, state)
+            return
         signal_fused(self)
 
     @kernel("dma_fence_check_and_signal")
@@ -162,11 +166,22 @@ class Fence:
             raise OSError(errno.EINVAL, f"a callback is a function, not {fn!r}")
         callback = Callback()
         callback.fn = fn
-        callback.queued = False
+        callback.owner = None
         line = self.timeline
         rt = line.rt
-        if rt.quick and not line.hooked and add_fused(self, callback):
-            return callback
+        if rt.quick and not line.hooked:
+            callback.queued = True
+            mutex = rt.mutex
+            mutex.acquire()
+            try:
+                if self._state is None:
+                    self._state = callback
+                    return callback
+            finally:
+                mutex.release()
+            if add_fused(self, callback):
+                return callback
+        callback.queued = False
         return self._add_callback(callback)
 
     def _add_callback(self, callback: Callback) -> Callback | None:
@@ -227,10 +242,7 @@ class Fence:
         """
         line = self.timeline
         if line.rt.quick and not line.hooked:
-            state = self._state
-            if state is None:
-                return False
-            return isinstance(state, int) or state.callbacks is None
+            return self._state is not None and steps.is_flagged(self)
         return self._is_signaled()
 
     def _is_signaled(self) -> bool:
@@ -290,8 +302,7 @@ class Fence:
         if not rt.current().value:
             warn_on(rt, f"timestamp of {self.name}, which is not signalled")
             return rt.now()
-        state = self._state
-        return state.timestamp if isinstance(state, State) else int(state or 0)
+        return steps.timestamp_of(self)
 
     # -- waiting -------------------------------------------------------------------------------
 
@@ -455,10 +466,10 @@ class Fence:
         callbacks run with the error -EDEADLK.
         """
         rt = self.timeline.rt
-        state = self._state
-        if isinstance(state, State) and state.callbacks:
+        if steps.is_waited_for(self):
             who = f"{self.driver_name}:{self.timeline_name}:{self.context}:{self.seqno}"
-            state.error = -errno.EDEADLK
+            with rt.mutex:
+                steps.state_of(self).error = -errno.EDEADLK
             try:
                 warn_on(rt, f"{who} is released with callbacks queued", code="DF106")
             finally:
@@ -469,9 +480,8 @@ class Fence:
 
     def __del__(self) -> None:
         state = self._state
-        waited_for = isinstance(state, State) and state.callbacks
         was_put = isinstance(state, State) and not state.references  # and so released
-        if (waited_for or self.timeline.releases) and not was_put:
+        if (self.timeline.releases or steps.is_waited_for(self)) and not was_put:
             self.timeline.rt.defer(self.release)
 
     def __repr__(self) -> str:

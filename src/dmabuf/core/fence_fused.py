@@ -9,7 +9,7 @@ itself; so nothing is called between looking at a fence's state and changing it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dmabuf.core.fence_steps import (
     ENABLED,
@@ -24,25 +24,26 @@ from dmabuf.rt.clock import monotonic_ns
 if TYPE_CHECKING:
     from dmabuf.core.fence import Fence
 
-__all__ = ["add_fused", "remove_fused", "signal_fused"]
+__all__ = ["add_fused", "remove_fused", "signal_fused", "signal_one"]
 
 
 def add_fused(fence: Fence, callback: Callback) -> bool:
-    """ADD_CALLBACK, where the lock is free and the fence pending; False if it was not done."""
+    """ADD_CALLBACK of another one, where the lock is free and the fence pending; else False."""
     timeline = fence.timeline
     mutex = timeline.rt.mutex
     mutex.acquire()
     try:
-        fresh = new_state(timeline, [callback]) if fence._state is None else None
+        fresh = new_state(timeline, [])
+        fresh.flags = ENABLED
         state = fence._state
-        if state is None and fresh is not None:
-            state = fence._state = fresh
+        if isinstance(state, Callback) and state.owner is None and fence._state is state:
+            fresh.callbacks = [state, callback]
+            fence._state = fresh
         elif isinstance(state, State) and state.owner is None and state.callbacks is not None:
             state.callbacks.append(callback)
+            state.flags |= ENABLED
         else:
             return False
-        state.flags |= ENABLED
-        callback.queued = True
         return True
     finally:
         mutex.release()
@@ -57,6 +58,10 @@ def remove_fused(fence: Fence, callback: Callback) -> bool | None:
     mutex.acquire()
     try:
         state = fence._state
+        if state is callback and callback.owner is None:
+            fence._state = None
+            callback.queued = False
+            return True
         if not isinstance(state, State) or state.owner is not None:
             return None
         callbacks = state.callbacks
@@ -69,6 +74,61 @@ def remove_fused(fence: Fence, callback: Callback) -> bool | None:
         mutex.release()
 
 
+def signal_one(fence: Fence, callback: Callback) -> None:
+    """The same for a fence with one callback and nothing else, which stands for its lock.
+
+    Its owner stays in the callback, so that whoever read the state a moment ago, without the
+    mutex, does not take the fence for pending again.
+    """
+    rt = fence.timeline.rt
+    task = rt.current()
+    mutex = rt.mutex
+    opens_section = not (task.signalling or task.atomic or task.irqs_off or task.in_irq)
+    task.irqs_off += 1
+    mutex.acquire()
+    try:
+        now = monotonic_ns()
+        runs = fence._state is callback and callback.owner is None
+        if runs:
+            callback.timestamp = now
+            callback.owner = task
+            callback.queued = False
+            if rt.parked and id(fence) in rt.parked:
+                rt.wake(fence)
+    finally:
+        mutex.release()
+    if not runs:
+        task.irqs_off -= 1
+        fence._signal(None)
+        return
+    if opens_section:
+        task.signalling = 1
+    task.atomic += 1
+    held = task.held
+    held.append(callback)
+    try:
+        callback.fn(fence)
+    finally:
+        mutex.acquire()
+        try:
+            lock: Any = fence._state
+            if lock is callback:
+                fence._state = now
+            else:  # somebody needed a whole state meanwhile
+                lock.owner = None
+            if rt.parked:
+                rt.wake(callback, lock)
+        finally:
+            mutex.release()
+        held.remove(lock)
+        task.atomic -= 1
+        if opens_section:
+            task.signalling = 0
+        task.irqs_off -= 1
+        if not rt.quick:
+            rt.settle(task)
+
+
 def signal_fused(fence: Fence) -> None:
     """SIGNAL, the callbacks under the lock, UNLOCK, inside a signalling section.
 
@@ -79,7 +139,7 @@ def signal_fused(fence: Fence) -> None:
     rt = fence.timeline.rt
     task = rt.current()
     mutex = rt.mutex
-    opens_section = not (task.signalling or task.is_atomic)
+    opens_section = not (task.signalling or task.atomic or task.irqs_off or task.in_irq)
     task.irqs_off += 1
     mutex.acquire()
     try:
@@ -100,15 +160,23 @@ def signal_fused(fence: Fence) -> None:
         task.irqs_off -= 1
         fence._signal(None)
         return
-    task.signalling |= opens_section
+    if opens_section:
+        task.signalling = 1
     task.atomic += 1
-    task.held.append(lock)
+    held = task.held
+    held.append(lock)
     try:
-        fence.run_callbacks(callbacks)
+        if len(callbacks) == 1:
+            callback = callbacks[0]
+            callback.queued = False
+            callback.fn(fence)
+        else:
+            fence.run_callbacks(callbacks)
     finally:
-        task.held.remove(lock)
+        held.remove(lock)
         task.atomic -= 1
-        task.signalling &= not opens_section
+        if opens_section:
+            task.signalling = 0
         mutex.acquire()
         try:
             lock.owner = None

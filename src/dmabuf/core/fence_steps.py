@@ -29,10 +29,13 @@ __all__ = [
     "Callback",
     "State",
     "holds",
+    "is_flagged",
+    "is_waited_for",
     "mark",
     "new_state",
     "refuse_holder",
     "state_of",
+    "timestamp_of",
 ]
 
 SIGNALED = 1
@@ -47,15 +50,26 @@ ALREADY = "already signalled"
 class Callback:
     """What `add_callback` queued; hand it to `remove_callback`.
 
+    Live, a fence with one callback and nothing else has it for a state: that is most fences
+    with callbacks, and spares them a `State`. While it runs it stands for the fence's lock.
+
     Attributes:
         fn: called as `fn(fence)` in the signaller's context, fence lock held, irqs off.
         queued: is it still on the fence's list?
+        owner: as a fence's state: the task that runs it, None while the fence is pending.
+        timestamp: as a fence's state that runs: when the fence signalled.
     """
 
-    __slots__ = ("fn", "queued")
+    __slots__ = ("fn", "owner", "queued", "timestamp")
+
+    is_lock = True
+    is_spinning = True
+    name = "fence.lock"
 
     fn: Callable[[Fence], object]
     queued: bool
+    owner: Task | None
+    timestamp: int
 
 
 class State(SpinLockBase):
@@ -88,21 +102,68 @@ def new_state(timeline: Timeline, callbacks: list[Callback] | None) -> State:
 
 
 def state_of(fence: Fence) -> State:
-    """The fence's state record, made if there is none yet (needs the runtime's mutex)."""
+    """The fence's state record, made if there is none yet (needs the runtime's mutex).
+
+    Nothing is called between the last look at what is there and the change: a Python signal
+    handler may come in with any call.
+    """
     known = fence._state
     if isinstance(known, State):
         return known
-    state = new_state(fence.timeline, [])
-    if known is not None:
-        mark(state, known)
-    fence._state = state
-    return state
+    made = new_state(fence.timeline, [])
+    known = fence._state
+    if known is None:
+        fence._state = made
+    elif isinstance(known, Callback):
+        _take_over(made, known)
+        if fence._state is not known:
+            return state_of(fence)
+        fence._state = made
+    elif isinstance(known, int):
+        mark(made, known)
+        fence._state = made
+    else:
+        return known
+    return made
+
+
+def _take_over(state: State, callback: Callback) -> None:
+    """Let a state record say what a callback said that stood in its place."""
+    state.flags = ENABLED
+    runner = callback.owner
+    if runner is None:
+        state.callbacks = [callback]
+        return
+    mark(state, callback.timestamp)
+    state.owner = runner
+    runner.held[runner.held.index(callback)] = state
 
 
 def is_flagged(fence: Fence) -> bool:
     """The SIGNALED flag as it stands."""
+    state: Any = fence._state  # a look at the class costs half of what isinstance would
+    if state is None:
+        return False
+    kind = state.__class__
+    if kind is Callback:
+        return state.owner is not None
+    return kind is int or state.callbacks is None
+
+
+def is_waited_for(fence: Fence) -> bool:
+    """Are callbacks queued?"""
     state = fence._state
-    return state.__class__ is int or (state is not None and state.callbacks is None)  # type: ignore[union-attr]
+    if isinstance(state, Callback):
+        return state.owner is None
+    return isinstance(state, State) and bool(state.callbacks)
+
+
+def timestamp_of(fence: Fence) -> int:
+    """When a fence signalled that is known to be signalled."""
+    state = fence._state
+    if isinstance(state, int):
+        return state
+    return 0 if state is None else state.timestamp
 
 
 def lock_of(fence: Fence) -> SpinLockBase:
@@ -113,12 +174,14 @@ def lock_of(fence: Fence) -> SpinLockBase:
     return state_of(fence)
 
 
-def peek_lock(fence: Fence) -> SpinLockBase | None:
+def peek_lock(fence: Fence) -> SpinLockBase | Callback | None:
     """The fence's lock if it exists already."""
     external = fence.timeline.lock
     if external is not None:
         return external
     state = fence._state
+    if isinstance(state, Callback):
+        return state if state.owner is not None else None
     return state if isinstance(state, State) else None
 
 
@@ -327,7 +390,7 @@ def _status(fence: Fence, _task: Task) -> int:
     if not is_flagged(fence):
         return 0
     state = fence._state
-    return 1 if state.__class__ is int else (state.error or 1)  # type: ignore[union-attr]
+    return (state.error or 1) if isinstance(state, State) else 1
 
 
 def _flagged(fence: Fence, _task: Task) -> bool:

@@ -24,7 +24,7 @@ from dmabuf.core.fence import Fence
 from dmabuf.core.fence_array import FenceArray
 from dmabuf.core.fence_chain import FenceChain, chain_contained, chain_for_each
 from dmabuf.core.fence_container import allocate_or_fail
-from dmabuf.core.fence_steps import State, is_flagged, state_of
+from dmabuf.core.fence_steps import is_flagged, state_of, timestamp_of
 from dmabuf.core.fence_wait import private_stub
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import WRITE, Op, Runtime, Task
@@ -144,11 +144,5 @@ def _sort_out(fences: Sequence[Fence | None], rt: Runtime) -> tuple[list[Fence],
             if plainly or not fence.is_signaled():
                 pending.append(fence)
             else:
-                latest_ns = max(latest_ns, _signalled_at(fence))
+                latest_ns = max(latest_ns, timestamp_of(fence))
     return pending, latest_ns
-
-
-def _signalled_at(fence: Fence) -> int:
-    """The time of a fence known to be signalled: it never changes, so reading it is no step."""
-    state = fence._state
-    return state.timestamp if isinstance(state, State) else int(state or 0)
