@@ -227,6 +227,13 @@ FACTS = {
     "F4.13": "the array of a merge has a new context and the number 1",
     "F4.14": "without memory a merge fails, ENOMEM",
     "F4.15": "dedup_array does the same to any list: ascending contexts, the newest of each",
+    # 7. sync_file
+    "F7.01": "a sync file takes a reference of its own, released with it",
+    "F7.02": "merging sync files merges what is inside their fences",
+    "F7.03": "a name is cut to 31 characters",
+    "F7.04": "without a name one is made: driver-timeline, the context, dash, the number",
+    "F7.05": "poll arms one callback, once",
+    "F7.06": "the callback goes when the file is released",
     # --- signalling sections
     "F8.01": "begin inside a section records nothing and answers true",
     "F8.02": "begin in atomic context records nothing and answers true",

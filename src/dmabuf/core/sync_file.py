@@ -1,0 +1,210 @@
+"""A fence as a file: what userspace holds, names, merges and polls.
+
+Mirrors: include/linux/sync_file.h, drivers/dma-buf/sync_file.c
+
+    >>> from dmabuf.core.timeline import Timeline
+    >>> gpu, display = Timeline("ring0", driver="gpu"), Timeline("crtc0", driver="display")
+    >>> one = SyncFile(gpu.fence())
+    >>> both = one.merge(SyncFile(display.fence()), "frame")
+    >>> both.info().name, [entry.driver_name for entry in both.info().fences]
+    ('frame', ['gpu', 'display'])
+
+The object behind the descriptor: descriptors themselves belong to a layer above. It holds one
+counted reference to its fence until it is released.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dmabuf._names import kernel, no_kernel
+from dmabuf.core.fence import Fence
+from dmabuf.core.fence_container import allocate_or_fail
+from dmabuf.core.fence_steps import Callback
+from dmabuf.core.fence_unwrap import merge, unwrap
+from dmabuf.rt.api import Op, Task
+from dmabuf.sync.waitqueue import WaitQueue
+
+__all__ = ["FenceInfo", "FileInfo", "SyncFile"]
+
+NAME_MAX = 31
+"""Characters of a name; one more byte ends it."""
+
+
+def _arm(file: SyncFile, _task: Task) -> bool:
+    """Set the flag; was it set before?"""
+    before, file._is_armed = file._is_armed, True
+    return before
+
+
+def _disarm(file: SyncFile, _task: Task) -> Callback | None:
+    """The file is gone: nothing may come for it any more. Returns the callback to remove."""
+    callback, file._callback = file._callback, None
+    return callback
+
+
+ARM = Op("sync_file.arm", action=_arm, says="arms {}")
+DISARM = Op("sync_file.disarm", action=_disarm, says="disarms {}")
+
+
+@dataclass(frozen=True, slots=True)
+class FenceInfo:
+    """One fence inside a sync file (struct sync_fence_info).
+
+    Attributes:
+        obj_name: its timeline; a signalled fence has lost its names.
+        driver_name: its driver.
+        status: 0 pending, 1 signalled, negative errno.
+        timestamp_ns: when it signalled, 0 while pending.
+    """
+
+    obj_name: str
+    driver_name: str
+    status: int
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """What a sync file is (struct sync_file_info).
+
+    Attributes:
+        name: the user's, or one made of driver, timeline, context and number.
+        status: folded over `fences`: 1, or the first that is not.
+        fences: the plain fences inside.
+    """
+
+    name: str
+    status: int
+    fences: tuple[FenceInfo, ...]
+
+
+@kernel("struct sync_file", "sync_file_create", context="process")
+class SyncFile:
+    """A sync file: created of a fence, whose reference it takes in addition to the caller's.
+
+    Args:
+        fence: any fence; a container counts as what is inside.
+    """
+
+    __slots__ = ("__weakref__", "_callback", "_is_armed", "_queue", "fence", "rt", "user_name")
+
+    def __init__(self, fence: Fence) -> None:
+        self.rt = fence.timeline.rt
+        allocate_or_fail("a sync_file", self.rt)
+        fence.get()
+        self._set_up(fence, "")
+
+    def _set_up(self, fence: Fence, user_name: str) -> None:
+        self.fence = fence
+        self.user_name = user_name[:NAME_MAX]
+        self._is_armed = False
+        self._callback: Callback | None = None
+        self.rt.adopt(self, f"sync_file {fence.name}")
+        self._queue = WaitQueue(f"sync_file {fence.name}", rt=self.rt)
+
+    @kernel("sync_file_get_fence")
+    def get_fence(self) -> Fence:
+        """Its fence, with a counted reference for the caller. Context: any."""
+        self.fence.get()
+        return self.fence
+
+    @property
+    @kernel("sync_file_get_name")
+    def name(self) -> str:
+        """The user's name, else driver-timeline with the context, dash, number. Context: any."""
+        if self.user_name:
+            return self.user_name
+        fence = self.fence
+        made = f"{fence.driver_name}-{fence.timeline_name}{fence.context}-{fence.seqno}"
+        return made[:NAME_MAX]
+
+    @no_kernel("SYNC_IOC_MERGE, a static function there")
+    def merge(self, other: SyncFile, name: str = "") -> SyncFile:
+        """A new sync file that is signalled when both are; both stay valid. Context: process.
+
+        Args:
+            other: of the same runtime; the same one is fine.
+            name: cut to 31 characters; a name is generated if it is empty.
+
+        Raises:
+            OSError: ENOMEM.
+        """
+        allocate_or_fail("a sync_file", self.rt)
+        made = SyncFile.__new__(SyncFile)
+        made.rt = self.rt
+        made._set_up(merge(self.fence, other.fence, rt=self.rt), name)
+        return made
+
+    @no_kernel("SYNC_IOC_FILE_INFO with room for all fences")
+    def info(self) -> FileInfo:
+        """Name, status and the plain fences inside. Context: any. Asking may signal."""
+        fences = tuple(_info_of(fence) for fence in unwrap(self.fence))
+        status = next((one.status for one in fences if one.status <= 0), 1)
+        return FileInfo(self.name, status, fences)
+
+    @property
+    @no_kernel("SYNC_IOC_FILE_INFO without room for fences")
+    def status(self) -> int:
+        """The status of the fence as a whole: 0, 1 or a negative errno. Asking may signal."""
+        return self.fence.status
+
+    @no_kernel("SYNC_IOC_SET_DEADLINE, a static function there")
+    def set_deadline(self, deadline_ns: int) -> None:
+        """Pass a deadline on; a past one, or one for a signalled fence, is no error."""
+        self.fence.set_deadline(deadline_ns)
+
+    @no_kernel("sync_file_poll, a static function there")
+    def poll(self) -> bool:
+        """Is it readable: signalled, with or without an error? Never blocks. Context: process.
+
+        The first call arms the one callback that wakes `wait`, which turns signalling on.
+        """
+        self.rt.step(ARM, self)
+        if not self.rt.current().value:
+            self._callback = self.fence.add_callback(self._wake)
+            if self._callback is None:
+                self._queue.wake_up_all()
+        return self.fence.is_signaled()
+
+    def _wake(self, _fence: Fence) -> None:
+        self._queue.wake_up_all()
+
+    @no_kernel("poll(2) of the descriptor")
+    def wait(self, timeout: float | None = None, *, interruptible: bool = True) -> bool:
+        """Wait until it is readable. Context: process, may sleep.
+
+        Args:
+            timeout: seconds, None for ever.
+            interruptible: a pending signal ends the wait (raises Interrupted).
+
+        Returns False if the time ran out.
+        """
+        if self.poll():
+            return True
+        return self._queue.wait_event(self.fence.is_signaled, timeout, interruptible=interruptible)
+
+    @no_kernel("sync_file_release, a static function there")
+    def release(self) -> None:
+        """The last descriptor is closed: the callback goes, and the reference. Context: process."""
+        self.rt.step(DISARM, self)
+        callback: Callback | None = self.rt.current().value
+        if callback is not None:
+            self.fence.remove_callback(callback)
+        self.fence.put()
+
+    def __enter__(self) -> SyncFile:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.release()
+
+    def __repr__(self) -> str:
+        return f"<SyncFile {self.user_name or 'of'} {self.fence!r}>"
+
+
+def _info_of(fence: Fence) -> FenceInfo:
+    """What userspace is told about a plain fence."""
+    status = fence.status
+    timestamp = fence.timestamp if status else 0
+    return FenceInfo(fence.timeline_name, fence.driver_name, status, timestamp)
