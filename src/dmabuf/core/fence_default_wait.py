@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dmabuf._names import no_kernel
+from dmabuf.core.fence_free import check_use
 from dmabuf.core.fence_steps import LOOK, SETTLE, WAIT
 from dmabuf.errors import Interrupted
 from dmabuf.rt.api import Outcome
@@ -30,6 +31,7 @@ def default_wait(fence: Fence, limit: int | None, *, interruptible: bool) -> int
     deadline = None if limit is None else rt.now() + limit
     outcome = rt.step(WAIT, fence, deadline=deadline, interruptible=interruptible)
     lock_was_free = rt.current().value if outcome is Outcome.DONE else False
+    check_use(fence, "waits for")
     if not lock_was_free:
         rt.step(SETTLE, fence)
     if outcome is Outcome.INTERRUPTED:
@@ -43,9 +45,11 @@ def _look(fence: Fence, interruptible: bool) -> int:
     """What a wait without time answers: 1 or 0."""
     rt = fence.timeline.rt
     rt.step(LOOK, fence, interruptible)
-    if rt.current().value is Outcome.INTERRUPTED:
+    outcome = rt.current().value
+    check_use(fence, "looks at")
+    if outcome is Outcome.INTERRUPTED:
         raise Interrupted(f"wait for {fence.name}")
-    if rt.current().value is Outcome.TIMED_OUT:
+    if outcome is Outcome.TIMED_OUT:
         return 0
     rt.step(SETTLE, fence)
     return 1
