@@ -6,7 +6,7 @@ unwrapping and merging, 8 the annotation of signalling sections.
 
 A fact about a returned number is stated in its Python form: -EINVAL is an `OSError`, "not added"
 is None, jiffies are nanoseconds, and there are no NULL arguments but values that are no fence or
-no function. Left out: RCU, what the kernel leaves undefined, and -ENOMEM of an array that Python
+no function. Left out: what the kernel leaves undefined, and -ENOMEM of an array that Python
 does not allocate.
 """
 
@@ -143,6 +143,15 @@ FACTS = {
     "F1.143": "the last put of a pending fence with callbacks sets the error -EDEADLK",
     "F1.144": "the last put of a pending fence with callbacks runs them, then releases it",
     "F1.145": "the last put of a pending fence without callbacks is silent",
+    # --- RCU
+    "F1.150": "names of a pending fence are read only under RCU",
+    "F1.151": "describe reads the names under RCU of its own",
+    "F1.152": "a reader may try to take a reference to a fence that has none left, and gets none",
+    "F1.153": "get_rcu_safe answers a fence that the pointer named after it was referenced",
+    "F1.154": "get_rcu_safe of an empty pointer is none",
+    "F1.155": "get_rcu_safe gives back a reference to what the pointer names no more",
+    "F1.156": "without a release hook a fence is freed a grace period after its last put",
+    "F1.157": "looking at a fence under RCU takes no lock",
     # --- dma_fence_chain: making nodes
     "F2.01": "a node with a later number than the chain before it has the same context",
     "F2.02": "such a node records the number before it, and keeps it when that node is collected",

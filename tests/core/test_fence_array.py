@@ -17,6 +17,7 @@ from dmabuf.core.fence_container import is_container
 from dmabuf.core.fence_steps import ENABLED, is_flagged, state_of
 from dmabuf.core.timeline import Timeline
 from dmabuf.sync.gfp import Gfp
+from dmabuf.sync.rcu import rcu_read_lock
 from dmabuf.sync.spinlock import SpinLock
 from tests.core.drivers import Driver, flags, no_memory, pending, pending_of
 from tests.facts import fact
@@ -98,7 +99,8 @@ def test_array_has_the_kernels_names(rt):
 
     def main():
         array = FenceArray.create(some())
-        return array.driver_name, array.timeline_name
+        with rcu_read_lock():
+            return array.driver_name, array.timeline_name
 
     assert ("dma_fence_array", "unbound") == rt.run(main)
 

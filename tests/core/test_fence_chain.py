@@ -12,6 +12,7 @@ from dmabuf.core.fence_container import is_container
 from dmabuf.core.fence_steps import ENABLED, is_flagged, state_of
 from dmabuf.core.timeline import Timeline
 from dmabuf.sync.gfp import Gfp
+from dmabuf.sync.rcu import rcu_read_lock
 from dmabuf.sync.spinlock import SpinLock
 from tests.core.drivers import Driver, flags, no_memory, pending, pending_of
 from tests.facts import fact
@@ -131,7 +132,8 @@ def test_chain_has_the_kernels_names(rt):
 
     def main():
         (node,) = chain_of(pending())
-        return node.driver_name, node.timeline_name
+        with rcu_read_lock():
+            return node.driver_name, node.timeline_name
 
     assert ("dma_fence_chain", "unbound") == rt.run(main)
 

@@ -10,6 +10,7 @@ from dmabuf.core.fence_steps import state_of
 from dmabuf.core.timeline import Timeline
 from dmabuf.errors import KernelWarning
 from dmabuf.sync.irq_work import IrqWork
+from dmabuf.sync.rcu import rcu_read_lock
 from tests.core.drivers import Driver, pending, pending_of
 from tests.facts import fact
 
@@ -33,7 +34,8 @@ def test_names_are_the_drivers_until_the_signal(rt):
 
     def main():
         fence = pending_of(Driver())
-        before = fence.driver_name, fence.timeline_name
+        with rcu_read_lock():
+            before = fence.driver_name, fence.timeline_name
         fence.signal()
         return before, (fence.driver_name, fence.timeline_name)
 
@@ -83,10 +85,11 @@ def test_get_of_a_fence_without_references_answers_none(rt):
 
     def main():
         fence = pending()
-        taken = fence.get() is fence
-        fence.put()
-        fence.put()
-        return taken, fence.get(), state_of(fence).references
+        with rcu_read_lock():
+            taken = fence.get() is fence
+            fence.put()
+            fence.put()
+            return taken, fence.get(), state_of(fence).references
 
     assert (True, None, 0) == rt.run(main)
 

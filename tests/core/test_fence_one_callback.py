@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from dmabuf import Completion, SpinLock, Timeline, WaitSet, wait_any
-from dmabuf.core.fence_steps import Callback, State
+from dmabuf.core.fence_steps import Callback, State, state_of
 from dmabuf.sync.lockdep import assert_held, lock_is_held
 from tests.core.drivers import pending
 
@@ -52,18 +52,22 @@ def test_one_callback_and_references(rt, when):
     """A reference taken before or in the callback is counted."""
 
     def main():
-        fence, gone = pending(), []
+        fence = pending()
         fence.add_callback(lambda f: f.get() if when == "inside" else None)
         if when == "before":
             fence.get()
         fence.signal()
+        before = references(fence)
         fence.put()
-        gone.append(fence.get() is not None)  # one was left
-        fence.put()
-        fence.put()
-        return gone, fence.get()
+        return before, references(fence)
 
-    assert ([True], None) == rt.run(main)
+    assert (2, 1) == rt.run(main)
+
+
+def references(fence):
+    """How many are counted."""
+    with fence.timeline.rt.mutex:
+        return state_of(fence).references
 
 
 def test_one_callback_and_an_error(rt):

@@ -6,6 +6,7 @@ import pytest
 
 from dmabuf import check_design, design
 from dmabuf.core.sw_sync import SwSync
+from dmabuf.sync.rcu import rcu_read_lock
 from tests.core.drivers import pending
 
 BIG = (1 << 31) - 1
@@ -118,7 +119,8 @@ def test_sw_sync_names(rt):
 
     def main():
         fence = SwSync("a task with a long name").create_fence(1)
-        return fence.driver_name, fence.timeline_name
+        with rcu_read_lock():
+            return fence.driver_name, fence.timeline_name
 
     assert ("sw_sync", "a task with a l") == rt.run(main)
 
@@ -130,7 +132,7 @@ def test_sw_sync_keeps_the_earliest_deadline(rt):
         timeline = SwSync("t")
         fence, errors = timeline.create_fence(1), []
         for one in (fence, pending()):
-            with pytest.raises(OSError, match="deadline|no fence of") as caught:
+            with pytest.raises(OSError, match=r"deadline|no fence of") as caught:
                 timeline.deadline_of(one)
             errors.append(caught.value.errno)
         for deadline in (9, 5, 7):

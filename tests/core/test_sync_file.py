@@ -31,14 +31,17 @@ def test_sync_file_takes_a_reference_of_its_own(rt):
 
     def main():
         fence = pending()
+        counts = [state_of(fence).references]
         file = SyncFile(fence)
-        fence.put()
-        alive = fence.get() is not None
+        counts.append(state_of(fence).references)
+        same = file.get_fence() is fence
+        counts.append(state_of(fence).references)
         fence.put()
         file.release()
-        return alive, fence.get()
+        counts.append(state_of(fence).references)
+        return counts, same
 
-    assert (True, None) == rt.run(main)
+    assert ([1, 2, 3, 1], True) == rt.run(main)
 
 
 @fact("F7.02")
@@ -53,7 +56,7 @@ def test_sync_file_merge_merges_what_is_inside(rt):
         old.signal()
         again = one.merge(one)
         return (
-            {entry.obj_name for entry in both.info().fences} == {"t", other.timeline_name},
+            {entry.obj_name for entry in both.info().fences} == {"t", other.timeline.name},
             len(both.info().fences),
             one.status,
             two.status,

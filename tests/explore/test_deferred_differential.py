@@ -215,6 +215,87 @@ def test_deferred_differential_notices_a_weakened_footprint(monkeypatch, name, f
     assert any(compare(seed) not in ("same", "capped") for seed in seeds)
 
 
+# --- by hand: what random programs of this size do not notice ------------------------------------
+
+
+def _queued_by_two(machine, log):
+    queue = WorkQueue("q", ordered=True)
+    items = [Work(lambda: log.append("a"), "a"), Work(lambda: log.append("b"), "b")]
+    machine.kthread(lambda: queue.queue(items[0]), "A")
+    machine.kthread(lambda: queue.queue(items[1]), "B")
+
+
+def _asks_after_the_work(machine, log):
+    queue, cell = WorkQueue("q", ordered=True), Shared(0, "cell")
+    work = Work(lambda: cell.write(1), "work")
+    machine.kthread(lambda: queue.queue(work), "A")
+    machine.kthread(lambda: log.append((cell.read(), work.is_busy())), "B")
+
+
+def _waits_for_a_writing_reader(machine, log):
+    cell = Shared(0, "cell")
+    RcuPointer(None, "domain")
+
+    def read():
+        with rcu_read_lock():
+            cell.write(1)
+            cell.write(2)
+
+    machine.kthread(read, "A")
+    machine.kthread(lambda: (synchronize_rcu(), log.append(cell.read())), "B")
+
+
+def _frees_what_is_read(machine, _log):
+    head = RcuHead(1, "head")
+    machine.kthread(head.free, "A")
+    machine.kthread(head.read, "B")
+
+
+def _ends(program, *, sleep):
+    """The logs of all executions, who is blocked at their ends, and what went wrong."""
+    logs, finals = [], set()
+
+    def design(machine):
+        logs.append([])
+        program(machine, logs[-1])
+
+    def complete(rt, _strategy):
+        blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
+        finals.add((repr(logs[-1]), blocked))
+
+    budget = Budget(seconds=None, executions=NAIVE)
+    search = Search(design, budget, sleep=sleep, on_complete=complete).run()
+    assert not search.limit
+    return finals, {repr(key) for key in search.cases}
+
+
+def _forgets_the_queue(op):
+    """A footprint that is the item's alone."""
+    before = op.touches
+    return lambda obj, task: before(obj, task)[:1]
+
+
+BY_HAND = [
+    pytest.param("workqueue.queue", _forgets_the_queue, _queued_by_two, id="queue forgets it"),
+    pytest.param("workqueue.end", _only_reads, _asks_after_the_work, id="end reads"),
+    pytest.param("rcu.begin", _only_reads, _waits_for_a_writing_reader, id="begin reads"),
+    pytest.param("rcu_head.free", _only_reads, _frees_what_is_read, id="free reads"),
+]
+
+
+@pytest.mark.parametrize(("name", "weaken", "program"), BY_HAND)
+def test_deferred_differential_by_hand_notices(monkeypatch, name, weaken, program):
+    """Both searches agree on the program, and no longer with a weakened footprint."""
+    naive = _ends(program, sleep=False)
+    honest = _ends(program, sleep=True)
+    monkeypatch.setattr(OPS[name], "touches", weaken(OPS[name]))
+
+    weakened = _ends(program, sleep=True)
+
+    assert naive == honest
+    assert naive != weakened
+
+
 if __name__ == "__main__":
     counts: dict[str, int] = {}
     for number in range(int(sys.argv[1])):

@@ -232,6 +232,78 @@ def test_locks_differential_notices_a_weakened_footprint(
     assert any(compare(seed, SHORT) not in ("same", "capped") for seed in seeds)
 
 
+# --- by hand: what random programs of this size do not notice ------------------------------------
+#
+# That `rwlock.spin` merely reads is never noticed. Of the queue only the first may go in, and its
+# going in changes no other step's answer: a try fails before (it queues, or the lock is held) and
+# after; a try that would succeed changes the lock, so conflicts with the read. Only a handler,
+# which spins beside the queue, can race with the first writer there; but a handler that spins has
+# left no mark on the lock, so it may as well ask later, and asking conflicts with everything.
+
+
+def _readers_queue(machine: Machine, _log: list[Any]) -> None:
+    """The reader from userspace may stop where it is the next, and then keeps the other out."""
+    lock = RwLock("L")
+
+    def reads() -> None:
+        with lock.read():
+            pass
+
+    def writes() -> None:
+        with lock.write():
+            pass
+
+    machine.kthread(writes, "W")
+    machine.kthread(reads, "A")
+    machine.userspace(reads, "B")
+
+
+def _ups_and_tries(machine: Machine, log: list[Any]) -> None:
+    slot = Semaphore(0, "slot")
+    machine.kthread(slot.up, "A")
+    machine.kthread(lambda: log.append(slot.down_trylock()), "B")
+
+
+def _ends(program: Any, *, sleep: bool) -> tuple[set[Any], set[str]]:
+    """The logs of all executions, who is blocked at their ends, and what went wrong."""
+    logs: list[list[Any]] = []
+    finals: set[Any] = set()
+
+    def design(machine: Machine) -> None:
+        logs.append([])
+        program(machine, logs[-1])
+
+    def complete(rt: Any, _strategy: Any) -> None:
+        blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
+        finals.add((repr(logs[-1]), blocked))
+
+    budget = Budget(seconds=None, executions=20_000)
+    search = Search(design, budget, sleep=sleep, on_complete=complete).run()
+    assert not search.limit
+    return finals, {repr(key) for key in search.cases}
+
+
+@pytest.mark.parametrize(
+    ("name", "program"),
+    [
+        pytest.param("rwlock.read_lock", _readers_queue, id="queueing to read reads only"),
+        pytest.param("semaphore.up", _ups_and_tries, id="up reads only"),
+    ],
+)
+def test_locks_differential_by_hand_notices(
+    monkeypatch: pytest.MonkeyPatch, name: str, program: Any
+) -> None:
+    """Both searches agree on the program, and no longer with a weakened footprint."""
+    naive = _ends(program, sleep=False)
+    honest = _ends(program, sleep=True)
+    monkeypatch.setattr(OPS[name], "access", READ)
+
+    weakened = _ends(program, sleep=True)
+
+    assert naive == honest
+    assert naive != weakened
+
+
 if __name__ == "__main__":
     counts: dict[str, int] = {}
     for number in range(int(sys.argv[1])):

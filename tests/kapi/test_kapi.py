@@ -101,11 +101,13 @@ def test_fence_of_ones_own_memory(rt):
         kapi.dma_fence_init(fence, Ops(), lock, context + 1, 7)
         later = kapi.dma_fence()
         kapi.dma_fence_init64(later, Ops(), None, context + 1, 1 << 40)
+        kapi.rcu_read_lock()
+        names = kapi.dma_fence_driver_name(fence), kapi.dma_fence_timeline_name(fence)
+        kapi.rcu_read_unlock()
         return (
             (fence.context - context, fence.seqno, fence.lock is lock),
             kapi.dma_fence_is_later(later, fence),
-            kapi.dma_fence_driver_name(fence),
-            kapi.dma_fence_timeline_name(fence),
+            *names,
         )
 
     assert ((1, 7, True), True, "driver", "ring") == rt.run(main)

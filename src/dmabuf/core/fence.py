@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.core import fence_steps as steps
-from dmabuf.core.fence_default_wait import default_wait
+from dmabuf.core.fence_default_wait import checked_ns, default_wait
+from dmabuf.core.fence_free import check_use
 from dmabuf.core.fence_fused import add_fused, remove_fused, signal_fused, signal_one
+from dmabuf.core.fence_names import check_rcu, driver_name, timeline_name
 from dmabuf.core.fence_ops import FenceOps
 from dmabuf.core.fence_steps import Callback, State
-from dmabuf.rt.clock import monotonic_ns, to_ns
+from dmabuf.rt.clock import monotonic_ns
 from dmabuf.rt.loops import await_callback
 from dmabuf.sync.context import begin_signalling, end_signalling, might_sleep, warn_on
 from dmabuf.sync.spinlock import SpinLockBase
@@ -40,8 +42,6 @@ __all__ = ["Fence"]
 MAX_ERRNO = 4095
 _SEQNO_MASK = (1 << 32) - 1
 _HALF = 1 << 31
-DETACHED_DRIVER = "detached-driver"
-SIGNALED_TIMELINE = "signaled-timeline"
 
 
 @kernel("struct dma_fence")
@@ -131,6 +131,7 @@ class Fence:
         held_before = steps.holds(self, task)
         rt.step(steps.SIGNAL, self, timestamp)
         callbacks = task.value
+        check_use(self, "signals")
         if callbacks is steps.ALREADY:
             return True
         if callbacks:
@@ -191,7 +192,9 @@ class Fence:
             self._enable()
         rt = self.timeline.rt
         rt.step(steps.ADD_CALLBACK, self, callback)
-        return callback if rt.current().value else None
+        added = rt.current().value
+        check_use(self, "adds a callback to")
+        return callback if added else None
 
     @kernel("dma_fence_remove_callback")
     def remove_callback(self, callback: Callback) -> bool:
@@ -248,7 +251,9 @@ class Fence:
     def _is_signaled(self) -> bool:
         rt = self.timeline.rt
         rt.step(steps.TEST, self)
-        if rt.current().value:
+        signaled = rt.current().value
+        check_use(self, "looks at")
+        if signaled:
             return True
         hook = self.timeline.ops.signaled
         if hook is None or not hook(self):
@@ -316,14 +321,8 @@ class Fence:
 
         Returns False if the time ran out. The fence's error is no result of a wait.
         """
-        limit = None if timeout is None else self._checked_ns(timeout)
+        limit = None if timeout is None else checked_ns(self, timeout)
         return self.wait_ns(limit, interruptible=interruptible) > 0
-
-    def _checked_ns(self, timeout: float) -> int:
-        if timeout < 0:
-            warn_on(self.timeline.rt, f"wait for {self.name} with timeout {timeout}")
-            raise OSError(errno.EINVAL, f"a timeout is not negative: {timeout}")
-        return to_ns(timeout)
 
     @no_kernel("dma_fence_wait_timeout in nanoseconds instead of jiffies")
     def wait_ns(self, limit: int | None, *, interruptible: bool = True) -> int:
@@ -394,18 +393,20 @@ class Fence:
     @property
     @kernel("dma_fence_driver_name")
     def driver_name(self) -> str:
-        """The driver's name; "detached-driver" once signalled."""
-        if steps.is_flagged(self):
-            return DETACHED_DRIVER
-        return self.timeline.ops.get_driver_name(self)
+        """The driver's name; "detached-driver" once signalled. Context: any, under RCU.
+
+        Explored or observed, reading a pending fence's name outside `rcu_read_lock` warns
+        (DF004): the kernel's string may go with the driver. Otherwise live it is yours to print.
+        """
+        check_rcu(self, "driver_name")
+        return driver_name(self)
 
     @property
     @kernel("dma_fence_timeline_name")
     def timeline_name(self) -> str:
-        """The timeline's name; "signaled-timeline" once signalled."""
-        if steps.is_flagged(self):
-            return SIGNALED_TIMELINE
-        return self.timeline.ops.get_timeline_name(self)
+        """The timeline's name; "signaled-timeline" once signalled; as `driver_name`."""
+        check_rcu(self, "timeline_name")
+        return timeline_name(self)
 
     @property
     @no_kernel("what reports call a fence; survives the signal, unlike the kernel's names")
@@ -433,7 +434,7 @@ class Fence:
         """One line: context:seqno timeline driver state; names are empty once signalled."""
         if self.is_signaled():
             return f"{self.context}:{self.seqno}   signalled"
-        return f"{self.context}:{self.seqno} {self.timeline_name} {self.driver_name} unsignalled"
+        return f"{self.context}:{self.seqno} {timeline_name(self)} {driver_name(self)} unsignalled"
 
     @no_kernel("installing a fence where others find it; each place has its own call there")
     def publish(self) -> None:
@@ -442,10 +443,15 @@ class Fence:
 
     @kernel("dma_fence_get", "dma_fence_get_rcu")
     def get(self) -> Fence | None:
-        """Take a counted reference, for designs about lifetime; None if none was left."""
+        """Take a counted reference, for designs about lifetime; None if none was left.
+
+        Explored, that answer is for readers who began before the last put (else DF004).
+        """
         rt = self.timeline.rt
         rt.step(steps.GET, self)
-        return self if rt.current().value else None
+        taken = rt.current().value
+        check_use(self, "takes a reference to")
+        return self if taken else None
 
     @kernel("dma_fence_put")
     def put(self) -> None:
@@ -467,7 +473,7 @@ class Fence:
         """
         rt = self.timeline.rt
         if steps.is_waited_for(self):
-            who = f"{self.driver_name}:{self.timeline_name}:{self.context}:{self.seqno}"
+            who = f"{driver_name(self)}:{timeline_name(self)}:{self.context}:{self.seqno}"
             with rt.mutex:
                 steps.state_of(self).error = -errno.EDEADLK
             try:

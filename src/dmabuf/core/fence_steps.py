@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from dmabuf.core.fence_free import freed_by_put, put_touches
 from dmabuf.rt.api import READ, WRITE, Op, Outcome, Task
 from dmabuf.sync.spinlock import SpinLockBase, release_spinning, take_spinning
 
@@ -418,7 +419,13 @@ def _put(fence: Fence, _task: Task) -> int:
     state = state_of(fence)
     before = state.references
     state.references = max(before - 1, 0)
+    if before == 1:
+        freed_by_put(fence)
     return before
+
+
+def _put_touches(fence: Fence, _task: Task) -> tuple[tuple[Any, int], ...]:
+    return put_touches(fence, state_of(fence).references)
 
 
 ENABLE = Op(
@@ -443,4 +450,4 @@ SETTLE = Op(
 )
 PUBLISH = Op("fence.publish", action=_publish, says="publishes {}")
 GET = Op("fence.get", action=_get, says="takes a reference to {}")
-PUT = Op("fence.put", action=_put, says="puts a reference to {}")
+PUT = Op("fence.put", action=_put, touches=_put_touches, says="puts a reference to {}")

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from dmabuf._names import kernel, no_kernel
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_container import allocate_or_fail
+from dmabuf.core.fence_names import driver_name, timeline_name
 from dmabuf.core.fence_steps import Callback
 from dmabuf.core.fence_unwrap import merge, unwrap
 from dmabuf.rt.api import Op, Task
@@ -116,7 +117,7 @@ class SyncFile:
         if self.user_name:
             return self.user_name
         fence = self.fence
-        made = f"{fence.driver_name}-{fence.timeline_name}{fence.context}-{fence.seqno}"
+        made = f"{driver_name(fence)}-{timeline_name(fence)}{fence.context}-{fence.seqno}"
         return made[:NAME_MAX]
 
     @no_kernel("SYNC_IOC_MERGE, a static function there")
@@ -207,4 +208,4 @@ def _info_of(fence: Fence) -> FenceInfo:
     """What userspace is told about a plain fence."""
     status = fence.status
     timestamp = fence.timestamp if status else 0
-    return FenceInfo(fence.timeline_name, fence.driver_name, status, timestamp)
+    return FenceInfo(timeline_name(fence), driver_name(fence), status, timestamp)

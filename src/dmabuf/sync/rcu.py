@@ -33,10 +33,12 @@ __all__ = [
     "RcuPointer",
     "call_rcu",
     "domain_of",
+    "known_domain",
     "rcu_barrier",
     "rcu_read_lock",
     "rcu_read_lock_held",
     "synchronize_rcu",
+    "watch_readers",
 ]
 
 T = TypeVar("T")
@@ -190,6 +192,22 @@ def domain_of(rt: Runtime) -> _Domain:
     return domain
 
 
+@no_kernel("rcu_state, where anybody has used it yet")
+def known_domain(rt: Runtime) -> _Domain | None:
+    """As `domain_of`, but None instead of making it."""
+    return rt.extras.get(_SERVICE)
+
+
+@no_kernel("start_poll_synchronize_rcu, for actions")
+def watch_readers(rt: Runtime) -> tuple[_Section, ...]:
+    """The sections that a grace period beginning now waits for; their ends count from now on.
+
+    The action that calls this changes the domain.
+    """
+    domain = known_domain(rt)
+    return () if domain is None else _begin(domain, rt.current())
+
+
 def _serve(domain: _Domain) -> None:
     """The helper's loop: run each callback after its grace period, in softirq context."""
     rt = domain.rt
@@ -221,7 +239,8 @@ def rcu_read_lock(rt: Runtime | None = None) -> Generator[None]:
 def rcu_read_lock_held(rt: Runtime | None = None) -> bool:
     """Is the calling task a reader? Without a step. Context: any."""
     rt = rt or ambient()
-    return rt.current() in domain_of(rt).readers
+    domain = known_domain(rt)
+    return domain is not None and rt.current() in domain.readers
 
 
 @kernel("synchronize_rcu", "synchronize_net", context="process")
