@@ -25,6 +25,7 @@ def verdict_of(subject):
         ("lock_across_wait.py::broken", "DF202"),
         ("scheduler_thread.py::broken", "DF202"),
         ("opportunistic_signaller.py::needed", "DF202"),
+        ("threaded_irq.py::broken", "DF202"),
     ],
 )
 def test_broken_example_names_its_rule(subject, code):
@@ -42,6 +43,7 @@ def test_broken_example_names_its_rule(subject, code):
         "lock_across_wait.py::fixed",
         "scheduler_thread.py::fixed",
         "opportunistic_signaller.py::retire",
+        "threaded_irq.py::fixed",
     ],
 )
 def test_fixed_example_is_proved(subject):

@@ -28,12 +28,12 @@ from typing import Any, Protocol, TypeVar, cast
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.errors import DesignError
+from dmabuf.irq import IrqLine, IrqReturn
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Kind, Op, Runtime, Task
-from dmabuf.rt.explored_task import ExploredTask
 from dmabuf.rt.tasks import Tasks
 
-__all__ = ["Design", "IrqLine", "Machine", "design", "is_design"]
+__all__ = ["Design", "IrqLine", "IrqReturn", "Machine", "design", "is_design"]
 
 CHOOSE = Op("machine.choose", says="takes a chance")
 
@@ -62,100 +62,9 @@ def is_design(candidate: object) -> bool:
     return callable(candidate) and getattr(candidate, "__dmabuf_design__", False) is True
 
 
-def _is_raised(line: IrqLine, _task: Task) -> bool:
-    return line.raised > 0
-
-
-def _enter(line: IrqLine, task: Task) -> None:
-    """Begin the handler; explored, `task.value` says which CPU it interrupts."""
-    line.raised -= 1
-    task.in_irq = True
-    task.idle = False
-    if isinstance(task, ExploredTask):
-        runtime = cast("Tasks", task.runtime)
-        task.interrupts = line.interrupted_by(task.value, runtime)
-        if task.interrupts is not None:
-            runtime.cpus.take(task.interrupts, task)
-
-
-def _leave(_line: IrqLine, task: Task) -> None:
-    task.in_irq = False
-    task.idle = True
-    if isinstance(task, ExploredTask) and task.interrupts is not None:
-        cast("Tasks", task.runtime).cpus.give(task.interrupts)
-        task.interrupts = None
-
-
-def _raise(line: IrqLine, _task: Task) -> None:
-    line.raised += 1
-
-
-IRQ_ENTER = Op("irq.enter", guard=_is_raised, action=_enter, says="starts handling {}")
-IRQ_LEAVE = Op("irq.leave", action=_leave, says="ends handling {}")
-IRQ_RAISE = Op("irq.raise", action=_raise, wakes=True, says="raises {}")
-
-
-class IrqLine:
-    """An interrupt line with its handler; `Machine.irq` makes one.
-
-    Each `raise_irq` owes one run of the handler. It starts at any later step: on an idle CPU, or
-    on the CPU of a task that has interrupts on and holds a spinlock (interrupting any other task
-    is the same as having that task wait, which is explored anyway), or on the CPU that the line
-    is pinned to. It runs to its end before that CPU's tasks go on, and it may not sleep.
-    """
-
-    __slots__ = ("__weakref__", "cpu", "handler", "name", "raised", "rt")
-
-    def __init__(
-        self, handler: Callable[[], object], name: str, cpu: int | None, rt: Runtime
-    ) -> None:
-        self.handler = handler
-        self.name = name
-        self.cpu = cpu
-        self.raised = 0
-        self.rt = rt
-        rt.adopt(self, f"irq {name}")
-
-    @no_kernel("what hardware does")
-    def raise_irq(self) -> None:
-        """Owe one run of the handler. Context: any."""
-        self.rt.step(IRQ_RAISE, self)
-
-    def serve(self) -> None:
-        """The line's own task: wait for an interrupt, handle it, for ever."""
-        rt = self.rt
-        while True:
-            if isinstance(rt, Tasks):
-                rt.decide(IRQ_ENTER, self, self.ways)
-            else:
-                rt.step(IRQ_ENTER, self)
-            self.handler()
-            task = rt.current()
-            if task.held:
-                label = rt.label(task.held[-1])
-                rt.report("DF004", f"the handler of {self.name} returns with {label} held")
-            rt.step(IRQ_LEAVE, self)
-
-    def ways(self, task: ExploredTask) -> list[int]:
-        """On which CPUs the handler may start: 0 an idle or the pinned one, n+1 task n's."""
-        runtime = cast("Tasks", task.runtime)
-        if self.cpu is not None:
-            masked = any(other.irqs_off for other in runtime.tasks if other.cpu == self.cpu)
-            return [] if masked or runtime.cpus.owner(self.cpu) is not None else [0]
-        return [0] + [
-            other.ordinal + 1
-            for other in runtime.tasks
-            if other.atomic
-            and not other.irqs_off
-            and not other.in_irq
-            and runtime.cpus.owner(runtime.cpus.of(other)) is None
-        ]
-
-    def interrupted_by(self, way: int, runtime: Tasks) -> int | None:
-        """The CPU that a way of starting takes, None for an idle one."""
-        if self.cpu is not None:
-            return self.cpu
-        return None if way == 0 else runtime.cpus.of(runtime.tasks[way - 1])
+def _only_wakes() -> IrqReturn:
+    """The handler of a line that was given none."""
+    return IrqReturn.WAKE_THREAD
 
 
 class Machine:
@@ -202,15 +111,42 @@ class Machine:
         task.reliable = not hangs
         return task
 
-    @kernel("request_irq")
+    @kernel("request_irq", "request_threaded_irq")
     def irq(
-        self, handler: Callable[[], object], name: str = "", *, cpu: int | None = None
+        self,
+        handler: Callable[[], object] | None,
+        name: str = "",
+        *,
+        cpu: int | None = None,
+        thread_fn: Callable[[], object] | None = None,
+        oneshot: bool = False,
     ) -> IrqLine:
-        """Add an interrupt line whose `handler` runs once for each `raise_irq`."""
-        line = IrqLine(handler, name or self._name_of(handler), cpu, self.rt)
+        """Add an interrupt line whose `handler` runs once for each `raise_irq`.
+
+        Args:
+            handler: runs in irq context; `IrqReturn.WAKE_THREAD` as its answer wakes the thread.
+                None for one that only does that, for which `oneshot` is needed.
+            name: for reports; the function's name if not given.
+            cpu: the CPU that the line is bound to.
+            thread_fn: runs in a kernel thread of the line's own, and may sleep.
+            oneshot: the line stays masked until the thread is done.
+        """
+        if handler is None and (thread_fn is None or not oneshot):
+            raise DesignError("an irq line without a handler needs a thread_fn and oneshot")
+        named = handler if handler is not None else thread_fn
+        line = IrqLine(
+            handler or _only_wakes,
+            name or self._name_of(cast("Callable[[], object]", named)),
+            cpu,
+            self.rt,
+            thread_fn=thread_fn,
+            oneshot=oneshot,
+        )
         if isinstance(self.rt, Tasks):
             self.rt.cpus.interrupts = True
         self.rt.spawn(line.serve, name=f"irq {line.name}", kind=Kind.IRQ, cpu=cpu, idle=True)
+        if thread_fn is not None:
+            line.thread = self.rt.spawn(line.serve_thread, name=f"irq/{line.name}", idle=True)
         return line
 
     @no_kernel("chance")

@@ -34,8 +34,9 @@ from dmabuf.kapi.spell import (
 __all__ = ["ERESTARTSYS", "HZ", "MAX_SCHEDULE_TIMEOUT", "functions"]
 
 _MIRRORING = ("dmabuf.sync", "dmabuf.core", "dmabuf.kapi")
-_ALSO = ("dmabuf.machine",)
+_ALSO = ("dmabuf.irq", "dmabuf.machine")
 _ELSEWHERE = {
+    "IRQF_ONESHOT": "deferred",
     "WorkQueueFlags": "deferred",
     "dma_fence": "fence",
     "dma_fence_cb": "fence",

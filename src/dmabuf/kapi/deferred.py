@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dmabuf.kapi.spell import HZ, returns_errno, spelled, to_jiffies
+from dmabuf.machine import IrqLine, Machine
 from dmabuf.rt.ambient import ambient
 from dmabuf.sync.kthread import Kthread
 from dmabuf.sync.rcu import READ_LOCK, READ_UNLOCK, domain_of
@@ -18,7 +19,7 @@ from dmabuf.sync.timer import Timer
 from dmabuf.sync.work import DelayedWork, Work
 from dmabuf.sync.workqueue import DEFAULT_ACTIVE, WorkQueue, schedule_delayed_work
 
-__all__ = ["WorkQueueFlags", "jiffies"]
+__all__ = ["IRQF_ONESHOT", "WorkQueueFlags", "jiffies"]
 
 
 def jiffies() -> int:
@@ -139,6 +140,31 @@ def rcu_read_unlock() -> None:
     """End reading."""
     rt = ambient()
     rt.step(READ_UNLOCK, domain_of(rt))
+
+
+# -- interrupts --------------------------------------------------------------------------------
+
+IRQF_ONESHOT = 0x2000
+"""The line stays masked until its thread is done."""
+
+
+@spelled("request_irq")
+def request_irq(machine: Machine, handler: Callable[[], object], _flags: int, name: str) -> IrqLine:
+    """A line and its handler; C takes the line's number where the machine stands here."""
+    return machine.irq(handler, name)
+
+
+@spelled("request_threaded_irq")
+def request_threaded_irq(
+    machine: Machine,
+    handler: Callable[[], object] | None,
+    thread_fn: Callable[[], object] | None,
+    flags: int,
+    name: str,
+) -> IrqLine:
+    """The same with a thread."""
+    oneshot = bool(flags & IRQF_ONESHOT)
+    return machine.irq(handler, name, thread_fn=thread_fn, oneshot=oneshot)
 
 
 # -- threads -----------------------------------------------------------------------------------
