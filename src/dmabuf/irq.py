@@ -22,7 +22,10 @@ __all__ = ["IrqLine", "IrqReturn"]
 
 
 class IrqReturn(enum.Enum):
-    """What a handler answers (irqreturn_t); None counts as HANDLED."""
+    """What a handler answers (irqreturn_t); None counts as HANDLED.
+
+    WAKE_THREAD from a line without a thread wakes nothing; the kernel says so once in its log.
+    """
 
     NONE = 0
     HANDLED = 1
@@ -92,8 +95,10 @@ def _enable(line: IrqLine, _task: Task) -> bool:
     return True
 
 
-def _free(line: IrqLine, _task: Task) -> None:
-    line.is_freed = True
+def _free(line: IrqLine, _task: Task) -> bool:
+    """Was it freed before?"""
+    before, line.is_freed = line.is_freed, True
+    return before
 
 
 def _is_quiet(line: IrqLine, _task: Task) -> bool:
@@ -106,7 +111,7 @@ IRQ_RAISE = Op("irq.raise", action=_raise, wakes=True, says="raises {}")
 THREAD_BEGIN = Op("irq.thread", guard=_is_wanted, action=_begin_thread, says="waits for {}")
 THREAD_END = Op("irq.thread_end", action=_end_thread, wakes=True, says="is done with {}")
 DISABLE = Op("irq.disable", action=_disable, says="disables {}")
-ENABLE = Op("irq.enable", action=_enable, says="enables {}")
+ENABLE = Op("irq.enable", action=_enable, wakes=True, says="enables {}")
 FREE = Op("irq.free", action=_free, says="frees {}")
 SYNCHRONIZE = Op("irq.synchronize", guard=_is_quiet, says="waits for the handler of {}")
 
@@ -194,6 +199,7 @@ class IrqLine:
 
         From the line's own handler or thread, or with a lock that they take: a deadlock.
         """
+        might_sleep(f"disable_irq of {self.name}", runtime=self.rt)
         self.disable_nosync()
         self.synchronize()
 
@@ -215,8 +221,14 @@ class IrqLine:
 
     @kernel("free_irq", context="process")
     def free(self) -> None:
-        """No handler starts any more; wait for what runs. Context: process, may sleep."""
+        """No handler starts any more; wait for what runs. Context: process, may sleep.
+
+        A second time warns (DF004).
+        """
+        might_sleep(f"free_irq of {self.name}", runtime=self.rt)
         self.rt.step(FREE, self)
+        if self.rt.current().value:
+            warn_on(self.rt, f"{self.rt.current().name} frees irq {self.name}, which is free")
         self.synchronize()
 
     # -- the line's own tasks --------------------------------------------------------------------

@@ -226,7 +226,7 @@ class Threads:
         """A signal handler has interrupted a step of its own thread: wake-ups can wait a moment."""
         if not op.wakes or op.is_guarded:
             raise _refusal(op, "takes")
-        task.value = None
+        task.value = True  # what was asked for will be done
         self.defer(lambda: self.step(op, obj, arg))
         return Outcome.DONE
 
