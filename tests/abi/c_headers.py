@@ -171,12 +171,13 @@ def _flags(place: str, cache: Path, scratch: Path) -> list[str]:
 def _unpacked(tarball: Path, cache: Path) -> Path:
     """The files from the tarball, unpacked once (20 s) by whichever process comes first."""
     top = tarball.name.removesuffix(".tar.xz")
+    kept = cache / f"{top}-{tarball.stat().st_size}"  # a newer one is another one
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (cache / top).exists():
+        if not kept.exists():
             fresh = Path(tempfile.mkdtemp(dir=cache))
             files = [f"{top}/include/uapi", f"{top}/{SW_SYNC}"]
             _run(["tar", "-xJf", f"{tarball}", "-C", f"{fresh}", *files], "")
-            (fresh / top).rename(cache / top)
+            (fresh / top).rename(kept)
             fresh.rmdir()
-    return cache / top
+    return kept

@@ -122,7 +122,7 @@ class Struct(metaclass=_StructType):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self._defaults)
 
-    __hash__ = None  # type: ignore[assignment]  # mutable
+    __hash__ = None  # type: ignore[assignment]  # mutable; as Python would do, but said
 
     def pack(self) -> bytes:
         """The bytes that C would have, holes and the rest of names zero.
