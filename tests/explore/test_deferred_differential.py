@@ -175,13 +175,13 @@ def compare(seed: int) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(0, 100, 20))
+@pytest.mark.parametrize("start", range(0, 100, 5))
 def test_deferred_differential_same_outcomes_as_naive_search(start):
     """The footprints of deferred work lose no outcome and no finding."""
-    results = [compare(seed) for seed in range(start, start + 20)]
+    results = [compare(seed) for seed in range(start, start + 5)]
 
     assert {"same"} <= set(results) <= {"same", "capped"}
-    assert results.count("same") >= 12
+    assert results.count("same") >= 3
 
 
 def _only_reads(op):
@@ -197,22 +197,23 @@ def _only_reads(op):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "family"),
+    ("name", "seed"),
     [
-        pytest.param("work.cancel", "work", id="cancel changes nothing"),
-        pytest.param("timer.mod", "timer", id="mod changes nothing"),
-        pytest.param("timer.take", "timer", id="expiry changes nothing"),
-        pytest.param("rcu_pointer.assign", "rcu", id="assign changes nothing"),
+        pytest.param("work.cancel", 203, id="cancel changes nothing"),
+        pytest.param("timer.mod", 6, id="mod changes nothing"),
+        pytest.param("timer.take", 98, id="expiry changes nothing"),
+        pytest.param("rcu_pointer.assign", 133, id="assign changes nothing"),
     ],
 )
-def test_deferred_differential_notices_a_weakened_footprint(monkeypatch, name, family):
-    """A footprint that forgets a conflict loses outcomes, and the comparison sees it."""
-    op = OPS[name]
-    monkeypatch.setattr(op, "touches", _only_reads(op))
-    which = sorted(OPERATIONS).index(family)
+def test_deferred_differential_notices_a_weakened_footprint(monkeypatch, name, seed):
+    """A footprint that forgets a conflict loses outcomes of a known program, and that shows."""
+    before = compare(seed)
+    monkeypatch.setattr(OPS[name], "touches", _only_reads(OPS[name]))
 
-    seeds = range(which, 400, len(OPERATIONS))
-    assert any(compare(seed) not in ("same", "capped") for seed in seeds)
+    after = compare(seed)
+
+    assert "same" == before
+    assert after not in ("same", "capped")
 
 
 # --- by hand: what random programs of this size do not notice ------------------------------------
