@@ -41,6 +41,7 @@ _ELSEWHERE = {
     "dma_fence_cb": "fence",
     "dma_fence_unwrap": "containers",
     "jiffies": "deferred",
+    "ww_acquire_ctx": "resv",
 }
 """What is no function of the kernel, by the module that has it."""
 
