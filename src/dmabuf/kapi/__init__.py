@@ -40,6 +40,8 @@ _ELSEWHERE = {
     "dma_fence": "fence",
     "dma_fence_cb": "fence",
     "dma_fence_unwrap": "containers",
+    "dma_resv": "resv",
+    "dma_resv_iter": "resv",
     "jiffies": "deferred",
     "ww_acquire_ctx": "resv",
 }
