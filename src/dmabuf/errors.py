@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 
 __all__ = [
+    "AlreadyLocked",
     "ContractViolation",
     "DesignError",
     "DmabufError",
@@ -21,6 +22,7 @@ __all__ = [
     "KernelWarning",
     "NotAvailable",
     "Unwind",
+    "WouldDeadlock",
 ]
 
 _ERESTARTSYS = 512
@@ -36,6 +38,20 @@ class Interrupted(OSError):
 
     def __init__(self, what: str = "wait") -> None:
         super().__init__(errno.EINTR, f"{what} interrupted by a pending signal")
+
+
+class WouldDeadlock(OSError):
+    """An older acquire context is in the way: unlock all, then `lock_slow` (-EDEADLK)."""
+
+    def __init__(self, what: str = "lock") -> None:
+        super().__init__(errno.EDEADLK, f"{what} gives way to an older acquire context")
+
+
+class AlreadyLocked(OSError):
+    """The acquire context holds this lock already (-EALREADY)."""
+
+    def __init__(self, what: str = "lock") -> None:
+        super().__init__(errno.EALREADY, f"{what} is held by this acquire context")
 
 
 class NotAvailable(OSError):

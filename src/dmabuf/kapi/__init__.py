@@ -41,7 +41,10 @@ _ELSEWHERE = {
     "dma_fence": "fence",
     "dma_fence_cb": "fence",
     "dma_fence_unwrap": "containers",
+    "dma_resv": "resv",
+    "dma_resv_iter": "resv",
     "jiffies": "deferred",
+    "ww_acquire_ctx": "resv",
 }
 """What is no function of the kernel, by the module that has it."""
 
