@@ -131,6 +131,27 @@ def test_resv_unlocked_walk_restarts(rt):
     assert [("a", True), ("b", False), ("a", True), ("b", False)] == rt.run(main)
 
 
+def test_resv_unlocked_walk_never_answers_from_an_old_list(rt):
+    """A list that is replaced while a fence is looked at is walked again at once."""
+
+    def main():
+        asked = []
+
+        def is_done(_fence):
+            asked.append(True)
+            if len(asked) == 1:
+                grow(resv)
+            return False
+
+        resv = added((pending_of(Driver(signaled=is_done)), READ))
+        resv.unlock()
+        cursor = ResvIter(resv, READ)
+        cursor.first_unlocked()
+        return cursor.fences is resv.fences, cursor.is_restarted
+
+    assert (True, True) == rt.run(main)
+
+
 def test_resv_unlocked_walk_of_an_emptied_object_ends(rt):
     """A copy of nothing takes the list away."""
 
