@@ -1,4 +1,7 @@
-"""Allocates without end."""
+"""Allocates without end.
+
+Zeroed memory that nobody writes costs no time, so the limit of memory is met before that of time.
+"""
 
 from dmabuf import Machine, Mutex, design
 
@@ -12,7 +15,7 @@ def in_task(machine: Machine) -> None:
         kept = []
         while True:
             with lock:
-                kept.append(bytearray(1 << 26))
+                kept.append(bytes(1 << 26))
 
     machine.kthread(grow)
 
@@ -23,4 +26,4 @@ def in_body(machine: Machine) -> None:
     del machine
     kept = []
     while True:
-        kept.append(bytearray(1 << 26))
+        kept.append(bytes(1 << 26))
