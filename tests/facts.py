@@ -339,6 +339,12 @@ FACTS = {
     "F6.47": "an access is READ, WRITE or both, else EINVAL, before anything else",
     "F6.48": "what is no sync file cannot be imported: EINVAL",
     "F6.49": "an import replaces older fences of its context",
+    # --- storage
+    "F6.50": "storage is placed by the first mapping, where all devices attached by then reach it",
+    "F6.51": "a device that attaches later and does not reach it has it moved, or gets EBUSY",
+    "F6.52": "a move tells importers, and waits for all fences, those of being told too",
+    "F6.53": "after a move new mappings name the new place, for every importer",
+    "F6.54": "whoever revokes waits for the fences, and then for the unmapping",
     # 7. sync_file
     "F7.01": "a sync file takes a reference of its own, released with it",
     "F7.02": "merging sync files merges what is inside their fences",
