@@ -81,6 +81,17 @@ class GpuImporter(AttachOps):
             attachment.unmap(self.table)
             self.table = None
 
+    def mapping(self) -> SgTable:
+        """The valid mapping, made if there is none. Context: process, lock held."""
+        if self.table is None:
+            self.table = self.attachment.map(Direction.BIDIRECTIONAL)
+        return self.table
+
+    def map_now(self) -> None:
+        """Map before there is a job. Context: process, may sleep, lock not held."""
+        with self.attachment.buf.resv:
+            self.mapping()
+
     def submit(self, *, write: bool = False) -> Job:
         """A job that reads or writes the buffer; somebody has to `run` it. Context: process.
 
@@ -89,13 +100,12 @@ class GpuImporter(AttachOps):
         """
         resv = self.attachment.buf.resv
         with resv:
-            if self.table is None:
-                self.table = self.attachment.map(Direction.BIDIRECTIONAL)
+            table = self.mapping()
             resv.reserve_fences(1)
             dependencies = resv.get_fences(usage_rw(write=write))
             fence = self.timeline.fence()
             resv.add_fence(fence, Usage.WRITE if write else Usage.READ)
-            return Job(fence, self.table, dependencies, self.attachment.dev.name)
+            return Job(fence, table, dependencies, self.attachment.dev.name)
 
     def close(self) -> None:
         """Unmap and detach. Context: process, may sleep, lock not held."""
