@@ -158,7 +158,7 @@ _DF207 = Rule(
     sources=(
         Source('002, "DMA-BUF locking convention"', "must: there is one convention for all users"),
         Source(
-            "drivers/dma-buf/dma-buf.c, DOC: locking convention",
+            "dma-buf.c, the comment that lays down the locking convention",
             "must: the rows for importers, callbacks and exporters",
         ),
         Source(
