@@ -79,7 +79,12 @@ def pipeline(machine: Machine) -> None:
 
     def copy() -> None:
         read, write = source.submit(), target.submit(write=True)
-        machine.hardware(lambda: (read.run(), write.run()), "gpu", hangs=False)
+
+        def blit() -> None:
+            read.run()
+            write.run()
+
+        machine.hardware(blit, "gpu", hangs=False)
 
     machine.kthread(decode)
     machine.kthread(copy)

@@ -31,11 +31,11 @@ from dmabuf._names import kernel, no_kernel
 from dmabuf.abi.dma_buf import DMA_BUF_NAME_LEN
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
-from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, why_unusable
+from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, Watcher, why_unusable
 from dmabuf.core.dma_buf_steps import (
     ADD,
+    FILE,
     GET,
-    NAME,
     PUT,
     RENAME,
     USE,
@@ -51,6 +51,8 @@ from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Runtime
 from dmabuf.sync.context import warn_on
 from dmabuf.sync.lockdep import might_lock
+from dmabuf.sync.work import Work
+from dmabuf.sync.workqueue import schedule_work
 
 if TYPE_CHECKING:
     from dmabuf.core.sync_file import SyncFile
@@ -165,7 +167,7 @@ class DmaBuf:
         self.attachments: dict[Attachment, None] = {}
         self.vmap_count = 0
         self.vmap_mapping: Any = None
-        self.watcher: Any = None
+        self.watcher: Watcher | None = None
         self.poll_state: Any = None
         self.label = escaped(name or exp_name)
         rt.adopt(self, self.label)
@@ -187,9 +189,11 @@ class DmaBuf:
             self._was_released("takes a reference to")
         return self
 
-    @kernel("dma_buf_put", context="process")
+    @kernel("dma_buf_put")
     def put(self) -> None:
-        """Put a reference; the last one releases the buffer. Context: process, lock not held.
+        """Put a reference; the last one releases the buffer. Context: any, lock not held.
+
+        In atomic context a worker releases it, soon.
 
         Raises:
             ContractViolation: DF004, there was none.
@@ -200,7 +204,11 @@ class DmaBuf:
         before = rt.current().value
         if not before:
             self._was_released("puts")
-        if before == 1:
+        if before != 1:
+            return
+        if rt.current().is_atomic:
+            schedule_work(Work(self._release, f"{self.label} fput", rt=rt))
+        else:
             self._release()
 
     def _release(self) -> None:
@@ -238,8 +246,9 @@ class DmaBuf:
     @no_kernel("dmabuf->name under its lock")
     def name(self) -> str:
         """The name that userspace gave it; empty without one. Context: any."""
-        self.rt.step(NAME, self)
-        return self.rt.current().value or ""
+        self.rt.step(FILE, self)
+        name: str = self.rt.current().value[0]
+        return name
 
     @no_kernel("dma_buf_set_name, a static function there")
     def set_name(self, name: str) -> None:

@@ -21,7 +21,7 @@ from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
 if TYPE_CHECKING:
     from dmabuf.core.dma_buf import DmaBuf
 
-__all__ = ["ADD", "GET", "LOOK", "NAME", "PUT", "RENAME", "USE", "BufferList", "File", "escaped"]
+__all__ = ["ADD", "FILE", "GET", "LOOK", "PUT", "RENAME", "USE", "BufferList", "File", "escaped"]
 
 _LIST = "core.dma_buf_list"
 
@@ -147,11 +147,11 @@ RENAME = Op(
     touches=lambda buf, _task: ((buf.file, WRITE),),
     says="names {}",
 )
-NAME = Op(
-    "dma_buf.name",
-    action=lambda buf, _task: buf.file.user_name,
+FILE = Op(
+    "dma_buf.file",
+    action=lambda buf, _task: (buf.file.user_name or "", buf.file.count),
     touches=lambda buf, _task: ((buf.file, READ),),
-    says="asks for the name of {}",
+    says="asks for name and references of {}",
 )
 ADD = Op(
     "dma_buf.add",
