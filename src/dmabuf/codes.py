@@ -181,6 +181,16 @@ _LIST = (
         entails=("DF003",),
     ),
     Code(
+        "DF207",
+        Sentence.ADVICE,
+        Strength.MUST,
+        "The dma-buf locking convention: who holds the reservation lock in which call and "
+        "callback.",
+        "Look the call up in the table of the convention and take or drop the lock as it says.",
+        ("run", "explore"),
+        implies=("DF004", "DF001"),
+    ),
+    Code(
         "DF208",
         Sentence.DATA,
         Strength.MUST,
@@ -197,6 +207,7 @@ PRECEDENCE = (
     "DF005",
     "DF106",
     "DF206",
+    "DF207",
     "DF204",
     "DF208",
     "DF003",
