@@ -268,7 +268,7 @@ FACTS = {
     "F5.28": "a list that grows loses its signalled fences, which are put",
     "F5.29": "slots reserved and not used are forfeited with the unlock",
     "F5.30": "without memory nothing is reserved, ENOMEM",
-    "F5.31": "adding more than was reserved is fatal",
+    "F5.31": "adding more than there are slots is fatal; more than was reserved is reported",
     "F5.32": "adding a container warns",
     "F5.33": "the first slot with a signalled fence is taken, whatever its usage",
     "F5.34": "the first slot of the same context, same or later usage and no later fence is taken",
