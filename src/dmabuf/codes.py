@@ -169,6 +169,16 @@ _LIST = (
         implies=("DF003",),
         entails=("DF003",),
     ),
+    Code(
+        "DF207",
+        Sentence.ADVICE,
+        Strength.MUST,
+        "The dma-buf locking convention: who holds the reservation lock in which call and "
+        "callback.",
+        "Look the call up in the table of the convention and take or drop the lock as it says.",
+        ("run", "explore"),
+        implies=("DF004", "DF001"),
+    ),
 )
 
 CODES: dict[str, Code] = {code.id: code for code in _LIST}
@@ -178,6 +188,7 @@ PRECEDENCE = (
     "DF005",
     "DF106",
     "DF206",
+    "DF207",
     "DF003",
     "DF202",
     "DF002",

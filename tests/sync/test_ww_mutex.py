@@ -335,7 +335,7 @@ def test_ww_mutex_slow_way_with_nothing_held(rt):
         ctx.unlock_all()
         assert ctx.lock_slow() is a
         ctx.lock(b)
-        assert ctx.locks == [a, b]
+        assert list(ctx.locks) == [a, b]
         ctx.unlock_all()
 
     assert [] == backing_off(rt, backs_off)

@@ -125,7 +125,7 @@ class WwAcquire:
         self.ww_class = ww_class
         self.task = rt.current()
         self.acquired = 0
-        self.locks: list[WwMutex] = []
+        self.locks: dict[WwMutex, None] = {}
         self.contending: WwMutex | None = None
         self.is_done = False
         self.is_over = False
@@ -181,7 +181,7 @@ class WwAcquire:
     def unlock_all(self) -> None:
         """Unlock whatever it holds, the last one taken first. Context: process."""
         while self.locks:
-            self.locks[-1].unlock()
+            next(reversed(self.locks)).unlock()
 
     @no_kernel("the comparison of stamps")
     def is_younger(self, other: WwAcquire) -> bool:
