@@ -105,7 +105,7 @@ DIFFERENCES = (
         "Names are read under RCU; up to 6.12 callers used ops->get_timeline_name.",
     ),
     Difference(
-        "drm_syncobj_handle_to_fd",
+        "DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD",
         Kind.CHANGED,
         "6.12",
         "Descriptors of single points (HANDLE_TO_FD and FD_TO_HANDLE with TIMELINE) came later.",

@@ -238,7 +238,7 @@ _DIFFERENCES = {
     "A5.17": "dma_fence_timeline_name",
     "A5.22": "dma_fence_timeline_name",
     "A6.08": "dma_heap_buffer_alloc",
-    "A9.45": "drm_syncobj_handle_to_fd",
+    "A9.45": "DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD",
 }
 
 

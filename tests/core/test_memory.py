@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf import ContractViolation, NotAvailable, check_design, design
+from dmabuf import check_design, design
 from dmabuf.core.memory import Memory
 from dmabuf.core.pages import PAGE_SIZE, MappedPages, page_align
+from dmabuf.errors import ContractViolation, NotAvailable
 from tests.core.drivers import no_memory
 
 READ, WRITE, RW = 1, 2, 3

@@ -158,7 +158,7 @@ _DF207 = Rule(
     sources=(
         Source('002, "DMA-BUF locking convention"', "must: there is one convention for all users"),
         Source(
-            "drivers/dma-buf/dma-buf.c, DOC: locking convention",
+            "drivers/dma-buf/dma-buf.c, the comment on who holds the lock in which call",
             "must: the rows for importers, callbacks and exporters",
         ),
         Source(
