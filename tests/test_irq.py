@@ -6,7 +6,6 @@ import pytest
 
 from dmabuf import (
     Completion,
-    DmabufError,
     Machine,
     Mutex,
     Shared,
@@ -16,6 +15,7 @@ from dmabuf import (
     design,
     irq,
 )
+from dmabuf.errors import DmabufError
 from dmabuf.machine import IrqReturn
 from dmabuf.rt.api import READ
 from tests.explore.oracle import everything, reduced

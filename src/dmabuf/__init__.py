@@ -3,7 +3,8 @@
 A map, from the top: `cli` (the command), `rules` (the contract), `explore` (which schedule
 next), `kapi` (the kernel's own names), `machine` (what a design receives), `core` (fences, arrays,
 chains, merging, wait-sets), `sync` (locks, waiting, deferred work, RCU), `rt` (how tasks run),
-`report` (findings as values), `codes` (the catalogue), `differences` (between kernels), `errors`.
+`report` (findings as values), `codes` (the catalogue), `differences` (between kernels), `errors`
+(what is raised: `from dmabuf.errors import Interrupted`).
 
     >>> import dmabuf
     >>> fence = dmabuf.Timeline("gpu").fence()
@@ -20,24 +21,18 @@ TYPE_CHECKING = False  # as in typing, whose import would be most of the cost
 if TYPE_CHECKING:
     from typing import Any
 
-    from dmabuf.codes import CODES
+    from dmabuf.core.dma_buf import Access, DmaBuf
     from dmabuf.core.fence import Fence
     from dmabuf.core.fence_array import FenceArray
     from dmabuf.core.fence_chain import FenceChain
     from dmabuf.core.fence_ops import FenceOps
     from dmabuf.core.fence_unwrap import merge, unwrap
     from dmabuf.core.fence_wait import wait_any
+    from dmabuf.core.resv import Resv, Usage
+    from dmabuf.core.sync_file import SyncFile
     from dmabuf.core.timeline import Timeline
     from dmabuf.core.wait_set import WaitSet
-    from dmabuf.errors import (
-        ContractViolation,
-        DmabufError,
-        InternalError,
-        Interrupted,
-        KernelWarning,
-        NotAvailable,
-    )
-    from dmabuf.explore.check import Budget, check_design, replay_design
+    from dmabuf.explore.check import Budget, check_design
     from dmabuf.machine import Machine, design
     from dmabuf.report.finding import Finding
     from dmabuf.report.verdict import Status, Verdict
@@ -52,32 +47,31 @@ if TYPE_CHECKING:
     from dmabuf.sync.waitqueue import WaitQueue
     from dmabuf.sync.work import Work
     from dmabuf.sync.workqueue import WorkQueue
+    from dmabuf.sync.ww_acquire import ww_acquire
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "CODES": "codes",
+    "Access": "core.dma_buf",
     "Budget": "explore.check",
     "Completion": "sync.completion",
-    "ContractViolation": "errors",
-    "DmabufError": "errors",
+    "DmaBuf": "core.dma_buf",
     "Fence": "core.fence",
     "FenceArray": "core.fence_array",
     "FenceChain": "core.fence_chain",
     "FenceOps": "core.fence_ops",
     "Finding": "report.finding",
-    "InternalError": "errors",
-    "Interrupted": "errors",
     "IrqWork": "sync.irq_work",
-    "KernelWarning": "errors",
     "Machine": "machine",
     "Mutex": "sync.mutex",
-    "NotAvailable": "errors",
+    "Resv": "core.resv",
     "Shared": "sync.shared",
     "SpinLock": "sync.spinlock",
     "Status": "report.verdict",
+    "SyncFile": "core.sync_file",
     "Threads": "rt.threads",
     "Timeline": "core.timeline",
+    "Usage": "core.resv",
     "Verdict": "report.verdict",
     "WaitQueue": "sync.waitqueue",
     "WaitSet": "core.wait_set",
@@ -89,36 +83,34 @@ _HOME = {
     "idle": "sync.context",
     "merge": "core.fence_unwrap",
     "might_sleep": "sync.context",
-    "replay_design": "explore.check",
     "signalling": "sync.context",
     "unwrap": "core.fence_unwrap",
     "use": "rt.ambient",
     "wait_any": "core.fence_wait",
+    "ww_acquire": "sync.ww_acquire",
 }
 
 __all__ = [
-    "CODES",
+    "Access",
     "Budget",
     "Completion",
-    "ContractViolation",
-    "DmabufError",
+    "DmaBuf",
     "Fence",
     "FenceArray",
     "FenceChain",
     "FenceOps",
     "Finding",
-    "InternalError",
-    "Interrupted",
     "IrqWork",
-    "KernelWarning",
     "Machine",
     "Mutex",
-    "NotAvailable",
+    "Resv",
     "Shared",
     "SpinLock",
     "Status",
+    "SyncFile",
     "Threads",
     "Timeline",
+    "Usage",
     "Verdict",
     "WaitQueue",
     "WaitSet",
@@ -131,11 +123,11 @@ __all__ = [
     "idle",
     "merge",
     "might_sleep",
-    "replay_design",
     "signalling",
     "unwrap",
     "use",
     "wait_any",
+    "ww_acquire",
 ]
 
 

@@ -104,7 +104,19 @@ DIFFERENCES = (
         "6.12",
         "Names are read under RCU; up to 6.12 callers used ops->get_timeline_name.",
     ),
+    Difference(
+        "DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD",
+        Kind.CHANGED,
+        "6.12",
+        "Descriptors of single points (HANDLE_TO_FD and FD_TO_HANDLE with TIMELINE) came later.",
+    ),
     Difference("dma_fence_dedup_array", Kind.NEW, "6.12", "Was a part of the merge up to 6.12."),
+    Difference(
+        "dma_heap_buffer_alloc",
+        Kind.OTHERWISE,
+        "",
+        "More than there is answers ENOMEM; there the OOM killer may end the process.",
+    ),
     Difference(
         "__dma_fence_might_wait",
         Kind.OTHERWISE,

@@ -245,7 +245,7 @@ class IrqLine:
             answer = self.handler()
             task = rt.current()
             if task.held:
-                label = rt.label(task.held[-1])
+                label = rt.label(next(reversed(task.held)))
                 rt.report("DF004", f"the handler of {self.name} returns with {label} held")
             rt.step(IRQ_LEAVE, self, answer is IrqReturn.WAKE_THREAD)
 

@@ -44,7 +44,7 @@ def test_one_callback_runs_under_the_fences_lock(rt):
         return seen, after, bool(lock_is_held(fence.lock))
 
     seen = [(True, 1, True), (1, True)]
-    assert (seen, (None, [], 0, 0, 0), False) == rt.run(main)
+    assert (seen, (None, {}, 0, 0, 0), False) == rt.run(main)
 
 
 @pytest.mark.parametrize("when", ["before", "inside"])
@@ -151,7 +151,7 @@ def test_one_callback_that_raises(rt):
             fence.signal()
         return fence.is_signaled(), fence.lock.owner, rt.current().held, rt.current().irqs_off
 
-    assert (True, None, [], 0) == rt.run(main)
+    assert (True, None, {}, 0) == rt.run(main)
 
 
 def test_one_callback_and_a_waiter_that_comes_while_it_runs(live):

@@ -190,7 +190,7 @@ def test_signal_leaves_the_task_as_it_was(rt):
             seen.append((task.held, task.irqs_off, task.atomic, bool(task.signalling)))
         return seen
 
-    assert [([], 0, 0, False)] * 3 == rt.run(main)
+    assert [({}, 0, 0, False)] * 3 == rt.run(main)
 
 
 def test_signal_wakes_every_waiter(rt):

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from dmabuf import Completion, Machine, Mutex, Timeline, check_design, design, replay_design
+from dmabuf import Completion, Machine, Mutex, Timeline, check_design, design
+from dmabuf.explore.check import replay_design
 from dmabuf.machine import Design
 
 

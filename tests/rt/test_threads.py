@@ -227,7 +227,7 @@ def test_step_ended_by_an_exception_leaves_no_ghost(boom_in_main_thread, timeout
     assert [] == runtime.join([holder], PATIENCE_S)
     done.complete()
     assert {} == runtime.parked
-    assert (None, 1, []) == (lock.owner, done.done, runtime.current().held)
+    assert (None, 1, {}) == (lock.owner, done.done, runtime.current().held)
 
 
 def test_step_under_load_loses_nobody(ground):

@@ -106,7 +106,7 @@ def test_fork_in_a_task_keeps_who_one_is():
                 child = os.fork()
                 if child == 0:
                     me = ambient().current()
-                    ok = me.name == "forks" and lock.owner is me and me.held == [lock]
+                    ok = me.name == "forks" and lock.owner is me and list(me.held) == [lock]
                     lock.unlock()
                     os._exit(0 if ok else 1)
                 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

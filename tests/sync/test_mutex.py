@@ -37,7 +37,7 @@ def test_mutex_knows_its_owner(rt):
         lock, task = Mutex("A"), rt.current()
         seen = [(lock.is_locked(), lock.owner, list(task.held))]
         lock.lock()
-        seen.append((lock.is_locked(), lock.owner is task, task.held == [lock]))
+        seen.append((lock.is_locked(), lock.owner is task, list(task.held) == [lock]))
         lock.unlock()
         return [*seen, (lock.is_locked(), lock.owner, list(task.held))]
 

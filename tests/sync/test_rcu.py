@@ -28,7 +28,7 @@ def test_rcu_reader_is_atomic_and_sections_nest(rt):
             seen += [rcu_read_lock_held(), rt.current().is_atomic]
         return [*seen, rcu_read_lock_held(), rt.current().is_atomic, rt.current().held]
 
-    assert [False, True, True, True, False, False, []] == rt.run(main)
+    assert [False, True, True, True, False, False, {}] == rt.run(main)
 
 
 def test_rcu_reader_that_sleeps_is_reported(rt):

@@ -69,12 +69,12 @@ def test_rwsem_knows_its_holders(rt):
         sem, task = RwSem("S"), rt.current()
         seen = []
         with sem.write():
-            seen.append((sem.owner is task, len(sem.readers), task.held == [sem]))
+            seen.append((sem.owner is task, len(sem.readers), task.held == {sem: 1}))
         with sem.read(), sem.read():
-            seen.append((sem.owner, sem.readers == {task: 2}, task.held == [sem, sem]))
+            seen.append((sem.owner, sem.readers == {task: 2}, task.held == {sem: 2}))
         return [*seen, (sem.owner, sem.readers, task.held)]
 
-    assert [(True, 0, True), (None, True, True), (None, {}, [])] == rt.run(main)
+    assert [(True, 0, True), (None, True, True), (None, {}, {})] == rt.run(main)
 
 
 @pytest.mark.parametrize(

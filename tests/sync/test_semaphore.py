@@ -85,7 +85,7 @@ def test_semaphore_up_by_anybody_counts(rt):
             slots.up()
         return slots.count, rt.current().held
 
-    assert (2, []) == rt.run(main)
+    assert (2, {}) == rt.run(main)
 
 
 @pytest.mark.parametrize("timeout", [0.0, 0.001])

@@ -181,7 +181,7 @@ def test_spinlock_out_of_order_unlock_is_fine(rt):
         a.lock()
         b.lock()
         a.unlock()
-        inside = state(task), task.held == [b]
+        inside = state(task), list(task.held) == [b]
         b.unlock()
         return inside, state(task)
 

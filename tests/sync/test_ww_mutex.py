@@ -253,10 +253,10 @@ def test_ww_mutex_same_context_twice(rt):
 
 @fact("F5.10")
 def test_ww_mutex_without_context_never_dies(rt):
-    """A single lock waits for an older context, whatever else its task holds."""
+    """A single lock waits for an older context, whatever else of another class its task holds."""
 
     def main():
-        a, b, log = WwMutex("A"), WwMutex("B"), []
+        a, b, log = WwMutex("A", WwClass("other")), WwMutex("B"), []
 
         def other():
             with a:
@@ -335,7 +335,7 @@ def test_ww_mutex_slow_way_with_nothing_held(rt):
         ctx.unlock_all()
         assert ctx.lock_slow() is a
         ctx.lock(b)
-        assert ctx.locks == [a, b]
+        assert list(ctx.locks) == [a, b]
         ctx.unlock_all()
 
     assert [] == backing_off(rt, backs_off)

@@ -105,7 +105,7 @@ def signal_one(fence: Fence, callback: Callback) -> None:
         task.signalling = 1
     task.atomic += 1
     held = task.held
-    held.append(callback)
+    held[callback] = 1
     try:
         callback.fn(fence)
     finally:
@@ -120,7 +120,7 @@ def signal_one(fence: Fence, callback: Callback) -> None:
                 rt.wake(callback, lock)
         finally:
             mutex.release()
-        held.remove(lock)
+        del held[lock]
         task.atomic -= 1
         if opens_section:
             task.signalling = 0
@@ -164,7 +164,7 @@ def signal_fused(fence: Fence) -> None:
         task.signalling = 1
     task.atomic += 1
     held = task.held
-    held.append(lock)
+    held[lock] = 1
     try:
         if len(callbacks) == 1:
             callback = callbacks[0]
@@ -173,7 +173,7 @@ def signal_fused(fence: Fence) -> None:
         else:
             fence.run_callbacks(callbacks)
     finally:
-        held.remove(lock)
+        del held[lock]
         task.atomic -= 1
         if opens_section:
             task.signalling = 0

@@ -137,7 +137,8 @@ def _take_over(state: State, callback: Callback) -> None:
         return
     mark(state, callback.timestamp)
     state.owner = runner
-    runner.held[runner.held.index(callback)] = state
+    del runner.held[callback]
+    runner.held[state] = 1
 
 
 def is_flagged(fence: Fence) -> bool:

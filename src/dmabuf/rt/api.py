@@ -90,9 +90,22 @@ class Op:
         waits_on: the object whose change can make the guard true (default: `obj` itself).
         wakes: it can end the wait of others on `obj` (a signal, a completion, a wake-up).
         says: the words of a report, with `{}` for the object's name.
+
+    Attributes:
+        is_guarded: may this operation block at all?
     """
 
-    __slots__ = ("access", "action", "guard", "name", "says", "touches", "waits_on", "wakes")
+    __slots__ = (
+        "access",
+        "action",
+        "guard",
+        "is_guarded",
+        "name",
+        "says",
+        "touches",
+        "waits_on",
+        "wakes",
+    )
 
     def __init__(
         self,
@@ -110,6 +123,7 @@ class Op:
             raise ValueError(f"operation {name} exists already")
         self.name = name
         self.guard = guard
+        self.is_guarded = guard is not _always
         self.action = action
         self.access = access
         self.touches = touches
@@ -127,11 +141,6 @@ class Op:
     def awaited(self, obj: Any) -> Any:
         """The object that a task blocked in this step waits for."""
         return obj if self.waits_on is None else self.waits_on(obj)
-
-    @property
-    def is_guarded(self) -> bool:
-        """May this operation block at all?"""
-        return self.guard is not _always
 
     def __repr__(self) -> str:
         return f"<Op {self.name}>"
@@ -209,9 +218,21 @@ class Task:
         self.reliable = False
         self.signalling = 0
         self.scope = Scope.NONE
-        self.held: list[Any] = []
+        self.held: dict[Any, int] = {}
         self.created = 0
         self.carrier: Any = None
+
+    def hold(self, lock: Any) -> None:
+        """Note that it holds a lock that it may hold several times. For actions only."""
+        self.held[lock] = self.held.get(lock, 0) + 1
+
+    def let_go(self, lock: Any) -> None:
+        """Note that it holds that lock once less. For actions only."""
+        times = self.held[lock] - 1
+        if times:
+            self.held[lock] = times
+        else:
+            del self.held[lock]
 
     @property
     def is_atomic(self) -> bool:

@@ -193,11 +193,13 @@ class Threads:
     ) -> Outcome:
         """Wait until guard(obj, task), then action(obj, task), indivisibly."""
         task = self.current()
-        for instrument in self.instruments:
-            instrument.announced(task, op, obj)
+        if not self.quick:
+            self._announce(task, op, obj)
         parked = None
         outcome = Outcome.DONE
-        with self.mutex:
+        mutex = self.mutex
+        mutex.acquire()  # `with` costs twice as much
+        try:
             if self._stepping or self._rescanning:
                 return self._put_off(op, obj, arg, task)
             if task.told_to_die:
@@ -205,8 +207,11 @@ class Threads:
             self._stepping = True
             try:
                 task.arg = arg
-                if op.guard(obj, task):
-                    self._act(op, obj, task)
+                if not op.is_guarded or op.guard(obj, task):
+                    if self.parked:
+                        self._act(op, obj, task)
+                    else:
+                        task.value = op.action(obj, task)
                 elif interruptible and task.signal_pending:
                     outcome = Outcome.INTERRUPTED
                 else:
@@ -216,6 +221,8 @@ class Threads:
                 self._stepping = False
             if self._changed:
                 self._rescan()
+        finally:
+            mutex.release()
         if parked is not None:
             outcome = self._sleep(parked, deadline)
         if not self.quick:
@@ -238,9 +245,7 @@ class Threads:
         return True
 
     def _act(self, op: Op, obj: Any, task: Task) -> None:
-        if not self.parked:
-            task.value = op.action(obj, task)
-            return
+        """Make a step while others are parked, and note what it changes."""
         changed = [touched for touched, access in op.footprint(obj, task) if access]
         task.value = op.action(obj, task)
         self._changed += changed
@@ -384,6 +389,10 @@ class Threads:
             self.quick = True
             if self.instruments or self._deferred:
                 self.quick = False
+
+    def _announce(self, task: Task, op: Op, obj: Any) -> None:
+        for instrument in self.instruments:
+            instrument.announced(task, op, obj)
 
     def _observe(self, task: Task, op: Op, obj: Any, outcome: Outcome) -> None:
         for instrument in self.instruments:

@@ -67,10 +67,10 @@ def lock_is_held(lock: Any, task: Task | None = None) -> Hold:
         lock: any lock of `sync`.
         task: the calling task if not given.
     """
-    if lock not in (task or _runtime(lock).current()).held:
+    task = task or _runtime(lock).current()
+    if lock not in task.held:
         return Hold.NONE
-    readers = getattr(lock, "readers", ())
-    return Hold.READ if (task or _runtime(lock).current()) in readers else Hold.WRITE
+    return Hold.READ if task in getattr(lock, "readers", ()) else Hold.WRITE
 
 
 @kernel("lockdep_assert_held", "lockdep_assert_held_once")

@@ -29,7 +29,7 @@ def _is_free(lock: Mutex, _task: Task) -> bool:
 def _take(lock: Mutex, task: Task) -> None:
     assert lock.owner is None
     lock.owner = task
-    task.held.append(lock)
+    task.held[lock] = 1
 
 
 def _try(lock: Mutex, task: Task) -> bool:
@@ -48,7 +48,7 @@ def _release(lock: Mutex, task: Task) -> Task | None:
     owner = lock.owner
     if owner is task:
         lock.owner = None
-        task.held.remove(lock)
+        del task.held[lock]
     return owner
 
 
@@ -101,10 +101,11 @@ class Mutex:
 
     def _check(self, call: str) -> None:
         rt = self.rt
-        label = rt.label(self)
-        might_sleep(f"{call} of {label}", runtime=rt)
-        if self.owner is rt.current():
-            rt.report("DF004", f"{rt.current().name} locks {label}, which it holds already")
+        task = rt.current()
+        if task.is_atomic:
+            might_sleep(f"{call} of {rt.label(self)}", runtime=rt)
+        if self.owner is task:
+            rt.report("DF004", f"{task.name} locks {rt.label(self)}, which it holds already")
 
     @kernel("mutex_trylock", context="process")
     def trylock(self) -> bool:

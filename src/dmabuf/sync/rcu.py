@@ -107,7 +107,7 @@ def _enter(domain: _Domain, task: Task) -> None:
     section = domain.readers.get(task)
     if section is None:
         section = domain.readers[task] = _Section()
-        task.held.append(domain)
+        task.held[domain] = 1
     section.depth += 1
     task.atomic += 1
 
@@ -118,7 +118,7 @@ def _leave(domain: _Domain, task: Task) -> None:
     task.atomic -= 1
     if section.depth == 0:
         del domain.readers[task]
-        task.held.remove(domain)
+        del task.held[domain]
 
 
 def _leave_touches(domain: _Domain, _task: Task) -> tuple[tuple[Any, int], ...]:

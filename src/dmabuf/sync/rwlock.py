@@ -57,7 +57,7 @@ def _own(lock: RwLock, task: Task, *, writes: bool) -> None:
         lock.owner = task
     else:
         lock.readers[task] = lock.readers.get(task, 0) + 1
-    task.held.append(lock)
+    task.hold(lock)
 
 
 def _spin(task: Task, by: int) -> None:
@@ -118,7 +118,7 @@ def _release(lock: RwLock, task: Task, *, writes: bool) -> tuple[Task, ...] | No
     """None if `task` held it so and does no more; else who holds it."""
     if not (lock.owner is task if writes else task in lock.readers):
         return lock.holders
-    task.held.remove(lock)
+    task.let_go(lock)
     _spin(task, -1)
     if writes:
         lock.owner = None

@@ -75,7 +75,7 @@ def _try(sem: RwSem, task: Task, *, writes: bool) -> bool:
     if not (_write_is_possible(sem) if writes else _read_is_possible(sem)):
         return False
     _own(sem, task, writes=writes)
-    task.held.append(sem)
+    task.hold(sem)
     return True
 
 
@@ -84,13 +84,13 @@ def _is_admitted(sem: RwSem, task: Task) -> bool:
 
 
 def _enter(sem: RwSem, task: Task) -> None:
-    task.held.append(sem)
+    task.hold(sem)
 
 
 def _cancel(sem: RwSem, task: Task) -> bool:
     """Leave the queue, unless the lock was handed over before: then the task has it."""
     if task not in sem.queue:
-        task.held.append(sem)
+        task.hold(sem)
         return True
     del sem.queue[task]
     _admit(sem)
@@ -103,10 +103,10 @@ def _abandon(sem: RwSem, task: Task) -> None:
         del sem.queue[task]
         _admit(sem)
         return
-    entered = task.held.count(sem) == _holds(sem, task)
+    entered = task.held.get(sem, 0) == _holds(sem, task)
     _give(sem, task, writes=sem.owner is task)
     if entered:
-        task.held.remove(sem)
+        task.let_go(sem)
 
 
 def _holds(sem: RwSem, task: Task) -> int:
@@ -127,7 +127,7 @@ def _release(sem: RwSem, task: Task, *, writes: bool) -> tuple[Task, ...] | None
     """None if `task` held it so and does no more; else who holds it."""
     if not (sem.owner is task if writes else task in sem.readers):
         return sem.holders
-    task.held.remove(sem)
+    task.let_go(sem)
     _give(sem, task, writes=writes)
     return None
 

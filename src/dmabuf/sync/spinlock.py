@@ -37,7 +37,7 @@ def take_spinning(lock: SpinLockBase, task: Task) -> None:
     assert lock.owner is None
     lock.owner = task
     task.atomic += 1
-    task.held.append(lock)
+    task.held[lock] = 1
 
 
 def release_spinning(lock: SpinLockBase, task: Task) -> Task | None:
@@ -46,7 +46,7 @@ def release_spinning(lock: SpinLockBase, task: Task) -> Task | None:
     if owner is task:
         lock.owner = None
         task.atomic -= 1
-        task.held.remove(lock)
+        del task.held[lock]
     return owner
 
 

@@ -239,7 +239,7 @@ def _run(queue: WorkQueue, work: Work, index: int | None) -> None:
     try:
         work.fn()
         if task.held:
-            held = rt.label(task.held[-1])
+            held = rt.label(next(reversed(task.held)))
             warn_on(rt, f"{rt.label(work)} returns with {held} held")
     finally:
         rt.step(END, work, (queue, index))

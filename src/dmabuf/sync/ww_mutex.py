@@ -87,7 +87,7 @@ def _ask(lock: WwMutex, task: Task) -> Verdict:
     verdict = _verdict(lock, ctx)
     if verdict is Verdict.TAKE:
         _own(lock, task, ctx)
-        task.held.append(lock)
+        task.held[lock] = 1
     elif verdict is Verdict.QUEUE:
         _enqueue(lock, task, ctx)
     return verdict
@@ -126,7 +126,7 @@ def _enter(lock: WwMutex, task: Task) -> bool:
     """Was the lock handed over (or did an older context come)?"""
     if lock.owner is not task:
         return False
-    task.held.append(lock)
+    task.held[lock] = 1
     return True
 
 
@@ -145,7 +145,7 @@ def _abandon(lock: WwMutex, task: Task) -> None:
     _leave(lock, task)
     if lock.owner is task:
         if lock in task.held:
-            task.held.remove(lock)
+            del task.held[lock]
         _free(lock)
 
 
@@ -153,7 +153,7 @@ def _try(lock: WwMutex, task: Task) -> bool:
     if _verdict(lock, None) is not Verdict.TAKE:
         return False
     _own(lock, task, task.arg)
-    task.held.append(lock)
+    task.held[lock] = 1
     return True
 
 
@@ -165,7 +165,7 @@ def _release(lock: WwMutex, task: Task) -> tuple[Task, ...] | None:
     """None if `task` held it and does no more; else who holds it."""
     if lock.owner is not task:
         return () if lock.owner is None else (lock.owner,)
-    task.held.remove(lock)
+    del task.held[lock]
     _free(lock)
     return None
 
@@ -292,7 +292,7 @@ class WwMutex:
         task = rt.current()
         ctx = self.ctx if self.owner is task else None
         if ctx is not None:
-            ctx.locks.remove(self)
+            del ctx.locks[self]
         rt.step(UNLOCK, self)
         if task.value is not None:
             rt.report("DF004", unlocks_unheld(self, task, task.value))
@@ -329,14 +329,17 @@ class WwMutex:
 
     def _lock(self, call: str, ctx: WwAcquire | None, *, interruptible: bool) -> None:
         rt = self.rt
-        label = rt.label(self)
-        might_sleep(f"{call} of {label}", runtime=rt)
+        task = rt.current()
+        if task.is_atomic:
+            might_sleep(f"{call} of {rt.label(self)}", runtime=rt)
         if ctx is not None:
             if self.ctx is ctx:
                 raise AlreadyLocked(self.name)
             ctx.check(self)
-        if self.owner is rt.current():
-            rt.report("DF004", f"{rt.current().name} locks {label}, which it holds already")
+        if self.owner is task:
+            rt.report("DF004", f"{task.name} locks {rt.label(self)}, which it holds already")
+        if task.held:
+            self._check_others(task, ctx)
         if not self._won(ctx, interruptible=interruptible):
             assert ctx is not None
             ctx.contending = self
@@ -368,7 +371,21 @@ class WwMutex:
     def _joined(self, ctx: WwAcquire) -> None:
         """One more lock of the context."""
         ctx.contending = None
-        ctx.locks.append(self)
+        ctx.locks[self] = None
+
+    def _check_others(self, task: Task, ctx: WwAcquire | None) -> None:
+        """Warn (DF204) about locks of the class that nobody can tell this task to drop.
+
+        What lies below a lock of the same context was looked at when that one was taken.
+        """
+        rt = self.rt
+        for other in reversed(task.held):
+            if not isinstance(other, WwMutex) or other.ww_class is not self.ww_class:
+                continue
+            if ctx is None or other.ctx is not ctx:
+                what = f"{task.name} locks {rt.label(self)} while it holds {rt.label(other)}"
+                warn_on(rt, f"{what}, without one acquire context for both", code="DF204")
+            return
 
     def _check_slow(self, ctx: WwAcquire) -> None:
         if ctx.contending is None:
