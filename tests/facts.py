@@ -415,6 +415,18 @@ FACTS = {
     "F15.50": "the last reference takes the fence out",
     "F15.51": "replacing the fence tells waiters only if it is another one",
     "F15.52": "an unsubmitted wait is told by add_point and by replace_fence",
+    # --- vgem: uapi 10, observed "vgem fences"
+    "F16.01": "attach refuses flags other than WRITE and a pad, EINVAL",
+    "F16.02": "attach to an unknown handle is ENOENT",
+    "F16.03": "numbers of fences count from 1, and none is given twice",
+    "F16.04": "a pending WRITE is in the way of every other, a pending READ of WRITE only: EBUSY",
+    "F16.05": "signal refuses flags, EINVAL; an unknown number and a second time are ENOENT",
+    "F16.06": "after 10 s a fence signals of itself, with status 1",
+    "F16.07": "to signal an expired fence is ETIMEDOUT, once",
+    "F16.08": "closing the device signals its fences, with status 1",
+    "F16.09": "each fence has a context of its own, seqno 1, driver vgem, timeline unbound",
+    "F16.10": "a WRITE is a WRITE of the reservation object, else READ",
+    "F16.11": "the last reference takes the timer away",
 }
 
 
