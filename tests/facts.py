@@ -268,7 +268,7 @@ FACTS = {
     "F5.28": "a list that grows loses its signalled fences, which are put",
     "F5.29": "slots reserved and not used are forfeited with the unlock",
     "F5.30": "without memory nothing is reserved, ENOMEM",
-    "F5.31": "adding more than was reserved is fatal",
+    "F5.31": "adding more than there are slots is fatal; more than was reserved is reported",
     "F5.32": "adding a container warns",
     "F5.33": "the first slot with a signalled fence is taken, whatever its usage",
     "F5.34": "the first slot of the same context, same or later usage and no later fence is taken",
@@ -339,6 +339,12 @@ FACTS = {
     "F6.47": "an access is READ, WRITE or both, else EINVAL, before anything else",
     "F6.48": "what is no sync file cannot be imported: EINVAL",
     "F6.49": "an import replaces older fences of its context",
+    # --- storage
+    "F6.50": "storage is placed by the first mapping, where all devices attached by then reach it",
+    "F6.51": "a device that attaches later and does not reach it has it moved, or gets EBUSY",
+    "F6.52": "a move tells importers, and waits for all fences, those of being told too",
+    "F6.53": "after a move new mappings name the new place, for every importer",
+    "F6.54": "whoever revokes waits for the fences, and then for the unmapping",
     # 7. sync_file
     "F7.01": "a sync file takes a reference of its own, released with it",
     "F7.02": "merging sync files merges what is inside their fences",

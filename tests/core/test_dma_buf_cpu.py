@@ -9,8 +9,7 @@ from dmabuf.core.dma_map import Access, Direction
 from dmabuf.core.resv import Usage
 from dmabuf.errors import Interrupted
 from tests.core.drivers import pending
-from tests.core.exporters import SIZE, Exporter, exported, nothing
-from tests.core.test_dma_buf_attach import add, fails
+from tests.core.exporters import SIZE, Exporter, add, exported, fails, nothing
 from tests.facts import fact
 
 WAYS = {

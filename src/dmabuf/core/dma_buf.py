@@ -32,11 +32,11 @@ from dmabuf.abi.dma_buf import DMA_BUF_NAME_LEN
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
 from dmabuf.core.dma_buf_cpu import began, bracket, ended
-from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, why_unusable
+from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, Watcher, why_unusable
 from dmabuf.core.dma_buf_steps import (
     ADD,
+    FILE,
     GET,
-    NAME,
     PUT,
     RENAME,
     REVIVE,
@@ -53,6 +53,8 @@ from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Runtime, Task
 from dmabuf.sync.context import warn_on
 from dmabuf.sync.lockdep import might_lock
+from dmabuf.sync.work import Work
+from dmabuf.sync.workqueue import schedule_work
 
 if TYPE_CHECKING:
     from dmabuf.core.sync_file import SyncFile
@@ -170,7 +172,7 @@ class DmaBuf:
         self.vmap_count = 0
         self.vmap_mapping: Any = None
         self.brackets: dict[Task, Direction] = {}
-        self.watcher: Any = None
+        self.watcher: Watcher | None = None
         self.poll_state: Any = None
         self.label = escaped(name or exp_name)
         rt.adopt(self, self.label)
@@ -192,9 +194,11 @@ class DmaBuf:
             self._was_released("takes a reference to")
         return self
 
-    @kernel("dma_buf_put", context="process")
+    @kernel("dma_buf_put")
     def put(self) -> None:
-        """Put a reference; the last one releases the buffer. Context: process, lock not held.
+        """Put a reference; the last one releases the buffer. Context: any, lock not held.
+
+        In atomic context a worker releases it, soon.
 
         Raises:
             ContractViolation: DF004, there was none.
@@ -206,19 +210,23 @@ class DmaBuf:
         before = rt.current().value
         if not before:
             self._was_released("puts")
-        if before == 1:
-            try:
-                self._release()
-            except BufferError:
-                rt.step(REVIVE, self)
-                raise
+        if before != 1:
+            return
+        if rt.current().is_atomic:
+            schedule_work(Work(self._release, f"{self.label} fput", rt=rt))
+        else:
+            self._release()
 
     def _release(self) -> None:
         """Nobody refers to it: it is off the list, now the exporter lets go of the storage."""
         rt = self.rt
         if self.vmap_count:
             rt.report("DF004", f"{self.label} is released with {self.vmap_count} vmaps")
-        self.call("release", self)
+        try:
+            self.call("release", self)
+        except BufferError:
+            rt.step(REVIVE, self)
+            raise
         if self.owns_resv:
             self.resv.fini()
         if self.attachments:
@@ -248,8 +256,9 @@ class DmaBuf:
     @no_kernel("dmabuf->name under its lock")
     def name(self) -> str:
         """The name that userspace gave it; empty without one. Context: any."""
-        self.rt.step(NAME, self)
-        return self.rt.current().value or ""
+        self.rt.step(FILE, self)
+        name: str = self.rt.current().value[0]
+        return name
 
     @no_kernel("dma_buf_set_name, a static function there")
     def set_name(self, name: str) -> None:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADD",
+    "FILE",
     "GET",
     "LOOK",
-    "NAME",
     "PUT",
     "RENAME",
     "REVIVE",
@@ -171,11 +171,11 @@ RENAME = Op(
     touches=lambda buf, _task: ((buf.file, WRITE),),
     says="names {}",
 )
-NAME = Op(
-    "dma_buf.name",
-    action=lambda buf, _task: buf.file.user_name,
+FILE = Op(
+    "dma_buf.file",
+    action=lambda buf, _task: (buf.file.user_name or "", buf.file.count),
     touches=lambda buf, _task: ((buf.file, READ),),
-    says="asks for the name of {}",
+    says="asks for name and references of {}",
 )
 ADD = Op(
     "dma_buf.add",
