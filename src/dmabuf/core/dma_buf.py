@@ -31,6 +31,7 @@ from dmabuf._names import kernel, no_kernel
 from dmabuf.abi.dma_buf import DMA_BUF_NAME_LEN
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
+from dmabuf.core.dma_buf_cpu import began, bracket, ended
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, Watcher, why_unusable
 from dmabuf.core.dma_buf_steps import (
     ADD,
@@ -38,6 +39,7 @@ from dmabuf.core.dma_buf_steps import (
     GET,
     PUT,
     RENAME,
+    REVIVE,
     USE,
     BufferList,
     File,
@@ -48,7 +50,7 @@ from dmabuf.core.dma_map import PAGE_SHIFT, Access, Device, Direction
 from dmabuf.core.fence_container import allocate_or_fail
 from dmabuf.core.resv import Resv, usage_rw
 from dmabuf.rt.ambient import ambient
-from dmabuf.rt.api import Runtime
+from dmabuf.rt.api import Runtime, Task
 from dmabuf.sync.context import warn_on
 from dmabuf.sync.lockdep import might_lock
 from dmabuf.sync.work import Work
@@ -125,6 +127,7 @@ class DmaBuf:
         exp_name: the exporter's name.
         priv: the exporter's own.
         attachments: those there are, in order of attaching.
+        brackets: the CPU access that each task has begun; each looks at its own entry only.
         label: its name in reports.
         watcher: who is told of CPU accesses and mappings (see `Watcher`); usually None.
         poll_state: what `core.dma_buf_poll` keeps for it; None before the first poll.
@@ -133,6 +136,7 @@ class DmaBuf:
     __slots__ = (
         "__weakref__",
         "attachments",
+        "brackets",
         "buffers",
         "exp_name",
         "file",
@@ -167,6 +171,7 @@ class DmaBuf:
         self.attachments: dict[Attachment, None] = {}
         self.vmap_count = 0
         self.vmap_mapping: Any = None
+        self.brackets: dict[Task, Direction] = {}
         self.watcher: Watcher | None = None
         self.poll_state: Any = None
         self.label = escaped(name or exp_name)
@@ -203,6 +208,7 @@ class DmaBuf:
 
         Raises:
             ContractViolation: DF004, there was none.
+            BufferError: it is the last one, and there are views of the bytes; nothing is put.
         """
         check_call("dma_buf_put", self.resv, self.label)
         rt = self.rt
@@ -222,7 +228,11 @@ class DmaBuf:
         rt = self.rt
         if self.vmap_count:
             rt.report("DF004", f"{self.label} is released with {self.vmap_count} vmaps")
-        self.call("release", self)
+        try:
+            self.call("release", self)
+        except BufferError:
+            rt.step(REVIVE, self)
+            raise
         if self.owns_resv:
             self.resv.fini()
         if self.attachments:
@@ -333,6 +343,7 @@ class DmaBuf:
         if self.ops.begin_cpu_access is not None:
             self.call("begin_cpu_access", self, direction)
         self.resv.wait(usage_rw(write=direction.is_cpu_write))
+        began(self, direction)
         if self.watcher is not None:
             self.watcher.cpu_begins(self, direction)
 
@@ -350,17 +361,17 @@ class DmaBuf:
             self.watcher.cpu_ends(self, direction)
         if self.ops.end_cpu_access is not None:
             self.call("end_cpu_access", self, direction)
+        ended(self, direction)
 
     @contextmanager
     @no_kernel("DMA_BUF_IOCTL_SYNC, START and END")
-    def cpu_access(self, access: Access) -> Generator[DmaBuf]:
-        """Inside, the CPU may read or write the bytes. Context: process, may sleep."""
-        direction = Access(access).direction
-        self.begin_cpu_access(direction)
-        try:
-            yield self
-        finally:
-            self.end_cpu_access(direction)
+    def cpu_access(self, access: Access) -> Generator[Any]:
+        """Inside, the CPU may read or write the bytes. Context: process, may sleep.
+
+        Gives a view of the bytes, read-only for READ, which ends with the block; None if the
+        exporter's storage is no `Memory`.
+        """
+        yield from bracket(self, access)
 
     @kernel("dma_buf_mmap", context="process")
     def mmap(self, vma: Vma) -> Any:

@@ -9,7 +9,7 @@ design breaks it, which one keeps it, and which ones only look as if they broke 
 
 from __future__ import annotations
 
-from dmabuf.rules import buffers, finite, general, locks, signalling, usage
+from dmabuf.rules import buffers, finite, general, locks, resv, signalling, usage
 from dmabuf.rules.frame import DOCUMENTS, Check, Rule, RuleRun, Source, assemble, run_rule
 
 __all__ = ["DOCUMENTS", "RULES", "Check", "Rule", "RuleRun", "Source", "run_rule"]
@@ -20,6 +20,7 @@ RULES: dict[str, Rule] = assemble(
     finite.PAGES,
     signalling.PAGES,
     locks.PAGES,
+    resv.PAGES,
     buffers.PAGES,
 )
 """Every rule by ID, in order of ID."""

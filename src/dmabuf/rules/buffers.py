@@ -8,6 +8,7 @@ from dmabuf.core.dma_map import Device, Direction, SgTable
 from dmabuf.drivers.carveout import Carveout
 from dmabuf.machine import Machine, design
 from dmabuf.rules.frame import Check, Rule, Source
+from dmabuf.sync.ww_acquire import ww_acquire
 
 __all__ = ["PAGES"]
 
@@ -134,13 +135,15 @@ def exporter_locks_to_release(machine: Machine) -> None:
 
 @design
 def holds_the_lock_of_another(machine: Machine) -> None:
-    """The lock that counts is the buffer's own."""
+    """The lock that counts is the buffer's own; another one is held for another buffer."""
     frame, cursor = Carveout("frame").buf, Carveout("cursor", base=0x9000_0000).buf
-    gpu = Device("gpu")
 
     def submit() -> None:
-        with cursor.resv:
-            frame.attach(gpu)
+        attachment = frame.attach(Device("gpu"))
+        with ww_acquire() as ctx:
+            ctx.lock(cursor.resv)
+            ctx.lock(frame.resv)
+            attachment.unmap(attachment.map(Direction.TO_DEVICE))
 
     machine.kthread(submit)
 
