@@ -193,6 +193,12 @@ class DmaBuf:
             self._was_released("takes a reference to")
         return self
 
+    @no_kernel("get_file_rcu")
+    def get_file(self) -> bool:
+        """Take a reference, for a table of descriptors; False if none was left. Context: any."""
+        self.rt.step(GET, self)
+        return bool(self.rt.current().value)
+
     @kernel("dma_buf_put")
     def put(self) -> None:
         """Put a reference; the last one releases the buffer. Context: any, lock not held.
@@ -303,7 +309,7 @@ class DmaBuf:
             self.attachments[attachment] = None
         return attachment
 
-    @kernel("dma_buf_invalidate_mappings", context="process")
+    @kernel("dma_buf_invalidate_mappings", "dma_buf_move_notify", context="process")
     def invalidate_mappings(self) -> None:
         """Tell dynamic importers that their mappings are void. Context: process, lock held.
 
