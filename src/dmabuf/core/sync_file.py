@@ -15,6 +15,7 @@ counted reference to its fence until it is released.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from dmabuf._names import kernel, no_kernel
@@ -71,13 +72,16 @@ class FileInfo:
 
     Attributes:
         name: the user's, or one made of driver, timeline, context and number.
-        status: folded over `fences`: 1, or the first that is not.
-        fences: the plain fences inside.
+        status: folded over `fences`: 1, or the first that is not; without room for them, the
+            status of the fence as a whole.
+        fences: the plain fences inside; none without room for them.
+        num_fences: how many there are inside.
     """
 
     name: str
     status: int
     fences: tuple[FenceInfo, ...]
+    num_fences: int
 
 
 @kernel("struct sync_file", "sync_file_create", context="process")
@@ -137,12 +141,27 @@ class SyncFile:
         made._set_up(merge(self.fence, other.fence, rt=self.rt), name)
         return made
 
-    @no_kernel("SYNC_IOC_FILE_INFO with room for all fences")
-    def info(self) -> FileInfo:
-        """Name, status and the plain fences inside. Context: any. Asking may signal."""
+    @no_kernel("SYNC_IOC_FILE_INFO, a static function there")
+    def info(self, room: int | None = None) -> FileInfo:
+        """Name, status and the plain fences inside. Context: process. Asking may signal.
+
+        Args:
+            room: for how many fences; more than there are is fine, 0 asks for none. Without it
+                there is room for all.
+
+        Raises:
+            OSError: EINVAL, there are more fences than room; ENOMEM.
+        """
+        count = sum(1 for _fence in unwrap(self.fence))
+        if room == 0:
+            status = self.status  # first, as a fence found signalled loses its names
+            return FileInfo(self.name, status, (), count)
+        if room is not None and not count <= room:
+            raise OSError(errno.EINVAL, f"{count} fences of {self.name} are more than {room}")
+        allocate_or_fail(f"the infos of {count} fences", self.rt)
         fences = tuple(_info_of(fence) for fence in unwrap(self.fence))
         status = next((one.status for one in fences if one.status <= 0), 1)
-        return FileInfo(self.name, status, fences)
+        return FileInfo(self.name, status, fences, len(fences))
 
     @property
     @no_kernel("SYNC_IOC_FILE_INFO without room for fences")
