@@ -23,14 +23,14 @@ must not overtake what is kept by fences in the buffer's reservation object.
 from __future__ import annotations
 
 import errno
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.abi.dma_buf import DMA_BUF_NAME_LEN
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
+from dmabuf.core.dma_buf_cpu import began, bracket, ended
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, Watcher, why_unusable
 from dmabuf.core.dma_buf_poll import Events, ImplicitPoll, Wake, poll_of
 from dmabuf.core.dma_buf_steps import (
@@ -39,6 +39,7 @@ from dmabuf.core.dma_buf_steps import (
     GET,
     PUT,
     RENAME,
+    REVIVE,
     USE,
     BufferList,
     File,
@@ -49,7 +50,7 @@ from dmabuf.core.dma_map import PAGE_SHIFT, Access, Device, Direction
 from dmabuf.core.fence_container import allocate_or_fail
 from dmabuf.core.resv import Resv, usage_rw
 from dmabuf.rt.ambient import ambient
-from dmabuf.rt.api import Runtime
+from dmabuf.rt.api import Runtime, Task
 from dmabuf.sync.context import warn_on
 from dmabuf.sync.lockdep import might_lock
 from dmabuf.sync.work import Work
@@ -126,6 +127,7 @@ class DmaBuf:
         exp_name: the exporter's name.
         priv: the exporter's own.
         attachments: those there are, in order of attaching.
+        brackets: the CPU access that each task has begun; each looks at its own entry only.
         label: its name in reports.
         watcher: who is told of CPU accesses and mappings (see `Watcher`); usually None.
         poll_state: what `core.dma_buf_poll` keeps for it; None before the first poll.
@@ -134,6 +136,7 @@ class DmaBuf:
     __slots__ = (
         "__weakref__",
         "attachments",
+        "brackets",
         "buffers",
         "exp_name",
         "file",
@@ -168,6 +171,7 @@ class DmaBuf:
         self.attachments: dict[Attachment, None] = {}
         self.vmap_count = 0
         self.vmap_mapping: Any = None
+        self.brackets: dict[Task, Direction] = {}
         self.watcher: Watcher | None = None
         self.poll_state: ImplicitPoll | None = None
         self.label = escaped(name or exp_name)
@@ -192,6 +196,12 @@ class DmaBuf:
             self._was_released("takes a reference to")
         return self
 
+    @no_kernel("get_file_rcu")
+    def get_file(self) -> bool:
+        """Take a reference, for a table of descriptors; False if none was left. Context: any."""
+        self.rt.step(GET, self)
+        return bool(self.rt.current().value)
+
     @kernel("dma_buf_put")
     def put(self) -> None:
         """Put a reference; the last one releases the buffer. Context: any, lock not held.
@@ -200,6 +210,7 @@ class DmaBuf:
 
         Raises:
             ContractViolation: DF004, there was none.
+            BufferError: it is the last one, and there are views of the bytes; nothing is put.
         """
         check_call("dma_buf_put", self.resv, self.label)
         self.fput()
@@ -227,7 +238,11 @@ class DmaBuf:
             self.poll_state = None
         if self.vmap_count:
             rt.report("DF004", f"{self.label} is released with {self.vmap_count} vmaps")
-        self.call("release", self)
+        try:
+            self.call("release", self)
+        except BufferError:
+            rt.step(REVIVE, self)
+            raise
         if self.owns_resv:
             self.resv.fini()
         if self.attachments:
@@ -305,7 +320,7 @@ class DmaBuf:
             self.attachments[attachment] = None
         return attachment
 
-    @kernel("dma_buf_invalidate_mappings", context="process")
+    @kernel("dma_buf_invalidate_mappings", "dma_buf_move_notify", context="process")
     def invalidate_mappings(self) -> None:
         """Tell dynamic importers that their mappings are void. Context: process, lock held.
 
@@ -338,6 +353,7 @@ class DmaBuf:
         if self.ops.begin_cpu_access is not None:
             self.call("begin_cpu_access", self, direction)
         self.resv.wait(usage_rw(write=direction.is_cpu_write))
+        began(self, direction)
         if self.watcher is not None:
             self.watcher.cpu_begins(self, direction)
 
@@ -355,17 +371,16 @@ class DmaBuf:
             self.watcher.cpu_ends(self, direction)
         if self.ops.end_cpu_access is not None:
             self.call("end_cpu_access", self, direction)
+        ended(self, direction)
 
-    @contextmanager
     @no_kernel("DMA_BUF_IOCTL_SYNC, START and END")
-    def cpu_access(self, access: Access) -> Generator[DmaBuf]:
-        """Inside, the CPU may read or write the bytes. Context: process, may sleep."""
-        direction = Access(access).direction
-        self.begin_cpu_access(direction)
-        try:
-            yield self
-        finally:
-            self.end_cpu_access(direction)
+    def cpu_access(self, access: Access) -> AbstractContextManager[Any]:
+        """Inside, the CPU may read or write the bytes. Context: process, may sleep.
+
+        Gives a view of the bytes, read-only for READ, which ends with the block; None if the
+        exporter's storage is no `Memory`.
+        """
+        return bracket(self, access)
 
     @kernel("dma_buf_mmap", context="process")
     def mmap(self, vma: Vma) -> Any:
