@@ -215,7 +215,7 @@ class DmaBuf:
         check_call("dma_buf_put", self.resv, self.label)
         self.fput()
 
-    @kernel("fput")
+    @no_kernel("fput of the buffer's file; `put` is that of dma_buf_put")
     def fput(self) -> None:
         """As `put`, whatever locks the caller holds. Context: any."""
         rt = self.rt
@@ -482,11 +482,7 @@ class DmaBuf:
 
     @no_kernel("dma_buf_poll, a static function there")
     def poll(self, events: Events, wake: Wake | None = None) -> Events:
-        """Which of `events` are there: may it be read (IN), written (OUT)? See `dma_buf_poll`.
-
-        Context: process, may sleep, lock not held. `wake(events)` is called once, when it is
-        time to look again; meanwhile the buffer cannot go away.
-        """
+        """Which of `events` are there? See `ImplicitPoll.poll`. Context: process, lock not held."""
         self.check_use("polls")
         return poll_of(self).poll(events, wake)
 
