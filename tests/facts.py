@@ -455,6 +455,18 @@ FACTS = {
     "F12.16": "F_SEAL_WRITE is EBUSY while a buffer is made of the memfd",
     "F12.17": "END before any START is EINVAL",
     "F12.18": "a private mapping is EINVAL",
+    # --- implicit fence poll: uapi 4 (poll)
+    "F17.01": "IN waits for KERNEL and WRITE fences",
+    "F17.02": "OUT waits for READ fences, too; BOOKKEEP never counts",
+    "F17.03": "no requested IN or OUT: nothing, and no lock is taken",
+    "F17.04": "poll takes the reservation lock",
+    "F17.05": "one callback for each direction, on the first pending fence only",
+    "F17.06": "while a direction has a callback it is not ready, whatever the fences",
+    "F17.07": "the wake-up says look again; the next pending fence is waited for then",
+    "F17.08": "a callback that is queued keeps the buffer",
+    "F17.09": "levels, not edges: what is ready is told each time",
+    "F17.10": "a wake-up goes to those that wait for its direction",
+    "F17.11": "finding a direction ready tells the others that wait for it",
 }
 
 
