@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.abi.dma_buf import DMA_BUF_NAME_LEN
+from dmabuf.core.access import Accesses
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, why_unusable
@@ -124,12 +125,13 @@ class DmaBuf:
         priv: the exporter's own.
         attachments: those there are, in order of attaching.
         label: its name in reports.
-        watcher: who is told of CPU accesses and mappings (see `Watcher`); usually None.
+        accesses: who is using the bytes (see `core.access`).
         poll_state: what `core.dma_buf_poll` keeps for it; None before the first poll.
     """
 
     __slots__ = (
         "__weakref__",
+        "accesses",
         "attachments",
         "buffers",
         "exp_name",
@@ -144,7 +146,6 @@ class DmaBuf:
         "size",
         "vmap_count",
         "vmap_mapping",
-        "watcher",
     )
 
     def __init__(
@@ -165,12 +166,12 @@ class DmaBuf:
         self.attachments: dict[Attachment, None] = {}
         self.vmap_count = 0
         self.vmap_mapping: Any = None
-        self.watcher: Any = None
         self.poll_state: Any = None
         self.label = escaped(name or exp_name)
         rt.adopt(self, self.label)
         self.owns_resv = resv is None
         self.resv = resv if resv is not None else Resv(f"{self.label}.resv", rt=rt)
+        self.accesses = Accesses(self.label, self.resv, rt=rt)
         self.buffers = BufferList.of(rt)
         self.file = File(name or None, self.buffers.new_inode(rt))
         rt.adopt(self.file, f"{self.label}.file")
@@ -208,6 +209,7 @@ class DmaBuf:
         rt = self.rt
         if self.vmap_count:
             rt.report("DF004", f"{self.label} is released with {self.vmap_count} vmaps")
+        self.accesses.release()
         self.call("release", self)
         if self.owns_resv:
             self.resv.fini()
@@ -318,8 +320,7 @@ class DmaBuf:
         if self.ops.begin_cpu_access is not None:
             self.call("begin_cpu_access", self, direction)
         self.resv.wait(usage_rw(write=direction.is_cpu_write))
-        if self.watcher is not None:
-            self.watcher.cpu_begins(self, direction)
+        self.accesses.open(direction)
 
     @kernel("dma_buf_end_cpu_access", context="process")
     def end_cpu_access(self, direction: Direction) -> None:
@@ -331,8 +332,7 @@ class DmaBuf:
         check_call("dma_buf_end_cpu_access", self.resv, self.label)
         might_lock(self.resv.ww)
         self.check_use("ends CPU access to")
-        if self.watcher is not None:
-            self.watcher.cpu_ends(self, direction)
+        self.accesses.close(direction)
         if self.ops.end_cpu_access is not None:
             self.call("end_cpu_access", self, direction)
 
