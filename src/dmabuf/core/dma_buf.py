@@ -32,6 +32,7 @@ from dmabuf.abi.dma_buf import DMA_BUF_NAME_LEN
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
 from dmabuf.core.dma_buf_cpu import began, bracket, ended
+from dmabuf.core.dma_buf_fd import HasDescriptor, forget_descriptor
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, Watcher, why_unusable
 from dmabuf.core.dma_buf_steps import (
     ADD,
@@ -117,7 +118,7 @@ def check_name(name: str) -> None:
 
 
 @kernel("struct dma_buf")
-class DmaBuf:
+class DmaBuf(HasDescriptor):
     """A buffer; made by `export`.
 
     Attributes:
@@ -194,12 +195,6 @@ class DmaBuf:
             self._was_released("takes a reference to")
         return self
 
-    @no_kernel("get_file_rcu")
-    def get_file(self) -> bool:
-        """Take a reference, for a table of descriptors; False if none was left. Context: any."""
-        self.rt.step(GET, self)
-        return bool(self.rt.current().value)
-
     @kernel("dma_buf_put")
     def put(self) -> None:
         """Put a reference; the last one releases the buffer. Context: any, lock not held.
@@ -233,6 +228,7 @@ class DmaBuf:
         except BufferError:
             rt.step(REVIVE, self)
             raise
+        forget_descriptor(self)
         if self.owns_resv:
             self.resv.fini()
         if self.attachments:
