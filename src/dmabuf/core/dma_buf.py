@@ -23,8 +23,7 @@ must not overtake what is kept by fences in the buffer's reservation object.
 from __future__ import annotations
 
 import errno
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
@@ -359,15 +358,14 @@ class DmaBuf(HasDescriptor):
             self.call("end_cpu_access", self, direction)
         ended(self, direction)
 
-    @contextmanager
     @no_kernel("DMA_BUF_IOCTL_SYNC, START and END")
-    def cpu_access(self, access: Access) -> Generator[Any]:
+    def cpu_access(self, access: Access) -> AbstractContextManager[Any]:
         """Inside, the CPU may read or write the bytes. Context: process, may sleep.
 
         Gives a view of the bytes, read-only for READ, which ends with the block; None if the
         exporter's storage is no `Memory`.
         """
-        yield from bracket(self, access)
+        return bracket(self, access)
 
     @kernel("dma_buf_mmap", context="process")
     def mmap(self, vma: Vma) -> Any:
