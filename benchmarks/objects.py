@@ -3,8 +3,8 @@
     python benchmarks/objects.py [--json] [--check] [--count 100000]
 
 Each stage does one thing to `count` buffers: export, attach, map, unmap, detach, put. Growth is
-processor nanoseconds a buffer against a tenth of them (1.0 is linear); what is left is memory in use after
-the last put, as a share of the most.
+processor nanoseconds a buffer against a tenth of them (1.0 is linear); what is left is memory in
+use after the last put, as a share of the most.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Buffers by the thousand: linear, and nothing is left. The work is that of benchmarks/objects.py."""
+"""Buffers by the thousand: linear, and nothing is left. See benchmarks/objects.py."""
 
 import json
 import os
