@@ -33,6 +33,7 @@ from dmabuf.core.dma_buf_convention import check_call, check_callback
 from dmabuf.core.dma_buf_cpu import began, bracket, ended
 from dmabuf.core.dma_buf_fd import HasDescriptor, forget_descriptor
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, Watcher, why_unusable
+from dmabuf.core.dma_buf_poll import Events, ImplicitPoll, Wake, poll_of
 from dmabuf.core.dma_buf_steps import (
     ADD,
     FILE,
@@ -173,7 +174,7 @@ class DmaBuf(HasDescriptor):
         self.vmap_mapping: Any = None
         self.brackets: dict[Task, Direction] = {}
         self.watcher: Watcher | None = None
-        self.poll_state: Any = None
+        self.poll_state: ImplicitPoll | None = None
         self.label = escaped(name or exp_name)
         rt.adopt(self, self.label)
         self.owns_resv = resv is None
@@ -182,6 +183,8 @@ class DmaBuf(HasDescriptor):
         self.file = File(name or None, self.buffers.new_inode(rt))
         rt.adopt(self.file, f"{self.label}.file")
         rt.step(ADD, self)
+        if rt.explored:
+            poll_of(self)
 
     # -- references ------------------------------------------------------------------------------
 
@@ -205,6 +208,11 @@ class DmaBuf(HasDescriptor):
             BufferError: it is the last one, and there are views of the bytes; nothing is put.
         """
         check_call("dma_buf_put", self.resv, self.label)
+        self.fput()
+
+    @no_kernel("fput of the buffer's file; `put` is that of dma_buf_put")
+    def fput(self) -> None:
+        """As `put`, whatever locks the caller holds. Context: any."""
         rt = self.rt
         rt.step(PUT, self)
         before = rt.current().value
@@ -220,6 +228,9 @@ class DmaBuf(HasDescriptor):
     def _release(self) -> None:
         """Nobody refers to it: it is off the list, now the exporter lets go of the storage."""
         rt = self.rt
+        if self.poll_state is not None:
+            self.poll_state.release()
+            self.poll_state = None
         if self.vmap_count:
             rt.report("DF004", f"{self.label} is released with {self.vmap_count} vmaps")
         try:
@@ -464,6 +475,12 @@ class DmaBuf(HasDescriptor):
             OSError: EINVAL, no such access or no sync file; ENOMEM.
         """
         import_sync_file(self, sync_file, access)
+
+    @no_kernel("dma_buf_poll, a static function there")
+    def poll(self, events: Events, wake: Wake | None = None) -> Events:
+        """Which of `events` are there? See `ImplicitPoll.poll`. Context: process, lock not held."""
+        self.check_use("polls")
+        return poll_of(self).poll(events, wake)
 
     # -- the exporter ----------------------------------------------------------------------------
 
