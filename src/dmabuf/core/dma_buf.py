@@ -31,6 +31,7 @@ from dmabuf.abi.dma_buf import DMA_BUF_NAME_LEN
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
 from dmabuf.core.dma_buf_cpu import began, bracket, ended
+from dmabuf.core.dma_buf_fd import HasDescriptor, forget_descriptor
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, Watcher, why_unusable
 from dmabuf.core.dma_buf_poll import Events, ImplicitPoll, Wake, poll_of
 from dmabuf.core.dma_buf_steps import (
@@ -117,7 +118,7 @@ def check_name(name: str) -> None:
 
 
 @kernel("struct dma_buf")
-class DmaBuf:
+class DmaBuf(HasDescriptor):
     """A buffer; made by `export`.
 
     Attributes:
@@ -243,6 +244,7 @@ class DmaBuf:
         except BufferError:
             rt.step(REVIVE, self)
             raise
+        forget_descriptor(self)
         if self.owns_resv:
             self.resv.fini()
         if self.attachments:
