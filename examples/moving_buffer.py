@@ -26,7 +26,7 @@ class _Forgetful(GpuImporter):
     """An importer that is told and does nothing about it."""
 
     def invalidate_mappings(self, attachment: Attachment) -> None:
-        """Keep the mapping."""
+        """Keep using the mapping."""
 
 
 @design

@@ -26,7 +26,7 @@ def verdict_of(subject):
         ("scheduler_thread.py::broken", "DF202"),
         ("opportunistic_signaller.py::needed", "DF202"),
         ("threaded_irq.py::broken", "DF202"),
-        ("moving_buffer.py::keeps_old_addresses", "DF004"),
+        ("moving_buffer.py::keeps_old_addresses", "DF603"),
     ],
 )
 def test_broken_example_names_its_rule(subject, code):
