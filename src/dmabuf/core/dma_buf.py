@@ -195,6 +195,12 @@ class DmaBuf(HasDescriptor):
             self._was_released("takes a reference to")
         return self
 
+    @no_kernel("get_file_rcu")
+    def get_file(self) -> bool:
+        """Take a reference, for a table of descriptors; False if none was left. Context: any."""
+        self.rt.step(GET, self)
+        return bool(self.rt.current().value)
+
     @kernel("dma_buf_put")
     def put(self) -> None:
         """Put a reference; the last one releases the buffer. Context: any, lock not held.
