@@ -7,8 +7,10 @@ from typing import Any
 from dmabuf.core.dma_buf import DmaBuf, export
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps
 from dmabuf.core.dma_map import Segment, SgTable
+from dmabuf.core.fence import Fence
+from dmabuf.core.resv import Usage
 
-__all__ = ["SIZE", "Exporter", "Importer", "exported"]
+__all__ = ["SIZE", "Exporter", "Importer", "add", "exported", "fails", "nothing", "table_of"]
 
 SIZE = 4 * 4096
 BASE = 0x1000_0000
@@ -69,3 +71,19 @@ def nothing(*_arguments: Any) -> None:
 def table_of(attachment: Any) -> SgTable:
     """A table that no mapping gave."""
     return SgTable([Segment(BASE, attachment.buf.size)])
+
+
+def fails(code: int) -> Any:
+    """A hook that fails."""
+
+    def hook(*_arguments: Any) -> None:
+        raise OSError(code, "the exporter says no")
+
+    return hook
+
+
+def add(buf: DmaBuf, fence: Fence, usage: Usage) -> None:
+    """Add a fence to a buffer."""
+    with buf.resv as resv:
+        resv.reserve_fences(1)
+        resv.add_fence(fence, usage)

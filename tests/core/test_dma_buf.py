@@ -8,6 +8,7 @@ from dmabuf.core.dma_buf import export
 from dmabuf.core.dma_buf_ops import DmaBufOps
 from dmabuf.core.dma_map import Device
 from dmabuf.core.resv import Resv
+from dmabuf.sync.spinlock import SpinLock
 from tests.core.drivers import no_memory, pending
 from tests.core.exporters import SIZE, Exporter, exported, nothing
 from tests.facts import fact
@@ -94,6 +95,22 @@ def test_dma_buf_last_put_releases(rt):
         return same, before, ops.calls, buf.resv.fences
 
     assert (True, [], [("release", False)], None) == rt.run(main)
+
+
+def test_dma_buf_last_put_in_atomic_context(rt):
+    """A worker releases it, who may sleep."""
+
+    def main():
+        ops, lock = Exporter(release=lambda buf: seen.append(rt.current().is_atomic)), SpinLock("L")
+        seen = []
+        buf = exported(ops)
+        with lock:
+            buf.put()
+            at_once = list(seen)
+        rt.settle()
+        return at_once, seen
+
+    assert ([], [False]) == rt.run(main)
 
 
 @fact("F6.12")

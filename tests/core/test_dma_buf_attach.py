@@ -8,7 +8,7 @@ from dmabuf.core.dma_map import Device, Direction
 from dmabuf.core.resv import Usage
 from dmabuf.errors import Interrupted
 from tests.core.drivers import no_memory, pending
-from tests.core.exporters import Exporter, Importer, exported, nothing, table_of
+from tests.core.exporters import Exporter, Importer, add, exported, fails, nothing, table_of
 from tests.facts import fact
 
 GPU = Device("gpu")
@@ -18,22 +18,6 @@ WAY = Direction.TO_DEVICE
 def pinning(**hooks):
     """An exporter that can be pinned."""
     return Exporter(**{"pin": nothing, "unpin": nothing, **hooks})
-
-
-def fails(code):
-    """A hook that fails."""
-
-    def hook(*_arguments):
-        raise OSError(code, "the exporter says no")
-
-    return hook
-
-
-def add(buf, fence, usage):
-    """Add a fence to a buffer."""
-    with buf.resv as resv:
-        resv.reserve_fences(1)
-        resv.add_fence(fence, usage)
 
 
 def test_attachment_is_what_was_attached(rt):

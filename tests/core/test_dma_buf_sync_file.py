@@ -12,8 +12,7 @@ from dmabuf.core.resv import Usage
 from dmabuf.core.sync_file import SyncFile
 from dmabuf.core.timeline import Timeline
 from tests.core.drivers import pending
-from tests.core.exporters import exported
-from tests.core.test_dma_buf_attach import add
+from tests.core.exporters import add, exported
 from tests.facts import fact
 
 KERNEL, WRITE, READ, BOOKKEEP = Usage

@@ -23,8 +23,7 @@ must not overtake what is kept by fences in the buffer's reservation object.
 from __future__ import annotations
 
 import errno
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
@@ -32,13 +31,17 @@ from dmabuf.abi.dma_buf import DMA_BUF_NAME_LEN
 from dmabuf.core.access import Accesses
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
+from dmabuf.core.dma_buf_cpu import bracket
+from dmabuf.core.dma_buf_fd import HasDescriptor, forget_descriptor
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, why_unusable
+from dmabuf.core.dma_buf_poll import Events, ImplicitPoll, Wake, poll_of
 from dmabuf.core.dma_buf_steps import (
     ADD,
+    FILE,
     GET,
-    NAME,
     PUT,
     RENAME,
+    REVIVE,
     USE,
     BufferList,
     File,
@@ -52,6 +55,8 @@ from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Runtime
 from dmabuf.sync.context import warn_on
 from dmabuf.sync.lockdep import might_lock
+from dmabuf.sync.work import Work
+from dmabuf.sync.workqueue import schedule_work
 
 if TYPE_CHECKING:
     from dmabuf.core.sync_file import SyncFile
@@ -114,7 +119,7 @@ def check_name(name: str) -> None:
 
 
 @kernel("struct dma_buf")
-class DmaBuf:
+class DmaBuf(HasDescriptor):
     """A buffer; made by `export`.
 
     Attributes:
@@ -166,7 +171,7 @@ class DmaBuf:
         self.attachments: dict[Attachment, None] = {}
         self.vmap_count = 0
         self.vmap_mapping: Any = None
-        self.poll_state: Any = None
+        self.poll_state: ImplicitPoll | None = None
         self.label = escaped(name or exp_name)
         rt.adopt(self, self.label)
         self.owns_resv = resv is None
@@ -176,6 +181,8 @@ class DmaBuf:
         self.file = File(name or None, self.buffers.new_inode(rt))
         rt.adopt(self.file, f"{self.label}.file")
         rt.step(ADD, self)
+        if rt.explored:
+            poll_of(self)
 
     # -- references ------------------------------------------------------------------------------
 
@@ -188,29 +195,49 @@ class DmaBuf:
             self._was_released("takes a reference to")
         return self
 
-    @kernel("dma_buf_put", context="process")
+    @kernel("dma_buf_put")
     def put(self) -> None:
-        """Put a reference; the last one releases the buffer. Context: process, lock not held.
+        """Put a reference; the last one releases the buffer. Context: any, lock not held.
+
+        In atomic context a worker releases it, soon.
 
         Raises:
             ContractViolation: DF004, there was none.
+            BufferError: it is the last one, and there are views of the bytes; nothing is put.
         """
         check_call("dma_buf_put", self.resv, self.label)
+        self.fput()
+
+    @no_kernel("fput of the buffer's file; `put` is that of dma_buf_put")
+    def fput(self) -> None:
+        """As `put`, whatever locks the caller holds. Context: any."""
         rt = self.rt
         rt.step(PUT, self)
         before = rt.current().value
         if not before:
             self._was_released("puts")
-        if before == 1:
+        if before != 1:
+            return
+        if rt.current().is_atomic:
+            schedule_work(Work(self._release, f"{self.label} fput", rt=rt))
+        else:
             self._release()
 
     def _release(self) -> None:
         """Nobody refers to it: it is off the list, now the exporter lets go of the storage."""
         rt = self.rt
+        if self.poll_state is not None:
+            self.poll_state.release()
+            self.poll_state = None
         if self.vmap_count:
             rt.report("DF004", f"{self.label} is released with {self.vmap_count} vmaps")
+        try:
+            self.call("release", self)
+        except BufferError:
+            rt.step(REVIVE, self)
+            raise
         self.accesses.release()
-        self.call("release", self)
+        forget_descriptor(self)
         if self.owns_resv:
             self.resv.fini()
         if self.attachments:
@@ -240,8 +267,9 @@ class DmaBuf:
     @no_kernel("dmabuf->name under its lock")
     def name(self) -> str:
         """The name that userspace gave it; empty without one. Context: any."""
-        self.rt.step(NAME, self)
-        return self.rt.current().value or ""
+        self.rt.step(FILE, self)
+        name: str = self.rt.current().value[0]
+        return name
 
     @no_kernel("dma_buf_set_name, a static function there")
     def set_name(self, name: str) -> None:
@@ -287,7 +315,7 @@ class DmaBuf:
             self.attachments[attachment] = None
         return attachment
 
-    @kernel("dma_buf_invalidate_mappings", context="process")
+    @kernel("dma_buf_invalidate_mappings", "dma_buf_move_notify", context="process")
     def invalidate_mappings(self) -> None:
         """Tell dynamic importers that their mappings are void. Context: process, lock held.
 
@@ -336,16 +364,14 @@ class DmaBuf:
         if self.ops.end_cpu_access is not None:
             self.call("end_cpu_access", self, direction)
 
-    @contextmanager
     @no_kernel("DMA_BUF_IOCTL_SYNC, START and END")
-    def cpu_access(self, access: Access) -> Generator[DmaBuf]:
-        """Inside, the CPU may read or write the bytes. Context: process, may sleep."""
-        direction = Access(access).direction
-        self.begin_cpu_access(direction)
-        try:
-            yield self
-        finally:
-            self.end_cpu_access(direction)
+    def cpu_access(self, access: Access) -> AbstractContextManager[Any]:
+        """Inside, the CPU may read or write the bytes. Context: process, may sleep.
+
+        Gives a view of the bytes, read-only for READ, which ends with the block; None if the
+        exporter's storage is no `Memory`.
+        """
+        return bracket(self, access)
 
     @kernel("dma_buf_mmap", context="process")
     def mmap(self, vma: Vma) -> Any:
@@ -444,6 +470,12 @@ class DmaBuf:
             OSError: EINVAL, no such access or no sync file; ENOMEM.
         """
         import_sync_file(self, sync_file, access)
+
+    @no_kernel("dma_buf_poll, a static function there")
+    def poll(self, events: Events, wake: Wake | None = None) -> Events:
+        """Which of `events` are there? See `ImplicitPoll.poll`. Context: process, lock not held."""
+        self.check_use("polls")
+        return poll_of(self).poll(events, wake)
 
     # -- the exporter ----------------------------------------------------------------------------
 

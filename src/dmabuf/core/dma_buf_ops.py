@@ -14,10 +14,13 @@ Mirrors: include/linux/dma-buf.h (struct dma_buf_ops, struct dma_buf_attach_ops)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.core.dma_map import PAGE_SIZE, Segment
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["AttachOps", "DmaBufOps", "Segment", "Vma", "why_unusable"]
 

@@ -147,17 +147,19 @@ class ScatteredPages(Pages):
     @no_kernel("a copy out of the pages")
     def read(self, offset: int, length: int) -> bytes:
         """A copy of `length` bytes."""
-        return b"".join(bytes(view) for view in self._between(offset, offset + length))
+        return b"".join(bytes(view) for view in self.between(offset, offset + length))
 
     @no_kernel("a copy into the pages")
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put `data` there."""
         done = 0
-        for view in self._between(offset, offset + len(data)):
+        for view in self.between(offset, offset + len(data)):
             view[:] = data[done : done + len(view)]
             done += len(view)
 
-    def _between(self, start: int, stop: int) -> list[memoryview]:
+    @no_kernel("the pages of a range")
+    def between(self, start: int, stop: int) -> list[memoryview]:
+        """The pieces of a range that is inside."""
         found: list[memoryview] = []
         base = 0
         for piece in self.pieces:

@@ -27,6 +27,9 @@ __all__ = ["PATH", "REMEDY", "UdmabufFd"]
 PATH = "/dev/udmabuf"
 REMEDY = "a kernel with CONFIG_UDMABUF, and the right to open the node"
 
+_U32 = (1 << 32) - 1
+"""The field of a descriptor has no sign, so -1 is passed as C would."""
+
 
 class UdmabufFd(Owned):
     """Owns the udmabuf device."""
@@ -50,7 +53,7 @@ class UdmabufFd(Owned):
         Raises:
             OSError: EINVAL, range, seals or size; EBADFD, no memfd.
         """
-        wanted = udmabuf_create(memfd=memfd, flags=flags, offset=offset, size=size)
+        wanted = udmabuf_create(memfd=memfd & _U32, flags=flags, offset=offset, size=size)
         # The new descriptor is the result of the call, not a field.
         return DmaBufFd(fcntl.ioctl(self.fileno(), UDMABUF_CREATE, bytearray(wanted.pack())))
 
@@ -62,7 +65,9 @@ class UdmabufFd(Owned):
         Raises:
             OSError: as `create`, for any of them.
         """
-        items = [udmabuf_create_item(memfd=fd, offset=at, size=size) for fd, at, size in ranges]
+        items = [
+            udmabuf_create_item(memfd=fd & _U32, offset=at, size=size) for fd, at, size in ranges
+        ]
         head = udmabuf_create_list(flags=flags, count=len(items)).pack()
         data = bytearray(head + udmabuf_create_item.pack_array(items))
         return DmaBufFd(fcntl.ioctl(self.fileno(), UDMABUF_CREATE_LIST, data))

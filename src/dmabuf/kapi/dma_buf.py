@@ -13,6 +13,7 @@ Mirrors: include/linux/dma-buf.h
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,6 +65,15 @@ def dma_buf_export(exp_info: dma_buf_export_info) -> DmaBuf | int:
 def get_dma_buf(dmabuf: DmaBuf) -> None:
     """Take a reference."""
     dmabuf.get()
+
+
+@spelled("dma_buf_fd")
+@returns_errno
+def dma_buf_fd(dmabuf: DmaBuf, flags: int) -> int:
+    """A new descriptor, or -EMFILE; `flags` may be O_CLOEXEC."""
+    number = os.dup(dmabuf.fileno())
+    os.set_inheritable(number, not flags & os.O_CLOEXEC)
+    return number
 
 
 @spelled("dma_buf_attach")
