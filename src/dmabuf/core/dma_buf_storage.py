@@ -231,14 +231,27 @@ class Storage:
     def _copy(self, buf: DmaBuf, old: Place, new: Place) -> None:
         """Have the bytes moved; a device that does so keeps both places until it is done."""
         if self.mover is None:
-            return
+            with buf.accesses.move():
+                return
         buf.resv.reserve_fences(1)
-        fence = self.mover(old, new)
+        move = buf.accesses.move()
+        move.begin()
+        try:
+            fence = self.mover(old, new)
+        except OSError:
+            move.end()
+            raise
         if fence is None:
+            move.end()
             return
         old.use()
-        if fence.add_callback(lambda _fence: old.drop()) is None:
+
+        def done(_fence: Fence) -> None:
             old.drop()
+            move.end()
+
+        if fence.add_callback(done) is None:
+            done(fence)
         buf.resv.add_fence(fence, Usage.KERNEL)
 
     @no_kernel("what a driver does when its device goes away")
