@@ -23,8 +23,7 @@ must not overtake what is kept by fences in the buffer's reservation object.
 from __future__ import annotations
 
 import errno
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
@@ -32,7 +31,7 @@ from dmabuf.abi.dma_buf import DMA_BUF_NAME_LEN
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
 from dmabuf.core.dma_buf_cpu import began, bracket, ended
-from dmabuf.core.dma_buf_fd import HasDescriptor, forget_descriptor
+from dmabuf.core.dma_buf_fileno import HasDescriptor, forget_descriptor
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, Watcher, why_unusable
 from dmabuf.core.dma_buf_steps import (
     ADD,
@@ -195,6 +194,12 @@ class DmaBuf(HasDescriptor):
             self._was_released("takes a reference to")
         return self
 
+    @no_kernel("get_file_rcu")
+    def get_file(self) -> bool:
+        """Take a reference, for a table of descriptors; False if none was left. Context: any."""
+        self.rt.step(GET, self)
+        return bool(self.rt.current().value)
+
     @kernel("dma_buf_put")
     def put(self) -> None:
         """Put a reference; the last one releases the buffer. Context: any, lock not held.
@@ -306,7 +311,7 @@ class DmaBuf(HasDescriptor):
             self.attachments[attachment] = None
         return attachment
 
-    @kernel("dma_buf_invalidate_mappings", context="process")
+    @kernel("dma_buf_invalidate_mappings", "dma_buf_move_notify", context="process")
     def invalidate_mappings(self) -> None:
         """Tell dynamic importers that their mappings are void. Context: process, lock held.
 
@@ -359,15 +364,14 @@ class DmaBuf(HasDescriptor):
             self.call("end_cpu_access", self, direction)
         ended(self, direction)
 
-    @contextmanager
     @no_kernel("DMA_BUF_IOCTL_SYNC, START and END")
-    def cpu_access(self, access: Access) -> Generator[Any]:
+    def cpu_access(self, access: Access) -> AbstractContextManager[Any]:
         """Inside, the CPU may read or write the bytes. Context: process, may sleep.
 
         Gives a view of the bytes, read-only for READ, which ends with the block; None if the
         exporter's storage is no `Memory`.
         """
-        yield from bracket(self, access)
+        return bracket(self, access)
 
     @kernel("dma_buf_mmap", context="process")
     def mmap(self, vma: Vma) -> Any:

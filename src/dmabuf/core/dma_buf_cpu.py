@@ -13,6 +13,7 @@ begin another of the same buffer, since the inner one may throw away what the CP
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dmabuf._names import no_kernel
@@ -64,6 +65,7 @@ def ended(buf: DmaBuf, direction: Direction) -> None:
         report_bracket(buf, f"{who}, which it has begun for {before.name}")
 
 
+@contextmanager
 @no_kernel("DMA_BUF_IOCTL_SYNC, START and END")
 def bracket(buf: DmaBuf, access: Access) -> Generator[memoryview | None]:
     """What `DmaBuf.cpu_access` does. Context: process, may sleep."""
