@@ -4,8 +4,10 @@ import errno
 
 import pytest
 
+from dmabuf.core.dma_buf_fd import fd, from_fd
 from dmabuf.core.fd_table import FdTable
 from tests.core.exporters import Exporter, exported
+from tests.facts import fact
 
 
 class Other:
@@ -51,13 +53,7 @@ def test_fd_close_on_exec(rt):
     assert ({0}, set()) == rt.run(main)
 
 
-def fd(buf, table):
-    """A descriptor of a buffer, as an exporter makes it."""
-    number = table.get_unused()
-    table.install(number, buf)
-    return number
-
-
+@fact("F6.15")
 def test_fd_of_a_buffer_takes_its_reference(rt):
     """The last of descriptors and others releases it."""
 
@@ -65,7 +61,7 @@ def test_fd_of_a_buffer_takes_its_reference(rt):
         ops, table = Exporter(), FdTable()
         buf = exported(ops)
         number = fd(buf, table)
-        same = table.fget(number)
+        same = from_fd(table, number)
         count = buf.file.count
         table.close(number)
         before = list(ops.names)
@@ -75,6 +71,7 @@ def test_fd_of_a_buffer_takes_its_reference(rt):
     assert (True, 2, [], ["release"]) == rt.run(main)
 
 
+@fact("F6.15")
 def test_fd_exhausted(rt):
     """EMFILE, nothing changed; the reference is still the caller's."""
 
@@ -88,21 +85,23 @@ def test_fd_exhausted(rt):
     assert (errno.EMFILE, 2, [0]) == rt.run(main)
 
 
-def test_fd_that_is_none(rt):
-    """EBADF: never opened, closed, only reserved, or negative."""
+@fact("F6.16")
+def test_fd_that_is_no_buffers(rt):
+    """EBADF never opened, closed or only reserved; EINVAL for another file, which is put."""
 
     def main():
-        table, found = FdTable(), []
+        table, other, found = FdTable(), Other(), []
+        table.install(table.get_unused(), other)
         closed = fd(exported(), table)
         table.close(closed)
         reserved = table.get_unused()
-        for number in (reserved, 7, -1):
+        for number in (0, reserved, 7, -1):
             with pytest.raises(OSError, match="descriptor") as caught:
-                table.fget(number)
+                from_fd(table, number)
             found.append(caught.value.errno)
-        return found
+        return found, other.count
 
-    assert [errno.EBADF] * 3 == rt.run(main)
+    assert ([errno.EINVAL, errno.EBADF, errno.EBADF, errno.EBADF], 1) == rt.run(main)
 
 
 def test_fd_closed_that_is_none(rt):

@@ -32,7 +32,7 @@ from dmabuf.core.access import Accesses
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
 from dmabuf.core.dma_buf_cpu import bracket
-from dmabuf.core.dma_buf_fd import HasDescriptor, forget_descriptor
+from dmabuf.core.dma_buf_fileno import HasDescriptor, forget_descriptor
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, why_unusable
 from dmabuf.core.dma_buf_poll import Events, ImplicitPoll, Wake, poll_of
 from dmabuf.core.dma_buf_steps import (
@@ -366,9 +366,9 @@ class DmaBuf(HasDescriptor):
         check_call("dma_buf_end_cpu_access", self.resv, self.label)
         might_lock(self.resv.ww)
         self.check_use("ends CPU access to")
-        self.accesses.close(direction)
         if self.ops.end_cpu_access is not None:
             self.call("end_cpu_access", self, direction)
+        self.accesses.close(direction)
 
     @no_kernel("DMA_BUF_IOCTL_SYNC, START and END")
     def cpu_access(self, access: Access) -> AbstractContextManager[Any]:
