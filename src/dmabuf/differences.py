@@ -127,6 +127,13 @@ DIFFERENCES = (
         "6.12",
         "dma_buf_move_notify up to 6.12; both names are kept here.",
     ),
+    Difference("DRM_IOCTL_SYNCOBJ_EVENTFD", Kind.NEW, "6.1", "Eventfds came between 6.1 and 6.12."),
+    Difference(
+        "DRM_IOCTL_SYNCOBJ_WAIT",
+        Kind.CHANGED,
+        "6.1",
+        "A wait for no handles succeeds; up to 6.1 it was EINVAL. Deadline hints are new, too.",
+    ),
     Difference(
         "DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD",
         Kind.CHANGED,
