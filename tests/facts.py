@@ -306,8 +306,7 @@ FACTS = {
     "F6.12": "the last put takes the buffer off the list, then the exporter releases the storage",
     "F6.13": "a reservation object of its own is finalised after that, a shared one is not",
     "F6.14": "a buffer that is released while vmapped or attached is a bug",
-    "F6.15": "a descriptor takes over a reference; without a free number it is EMFILE",
-    "F6.16": "getting a closed descriptor is EBADF, one of another file EINVAL",
+    "F6.15": "getting the buffer of a closed descriptor is EBADF, of another file's EINVAL",
     # --- attaching, mapping, pinning
     "F6.20": "attaching maps nothing; every map and unmap calls the exporter",
     "F6.21": "what the exporter's attach answers is what the importer gets, and it is not attached",

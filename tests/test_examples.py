@@ -28,7 +28,7 @@ def verdict_of(subject):
         ("threaded_irq.py::broken", "DF202"),
         ("timeline_wait_before_submit.py::broken", "DF108"),
         ("timeline_wait_before_submit.py::locked", "DF004"),
-        ("moving_buffer.py::keeps_old_addresses", "DF004"),
+        ("moving_buffer.py::keeps_old_addresses", "DF603"),
         pytest.param(
             "pipeline_with_migration.py::keeps_its_mapping", "DF603", marks=pytest.mark.slow
         ),

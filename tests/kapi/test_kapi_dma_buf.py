@@ -12,8 +12,11 @@ from dmabuf import kapi
 from dmabuf.core.dma_buf_ops import Vma
 from dmabuf.core.dma_map import Device, Direction
 from dmabuf.core.resv import Usage
+from dmabuf.core.sync_file import SyncFile
+from dmabuf.kapi.dma_buf import _files
 from tests.core.drivers import no_memory, pending
 from tests.core.exporters import SIZE, Exporter, Importer, add, exported, fails, nothing
+from tests.facts import fact
 
 SOURCES = sorted(Path("/usr/src").glob("linux-source-6.12*.tar.*"))
 WAY = Direction.TO_DEVICE
@@ -41,11 +44,12 @@ def test_export_of_nothing_warns(rt):
     assert ["DF004"] == [code for code, _message in rt.reports(main)]
 
 
+@fact("F6.15")
 def test_references_and_descriptors(rt):
     """Lowest number first; -EBADF, -EINVAL; the table puts its reference."""
 
     def main():
-        ops = Exporter()
+        ops, other = Exporter(), SyncFile(pending())
         buf = exported(ops)
         kapi.get_dma_buf(buf)
         number = kapi.dma_buf_fd(buf, os.O_CLOEXEC)
@@ -53,26 +57,29 @@ def test_references_and_descriptors(rt):
         answers = [number, same is buf, kapi.dma_buf_get(7)]
         spare = kapi.get_unused_fd_flags(0)
         answers += [spare, kapi.dma_buf_get(spare), kapi.fget(spare)]
-        kapi.put_unused_fd(spare)
+        kapi.fd_install(spare, other)
+        answers += [kapi.dma_buf_get(spare), kapi.close_fd(spare)]
+        kapi.put_unused_fd(kapi.get_unused_fd_flags(0))
         answers += [kapi.close_fd(number), kapi.close_fd(number), ops.names]
         kapi.dma_buf_put(same)
         kapi.dma_buf_put(buf)
         return answers, ops.names
 
-    answers = [0, True, -errno.EBADF, 1, -errno.EBADF, None, 0, -errno.EBADF, []]
+    bad = -errno.EBADF
+    answers = [0, True, bad, 1, bad, None, -errno.EINVAL, 0, 0, bad, []]
     assert (answers, ["release"]) == rt.run(main)
 
 
-def test_installing_a_file_by_hand(rt):
-    """A reserved number gets it."""
+def test_descriptors_exhausted(rt):
+    """-EMFILE, and the reference is still the caller's."""
 
     def main():
-        buf, number = exported(), kapi.get_unused_fd_flags(os.O_CLOEXEC)
-        kapi.fd_install(number, buf)
-        found = kapi.fget(number) is buf
-        return found, buf.file.count
+        buf = exported()
+        kapi.dma_buf_fd(buf.get(), 0)
+        _files().limit = 1
+        return kapi.dma_buf_fd(buf, 0), buf.file.count
 
-    assert (True, 2) == rt.run(main)
+    assert (-errno.EMFILE, 2) == rt.run(main)
 
 
 def test_attachments_answer_with_errno(rt):
@@ -137,13 +144,13 @@ def test_cpu_access_answers(rt):
 
     def main():
         buf = exported(Exporter(mmap=nothing))
-        fence = pending()
+        fence, mapping = pending(), ["old"]
         add(buf, fence, Usage.WRITE)
         rt.interrupt(rt.current())
-        mapping = ["old"]
+        interrupted = kapi.dma_buf_begin_cpu_access(buf, WAY)
+        fence.signal()
         return [
-            kapi.dma_buf_begin_cpu_access(buf, WAY),
-            fence.signal(),
+            interrupted,
             kapi.dma_buf_begin_cpu_access(buf, WAY),
             kapi.dma_buf_end_cpu_access(buf, WAY),
             kapi.dma_buf_mmap(buf, Vma(1), 0),
@@ -154,7 +161,7 @@ def test_cpu_access_answers(rt):
         ]
 
     errors = [-errno.EINVAL, -errno.EOVERFLOW, -errno.EINVAL]
-    assert [-kapi.ERESTARTSYS, None, 0, 0, 0, *errors, [None]] == rt.run(main)
+    assert [-kapi.ERESTARTSYS, 0, 0, 0, *errors, [None]] == rt.run(main)
 
 
 @pytest.mark.skipif(not SOURCES, reason="needs the package linux-source-6.12")

@@ -32,7 +32,7 @@ from dmabuf.core.access import Accesses
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
 from dmabuf.core.dma_buf_cpu import bracket
-from dmabuf.core.dma_buf_fileno import HasDescriptor, forget_descriptor
+from dmabuf.core.dma_buf_fd import HasDescriptor, forget_descriptor
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, why_unusable
 from dmabuf.core.dma_buf_poll import Events, ImplicitPoll, Wake, poll_of
 from dmabuf.core.dma_buf_steps import (

@@ -13,13 +13,14 @@ Mirrors: include/linux/dma-buf.h
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass, replace
 from typing import Any
 
 from dmabuf.core.dma_buf import DmaBuf, export
 from dmabuf.core.dma_buf_attach import Attachment
-from dmabuf.core.dma_buf_fd import fd, from_fd
+from dmabuf.core.dma_buf_convention import check_call
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma
 from dmabuf.core.dma_map import Device, Direction, SgTable
 from dmabuf.core.fd_table import FdTable
@@ -108,15 +109,27 @@ def get_dma_buf(dmabuf: DmaBuf) -> None:
 @spelled("dma_buf_fd")
 @returns_errno
 def dma_buf_fd(dmabuf: DmaBuf, flags: int) -> int:
-    """A descriptor of the calling process, or -EMFILE; `flags` may be O_CLOEXEC."""
-    return fd(dmabuf, _files(), cloexec=bool(flags & os.O_CLOEXEC))
+    """A descriptor of the calling process, which takes over the reference, or -EMFILE.
+
+    It is a number of a table that runs everywhere; `DmaBuf.fileno` is a real descriptor.
+    """
+    check_call("dma_buf_fd", dmabuf.resv, dmabuf.label)
+    dmabuf.check_use("makes a descriptor of")
+    number = _files().get_unused(cloexec=bool(flags & os.O_CLOEXEC))
+    _files().install(number, dmabuf)
+    return number
 
 
 @spelled("dma_buf_get")
 @returns_errno
 def dma_buf_get(number: int) -> DmaBuf | int:
     """The buffer behind a descriptor of the calling process, -EBADF or -EINVAL."""
-    return from_fd(_files(), number)
+    file = _files().fget(number)
+    if not isinstance(file, DmaBuf):
+        file.put()
+        raise OSError(errno.EINVAL, f"descriptor {number} is no buffer's")
+    check_call("dma_buf_get", file.resv, file.label)
+    return file
 
 
 def _files() -> FdTable:
