@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from dmabuf.core.resv import Resv
     from dmabuf.rt.api import Runtime, Task
 
-__all__ = ["Accesses", "Bracket", "Span", "Who"]
+__all__ = ["Accesses", "Bracket", "Move", "Span", "Who"]
 
 _PACKAGE = __file__.rpartition("core")[0]
 _DESIGNS = (_PACKAGE + "rules", _PACKAGE + "drivers")
@@ -163,6 +163,12 @@ class Span:
         return f"{self.task.name} {verb} {self.accesses.name}{which}{how}"
 
 
+class Move(Span):
+    """A move of the storage: planned when it is made, done inside the with-block."""
+
+    __slots__ = ()
+
+
 class Bracket:
     """The CPU may use the bytes inside: a with-block around `Accesses.open` and `close`."""
 
@@ -259,7 +265,7 @@ class Accesses:
         return Span(self, Who.DEVICE, write=write, offset=offset, length=length, table=table)
 
     @no_kernel("an exporter decides on a move")
-    def move(self) -> Span:
+    def move(self) -> Move:
         """A move of the storage, planned now. Context: process, lock held.
 
         Enter it where the bytes are copied or cleared, which may be another task.
@@ -267,7 +273,7 @@ class Accesses:
         if self.resv is not None:
             assert_held(self.resv.ww)
         self.placed += 1
-        return Span(self, Who.MOVE, write=True, target=self.placed)
+        return Move(self, Who.MOVE, write=True, target=self.placed)
 
     # -- brackets --------------------------------------------------------------------------------
 
