@@ -402,7 +402,9 @@ class Threads:
     def settle(self, task: Task) -> None:
         """Do what was deferred, unless `task` is atomic."""
         if self._deferred and not task.is_atomic:
+            value = task.value  # whoever made the step has yet to read it
             self.flush()
+            task.value = value
 
     def join(self, tasks: Iterable[Task], timeout: float = 10.0) -> list[Task]:
         """Wait for tasks to end; returns those that did not."""
