@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from dmabuf.abi.dma_buf import DMA_BUF_SYNC_END
-from dmabuf.core.descriptors import Descriptors
 from dmabuf.core.dma_buf import Access, DmaBuf
 from dmabuf.core.dma_buf_poll import Events
+from dmabuf.core.fd_table import FdTable
 from dmabuf.core.heap import SystemHeap
 from dmabuf.core.memfd import MemFd
 from dmabuf.core.sync_file import SyncFile
@@ -94,7 +94,7 @@ class Ours:
     name = "ours"
 
     def __init__(self) -> None:
-        self.files = Descriptors(1 << 20)
+        self.files = FdTable(limit=1 << 20)
         self.heap = SystemHeap()
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
@@ -108,10 +108,11 @@ class Ours:
     def _file(self, fd: int) -> Any:
         """What is behind a number, None if nothing is."""
         try:
-            with self.files.opened(fd) as file:
-                return file.obj if isinstance(file, _Open) else file
+            file = self.files.fget(fd)
         except OSError:
             return None
+        file.put()  # the table's own reference keeps it
+        return file.obj if isinstance(file, _Open) else file
 
     def _as(self, fd: int, kind: type) -> Any:
         file = self._file(fd)
@@ -125,8 +126,7 @@ class Ours:
 
     def end(self):
         """Release all."""
-        for fd in [*self.files._files]:
-            self.files.close(fd)
+        self.files.close_all()
         os.close(self.null)
 
     def poll(self, fd, events, timeout_ms=0):
