@@ -19,12 +19,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.abi import drm_syncobj as abi
-from dmabuf.core.counted_file import CountedFile
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_chain import FenceChain
 from dmabuf.core.fence_unwrap import merge
@@ -38,18 +37,19 @@ from dmabuf.sync.eventfd import EventFd, RealEventFd
 
 __all__ = ["SyncObjFile", "SyncObjHandles"]
 
+F = TypeVar("F")
+
 _ioctl = call("syncobj")
 _timeline_ioctl = call("timeline")
 
 
 @kernel("drm_syncobj_get_fd", context="process")
-class SyncObjFile(CountedFile):
+class SyncObjFile:
     """A sync object as an open file: one reference to it. Polling finds nothing to wait for."""
 
     __slots__ = ("obj",)
 
     def __init__(self, obj: SyncObj) -> None:
-        self._open(obj.rt, f"{obj.name} file")
         self.obj = obj.get()
 
     @no_kernel("drm_syncobj_file_release, a static function there")
@@ -137,7 +137,7 @@ class SyncObjHandles(SyncObjTable):
                 raise OSError(errno.EINVAL, "no sync file could be made") from error
             finally:
                 fence.put()
-        except BaseException:
+        except OSError:
             self.files.put_unused(fd)
             raise
         self.files.install(fd, file)
@@ -190,18 +190,16 @@ class SyncObjHandles(SyncObjTable):
             fence.put()
 
     @contextmanager
-    def _file(self, fd: int, kind: Any, missing: int = errno.EINVAL) -> Generator[Any]:
-        """An open file of that kind, else EINVAL; `missing` for a closed descriptor."""
-        try:
-            file = self.files.fget(fd)
-        except OSError as error:
-            raise OSError(missing, f"nothing is open at {fd}") from error
-        try:
+    def _file(self, fd: int, kind: type[F]) -> Generator[F]:
+        """An open file of that kind; a closed descriptor is told like a wrong one: EINVAL."""
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(self.files.opened(fd))
+            except OSError:
+                file = None
             if not isinstance(file, kind):
-                raise OSError(errno.EINVAL, f"descriptor {fd} is something else")
+                raise OSError(errno.EINVAL, f"descriptor {fd} is no {kind.__name__}")
             yield file
-        finally:
-            file.put()
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -265,8 +263,9 @@ class SyncObjHandles(SyncObjTable):
         """
         allow(flags, WaitFlags.AVAILABLE)
         refuse(pad)
-        kinds = EventFd | RealEventFd
-        with Found(self, [handle]) as (obj,), self._file(fd, kinds, errno.EBADF) as file:
+        with Found(self, [handle]) as (obj,), self.files.opened(fd) as file:
+            if not isinstance(file, EventFd | RealEventFd):
+                raise OSError(errno.EINVAL, f"descriptor {fd} is no eventfd")
             add_eventfd(obj, file, point, available=bool(flags))
 
     # -- signalling by hand ----------------------------------------------------------------------

@@ -17,9 +17,8 @@ Mirrors: include/drm/drm_syncobj.h, include/linux/sync_file.h
 
 from __future__ import annotations
 
-from typing import Any
-
 from dmabuf.abi.drm_syncobj import DRM_SYNCOBJ_CREATE_SIGNALED
+from dmabuf.core.descriptors import Descriptors
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_chain import FenceChain
 from dmabuf.core.sync_file import SyncFile
@@ -27,11 +26,17 @@ from dmabuf.core.syncobj import SyncObj
 from dmabuf.core.syncobj_handles import SyncObjFile, SyncObjHandles
 from dmabuf.core.syncobj_table import SyncObjTable
 from dmabuf.core.syncobj_wait import deadline_of
-from dmabuf.kapi.dma_buf import _files
 from dmabuf.kapi.spell import MAX_SCHEDULE_TIMEOUT, returns_errno, spelled, to_jiffies
 from dmabuf.rt.ambient import ambient
 
-__all__ = ["DRM_SYNCOBJ_CREATE_SIGNALED", "drm_file"]
+__all__ = ["DRM_SYNCOBJ_CREATE_SIGNALED", "drm_file", "files"]
+
+
+def files() -> Descriptors:
+    """The descriptors of the calling process: C code has them from its task."""
+    rt = ambient()
+    table: Descriptors = rt.once("kapi.files", lambda: Descriptors(name="files", rt=rt))
+    return table
 
 
 def drm_file() -> SyncObjHandles:
@@ -82,7 +87,7 @@ def drm_syncobj_get_handle(file_private: SyncObjTable, syncobj: SyncObj, handle:
 @returns_errno
 def drm_syncobj_get_fd(syncobj: SyncObj, p_fd: list[int]) -> int:
     """0 or -EMFILE; `p_fd[0]` is set, a descriptor of the calling process."""
-    table = _files()
+    table = files()
     number = table.get_unused()
     table.install(number, SyncObjFile(syncobj))
     p_fd[:1] = [number]
@@ -115,13 +120,10 @@ def sync_file_create(fence: Fence) -> SyncFile | None:
 def sync_file_get_fence(fd: int) -> Fence | None:
     """The fence behind a descriptor of the calling process; None if that is no sync file's."""
     try:
-        file: Any = _files().fget(fd)
+        with files().opened(fd) as file:
+            return file.get_fence() if isinstance(file, SyncFile) else None
     except OSError:
         return None
-    try:
-        return file.get_fence() if isinstance(file, SyncFile) else None
-    finally:
-        file.put()
 
 
 @spelled("sync_file_get_name")
@@ -130,3 +132,34 @@ def sync_file_get_name(sync_file: SyncFile, buf: list[str], length: int) -> str:
     name = sync_file.name[: length - 1]
     buf[:1] = [name]
     return name
+
+
+# -- descriptors ---------------------------------------------------------------------------------
+
+
+@spelled("get_unused_fd_flags")
+@returns_errno
+def get_unused_fd_flags(flags: int) -> int:
+    """A number of the calling process, or -EMFILE; nothing here ever calls exec."""
+    del flags
+    return files().get_unused()
+
+
+@spelled("put_unused_fd")
+def put_unused_fd(fd: int) -> None:
+    """Give a number back with nothing installed."""
+    files().put_unused(fd)
+
+
+@spelled("fd_install")
+def fd_install(fd: int, file: object) -> None:
+    """Let a number stand for a file."""
+    files().install(fd, file)
+
+
+@spelled("close_fd")
+@returns_errno
+def close_fd(fd: int) -> int:
+    """0 or -EBADF."""
+    files().close(fd)
+    return 0
