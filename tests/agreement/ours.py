@@ -12,22 +12,20 @@ import fcntl
 import functools
 import os
 import select
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from dmabuf.abi.dma_buf import DMA_BUF_SYNC_END
+from dmabuf.core.descriptors import Descriptors
 from dmabuf.core.dma_buf import Access, DmaBuf
 from dmabuf.core.dma_buf_poll import Events
-from dmabuf.core.fd_table import FdTable
 from dmabuf.core.heap import SystemHeap
 from dmabuf.core.memfd import MemFd
 from dmabuf.core.sync_file import SyncFile
 from dmabuf.core.syncobj_handles import SyncObjHandles
 from dmabuf.core.udmabuf import Item, udmabuf_create, udmabuf_create_list
 from dmabuf.drivers.vgem import VgemFile
-from dmabuf.errors import KernelWarning
 from dmabuf.sync.eventfd import EventFd
 from dmabuf.sync.irq_work import IrqWork
 from tests.agreement.face import Entry, Info
@@ -94,7 +92,7 @@ class Ours:
     name = "ours"
 
     def __init__(self) -> None:
-        self.files = FdTable(limit=1 << 20)
+        self.files = Descriptors(1 << 20)
         self.heap = SystemHeap()
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
@@ -108,11 +106,10 @@ class Ours:
     def _file(self, fd: int) -> Any:
         """What is behind a number, None if nothing is."""
         try:
-            file = self.files.fget(fd)
+            with self.files.opened(fd) as file:
+                return file.obj if isinstance(file, _Open) else file
         except OSError:
             return None
-        file.put()  # the table's own reference keeps it
-        return file.obj if isinstance(file, _Open) else file
 
     def _as(self, fd: int, kind: type) -> Any:
         file = self._file(fd)
@@ -126,7 +123,8 @@ class Ours:
 
     def end(self):
         """Release all."""
-        self.files.close_all()
+        for fd in [*self.files._files]:
+            self.files.close(fd)
         os.close(self.null)
 
     def poll(self, fd, events, timeout_ms=0):
@@ -198,9 +196,7 @@ class Ours:
     def sync(self, fd, flags):
         """begin_cpu_access or end_cpu_access."""
         buf, direction = self._as(fd, DmaBuf), Access(flags & ~DMA_BUF_SYNC_END).direction
-        with warnings.catch_warnings():  # brackets out of balance are a finding, not an answer
-            warnings.simplefilter("ignore", KernelWarning)
-            (buf.end_cpu_access if flags & DMA_BUF_SYNC_END else buf.begin_cpu_access)(direction)
+        (buf.end_cpu_access if flags & DMA_BUF_SYNC_END else buf.begin_cpu_access)(direction)
 
     def set_name(self, fd, name):
         """set_name."""

@@ -14,8 +14,6 @@ import random
 import sys
 from typing import Any
 
-import pytest
-
 from dmabuf import Machine, Timeline
 from dmabuf.core.dma_buf_poll import Events, ImplicitPoll
 from dmabuf.core.resv import Resv, Usage
@@ -24,7 +22,6 @@ from dmabuf.core.syncobj_eventfd import add_eventfd
 from dmabuf.core.syncobj_wait import WaitFlags, wait
 from dmabuf.errors import Interrupted
 from dmabuf.explore.search import Budget, Search
-from dmabuf.rt.api import OPS, READ
 from dmabuf.sync.eventfd import EventFd
 
 EXECUTIONS = 1500
