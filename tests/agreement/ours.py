@@ -17,15 +17,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from dmabuf.abi.dma_buf import DMA_BUF_SYNC_END
-from dmabuf.core.descriptors import Descriptors
+from dmabuf.core.counted_file import CountedFile
 from dmabuf.core.dma_buf import Access, DmaBuf
 from dmabuf.core.dma_buf_poll import Events
+from dmabuf.core.fd_table import FdTable
 from dmabuf.core.heap import SystemHeap
 from dmabuf.core.memfd import MemFd
 from dmabuf.core.sync_file import SyncFile
 from dmabuf.core.syncobj_handles import SyncObjHandles
 from dmabuf.core.udmabuf import Item, udmabuf_create, udmabuf_create_list
 from dmabuf.drivers.vgem import VgemFile
+from dmabuf.rt.ambient import ambient
 from dmabuf.sync.eventfd import EventFd
 from dmabuf.sync.irq_work import IrqWork
 from tests.agreement.face import Entry, Info
@@ -44,18 +46,24 @@ def settle() -> None:
         last.sync()
 
 
-class _Open:
+class _Open(CountedFile):
     """A buffer, an eventfd or a memfd as an open file: calls `release` once."""
 
     def __init__(self, obj: Any, release: Any) -> None:
         self.obj = obj
-        self.release = release
+        self._release = release
+        self._open(ambient(), "file")
+
+    def release(self) -> None:
+        """Closed."""
+        self._release()
 
 
-class _Vgem:
+class _Vgem(CountedFile):
     """An open vgem device and the buffers that its handles keep."""
 
     def __init__(self) -> None:
+        self._open(ambient(), "vgem")
         self.driver = VgemFile()
         self.buffers: dict[int, DmaBuf] = {}
 
@@ -92,7 +100,7 @@ class Ours:
     name = "ours"
 
     def __init__(self) -> None:
-        self.files = Descriptors(1 << 20)
+        self.files = FdTable(limit=1 << 20)
         self.heap = SystemHeap()
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
@@ -106,10 +114,11 @@ class Ours:
     def _file(self, fd: int) -> Any:
         """What is behind a number, None if nothing is."""
         try:
-            with self.files.opened(fd) as file:
-                return file.obj if isinstance(file, _Open) else file
+            file = self.files.fget(fd)
         except OSError:
             return None
+        file.put()  # the table's own reference keeps it
+        return file.obj if isinstance(file, _Open) else file
 
     def _as(self, fd: int, kind: type) -> Any:
         file = self._file(fd)
@@ -123,8 +132,7 @@ class Ours:
 
     def end(self):
         """Release all."""
-        for fd in [*self.files._files]:
-            self.files.close(fd)
+        self.files.close_all()
         os.close(self.null)
 
     def poll(self, fd, events, timeout_ms=0):

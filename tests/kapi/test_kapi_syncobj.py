@@ -10,7 +10,6 @@ import pytest
 from dmabuf import FenceChain, Timeline, kapi
 from dmabuf.core.syncobj import SyncObj
 from dmabuf.core.syncobj_handles import SyncObjFile
-from dmabuf.kapi.syncobj import files
 from tests.core.drivers import no_memory, pending
 
 SOURCES = sorted(Path("/usr/src").glob("linux-source-6.12*.tar.*"))
@@ -83,8 +82,9 @@ def test_syncobj_get_fd_answers(rt):
     def main():
         obj, fd = SyncObj(), []
         answers = [kapi.drm_syncobj_get_fd(obj, fd)]
-        with files().opened(fd[0]) as file:
-            counted = obj.references
+        file = kapi.fget(fd[0])
+        counted = obj.references
+        file.put()
         answers.append(kapi.close_fd(fd[0]))
         kapi.drm_syncobj_get(obj)
         kapi.drm_syncobj_put(obj)

@@ -35,18 +35,10 @@ class Idr:
         self._freed: list[int] = []
 
     @kernel("idr_alloc")
-    def alloc(self, end: int | None = None) -> int | None:
-        """The lowest free number, which is taken from here. Context: any.
-
-        Args:
-            end: numbers from here on are not given; None for no end.
-
-        Returns None if all are taken.
-        """
+    def alloc(self) -> int:
+        """The lowest free number, which is taken from here. Context: any."""
         if self._freed:
             return heapq.heappop(self._freed)
-        if end is not None and self._next >= end:
-            return None
         self._next += 1
         return self._next - 1
 

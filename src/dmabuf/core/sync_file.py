@@ -19,6 +19,7 @@ import errno
 from dataclasses import dataclass
 
 from dmabuf._names import kernel, no_kernel
+from dmabuf.core.counted_file import CountedFile
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_container import allocate_or_fail
 from dmabuf.core.fence_names import driver_name, timeline_name
@@ -85,18 +86,17 @@ class FileInfo:
 
 
 @kernel("struct sync_file", "sync_file_create", context="process")
-class SyncFile:
+class SyncFile(CountedFile):
     """A sync file: created of a fence, whose reference it takes in addition to the caller's.
 
     Args:
         fence: any fence; a container counts as what is inside.
     """
 
-    __slots__ = ("__weakref__", "_callback", "_is_armed", "_queue", "fence", "rt", "user_name")
+    __slots__ = ("__weakref__", "_callback", "_is_armed", "_queue", "fence", "user_name")
 
     def __init__(self, fence: Fence) -> None:
-        self.rt = fence.timeline.rt
-        allocate_or_fail("a sync_file", self.rt)
+        allocate_or_fail("a sync_file", fence.timeline.rt)
         fence.get()
         self._set_up(fence, "")
 
@@ -105,7 +105,7 @@ class SyncFile:
         self.user_name = user_name[:NAME_MAX]
         self._is_armed = False
         self._callback: Callback | None = None
-        self.rt.adopt(self, f"sync_file {fence.name}")
+        self._open(fence.timeline.rt, f"sync_file {fence.name}")
         self._queue = WaitQueue(f"sync_file {fence.name}", rt=self.rt)
 
     @kernel("sync_file_get_fence")
@@ -137,7 +137,6 @@ class SyncFile:
         """
         allocate_or_fail("a sync_file", self.rt)
         made = SyncFile.__new__(SyncFile)
-        made.rt = self.rt
         made._set_up(merge(self.fence, other.fence, rt=self.rt), name)
         return made
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from dmabuf._names import kernel, no_kernel
-from dmabuf.core.descriptors import Descriptors, DescriptorTable
+from dmabuf.core.fd_table import FdTable
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_container import allocate_or_fail
 from dmabuf.core.idr import Idr
@@ -98,7 +98,7 @@ class SyncObjTable:
 
     def __init__(
         self,
-        files: DescriptorTable | None = None,
+        files: FdTable | None = None,
         name: str = "",
         *,
         syncobj: bool = True,
@@ -107,7 +107,7 @@ class SyncObjTable:
     ) -> None:
         self.rt = rt or ambient()
         self.name = name or "render node"
-        self.files = files if files is not None else Descriptors(rt=self.rt)
+        self.files = files if files is not None else FdTable(rt=self.rt)
         self.syncobj = syncobj
         self.timeline = timeline
         self.table_lock = SpinLock(f"{self.name}.syncobj_table_lock", rt=self.rt)
@@ -131,7 +131,6 @@ class SyncObjTable:
         obj.get()
         with self.table_lock:
             handle = self._numbers.alloc()
-            assert handle is not None
             self.objects[handle] = obj
         return handle
 

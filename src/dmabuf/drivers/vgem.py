@@ -104,7 +104,6 @@ class VgemFile:
         """A handle for a buffer, the lowest free one from 1 on. Context: process."""
         with self._lock:
             handle = self._handles.alloc()
-            assert handle is not None
             self._objects[handle] = obj
         return handle
 

@@ -17,8 +17,11 @@ Mirrors: include/drm/drm_syncobj.h, include/linux/sync_file.h
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from dmabuf.abi.drm_syncobj import DRM_SYNCOBJ_CREATE_SIGNALED
-from dmabuf.core.descriptors import Descriptors
+from dmabuf.core.fd_table import FdTable
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_chain import FenceChain
 from dmabuf.core.sync_file import SyncFile
@@ -32,10 +35,10 @@ from dmabuf.rt.ambient import ambient
 __all__ = ["DRM_SYNCOBJ_CREATE_SIGNALED", "drm_file", "files"]
 
 
-def files() -> Descriptors:
+def files() -> FdTable:
     """The descriptors of the calling process: C code has them from its task."""
     rt = ambient()
-    table: Descriptors = rt.once("kapi.files", lambda: Descriptors(name="files", rt=rt))
+    table: FdTable = rt.once("kapi.files", lambda: FdTable("files", rt=rt))
     return table
 
 
@@ -120,10 +123,13 @@ def sync_file_create(fence: Fence) -> SyncFile | None:
 def sync_file_get_fence(fd: int) -> Fence | None:
     """The fence behind a descriptor of the calling process; None if that is no sync file's."""
     try:
-        with files().opened(fd) as file:
-            return file.get_fence() if isinstance(file, SyncFile) else None
+        file: Any = files().fget(fd)
     except OSError:
         return None
+    try:
+        return file.get_fence() if isinstance(file, SyncFile) else None
+    finally:
+        file.put()
 
 
 @spelled("sync_file_get_name")
@@ -140,26 +146,34 @@ def sync_file_get_name(sync_file: SyncFile, buf: list[str], length: int) -> str:
 @spelled("get_unused_fd_flags")
 @returns_errno
 def get_unused_fd_flags(flags: int) -> int:
-    """A number of the calling process, or -EMFILE; nothing here ever calls exec."""
-    del flags
-    return files().get_unused()
+    """A reserved number of the calling process, or -EMFILE."""
+    return files().get_unused(cloexec=bool(flags & os.O_CLOEXEC))
 
 
 @spelled("put_unused_fd")
-def put_unused_fd(fd: int) -> None:
-    """Give a number back with nothing installed."""
-    files().put_unused(fd)
+def put_unused_fd(number: int) -> None:
+    """Give a reserved number back."""
+    files().put_unused(number)
 
 
 @spelled("fd_install")
-def fd_install(fd: int, file: object) -> None:
-    """Let a number stand for a file."""
-    files().install(fd, file)
+def fd_install(number: int, file: Any) -> None:
+    """Put a file behind a reserved number."""
+    files().install(number, file)
+
+
+@spelled("fget")
+def fget(number: int) -> Any:
+    """The file behind a number, with a reference; None if there is none."""
+    try:
+        return files().fget(number)
+    except OSError:
+        return None
 
 
 @spelled("close_fd")
 @returns_errno
-def close_fd(fd: int) -> int:
+def close_fd(number: int) -> int:
     """0 or -EBADF."""
-    files().close(fd)
+    files().close(number)
     return 0
