@@ -30,6 +30,8 @@ from tests.agreement.ours import Ours
 __all__ = ["Mismatch", "main", "mismatch", "smaller"]
 
 LENGTH = 80
+PROGRESS = 10_000
+"""Calls after which a long run says that it lives."""
 EXPIRY_S = 8.0
 """A program that takes longer proves nothing: vgem's fences signal themselves after ten."""
 
@@ -120,7 +122,9 @@ def _run(steps: int, seed: int, makes: Sequence[Make]) -> int:
         if found:
             _tell(name, program, found, makes)
             return 1
-        done, number = done + len(program), number + 1
+        before, done, number = done, done + len(program), number + 1
+        if before // PROGRESS != done // PROGRESS:
+            print(f"random calls: {done} so far, {time.monotonic() - started:.0f} s", flush=True)
     given_up = seen["(programs given up, too slow)"]
     compared = sum(seen.values()) - given_up
     for what, count in sorted(seen.items()):

@@ -375,12 +375,18 @@ class Threads:
 
     def flush(self) -> None:
         """Do what finalisers deferred; a safe point that a program may choose itself."""
-        while self._deferred:
-            try:
-                fn = self._deferred.popleft()
-            except IndexError:
-                break
-            fn()
+        if getattr(self._local, "is_flushing", False):
+            return  # a step of deferred work: the loop below is still there, for any amount
+        self._local.is_flushing = True
+        try:
+            while self._deferred:
+                try:
+                    fn = self._deferred.popleft()
+                except IndexError:
+                    break
+                fn()
+        finally:
+            self._local.is_flushing = False
         self._reopen()
 
     def _reopen(self) -> None:
