@@ -406,7 +406,7 @@ class Threads:
         self.settle(task)
 
     def settle(self, task: Task) -> None:
-        """Do what was deferred, unless `task` is atomic."""
+        """Do what was deferred, unless `task` is atomic; its last step's result stays its own."""
         if self._deferred and not task.is_atomic:
             value = task.value  # whoever made the step has yet to read it
             self.flush()
