@@ -16,6 +16,7 @@ import random
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -29,6 +30,8 @@ from tests.agreement.ours import Ours
 __all__ = ["Mismatch", "main", "mismatch", "smaller"]
 
 LENGTH = 80
+PROGRESS = 10_000
+"""Calls after which a long run says that it lives."""
 EXPIRY_S = 8.0
 """A program that takes longer proves nothing: vgem's fences signal themselves after ten."""
 
@@ -88,10 +91,16 @@ def smaller(program: list[Call], parts: Callable[[list[Call]], Mismatch | None])
     return program
 
 
-def _tell(seed: str, program: list[Call], makes: Sequence[Make]) -> None:
-    """The smallest program that parts the systems, with every answer."""
+def _tell(seed: str, program: list[Call], found: Mismatch, makes: Sequence[Make]) -> None:
+    """Where the systems parted, and the smallest program that parts them, with every answer."""
+    print(f"MISMATCH, seed {seed}, call {found.index}: {program[found.index]}")
+    for one in found.answers:
+        print(f"      {one}")
+    if not mismatch(program, makes, Counter()):
+        print("  the same program did not part them again: it depends on time")
+        return
     program = smaller(program, lambda one: mismatch(one, makes, Counter()))
-    print(f"MISMATCH, seed {seed}; the program made smaller ({len(program)} calls):")
+    print(f"the program made smaller ({len(program)} calls):")
     systems = [make() for make in makes]
     worlds = [World(system) for system in systems]
     for call in program:
@@ -109,10 +118,13 @@ def _run(steps: int, seed: int, makes: Sequence[Make]) -> int:
     while done < steps:
         name = f"{seed}.{number}"
         program = a_program(random.Random(name), min(LENGTH, steps - done))
-        if mismatch(program, makes, seen):
-            _tell(name, program, makes)
+        found = mismatch(program, makes, seen)
+        if found:
+            _tell(name, program, found, makes)
             return 1
-        done, number = done + len(program), number + 1
+        before, done, number = done, done + len(program), number + 1
+        if before // PROGRESS != done // PROGRESS:
+            print(f"random calls: {done} so far, {time.monotonic() - started:.0f} s", flush=True)
     given_up = seen["(programs given up, too slow)"]
     compared = sum(seen.values()) - given_up
     for what, count in sorted(seen.items()):
@@ -135,6 +147,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--in-vm", action="store_true")
     parser.add_argument("--alone", action="store_true")
     given = parser.parse_args(words)
+    warnings.filterwarnings("ignore", "DF601")  # brackets out of balance: no answer of a system
     if not given.in_vm:
         return _run(given.steps, given.seed, [Ours] if given.alone else [Ours, Kernel])
     inside = [sys.executable, "-m", "tests.agreement.random_calls"]

@@ -130,8 +130,8 @@ class SyncFile(CountedFile):
         if self.user_name:
             return self.user_name
         fence = self.fence
-        made = f"{driver_name(fence)}-{timeline_name(fence)}{fence.context}-{fence.seqno}"
-        return _cut(made)
+        number = _signed(fence.seqno)
+        return _cut(f"{driver_name(fence)}-{timeline_name(fence)}{fence.context}-{number}")
 
     @no_kernel("SYNC_IOC_MERGE, a static function there")
     def merge(self, other: SyncFile, name: str = "") -> SyncFile:
@@ -236,3 +236,8 @@ def _info_of(fence: Fence) -> FenceInfo:
     status = fence.status
     timestamp = fence.timestamp if status else 0
     return FenceInfo(timeline_name(fence), driver_name(fence), status, timestamp)
+
+
+def _signed(seqno: int) -> int:
+    """A number as names show it: of 64 bits, with a sign."""
+    return seqno - (1 << 64) if seqno >> 63 else seqno

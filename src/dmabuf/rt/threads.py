@@ -375,12 +375,18 @@ class Threads:
 
     def flush(self) -> None:
         """Do what finalisers deferred; a safe point that a program may choose itself."""
-        while self._deferred:
-            try:
-                fn = self._deferred.popleft()
-            except IndexError:
-                break
-            fn()
+        if getattr(self._local, "is_flushing", False):
+            return  # a step of deferred work: the loop below is still there, for any amount
+        self._local.is_flushing = True
+        try:
+            while self._deferred:
+                try:
+                    fn = self._deferred.popleft()
+                except IndexError:
+                    break
+                fn()
+        finally:
+            self._local.is_flushing = False
         self._reopen()
 
     def _reopen(self) -> None:
@@ -402,7 +408,7 @@ class Threads:
     def settle(self, task: Task) -> None:
         """Do what was deferred, unless `task` is atomic; its last step's result stays its own."""
         if self._deferred and not task.is_atomic:
-            value = task.value
+            value = task.value  # whoever made the step has yet to read it
             self.flush()
             task.value = value
 
