@@ -15,6 +15,7 @@ from dmabuf.sync.lockdep import assert_held, lock_is_held
 from tests.core.drivers import pending
 
 
+@pytest.mark.usefixtures("way")
 def test_one_callback_is_all_that_is_kept():
     """Live and unobserved: the callback itself, and after the signal only the time."""
     fence = Timeline("gpu").fence()
