@@ -26,6 +26,7 @@ def verdict_of(subject):
         ("scheduler_thread.py::broken", "DF202"),
         ("opportunistic_signaller.py::needed", "DF202"),
         ("threaded_irq.py::broken", "DF202"),
+        ("moving_buffer.py::keeps_old_addresses", "DF004"),
     ],
 )
 def test_broken_example_names_its_rule(subject, code):
@@ -44,6 +45,8 @@ def test_broken_example_names_its_rule(subject, code):
         "scheduler_thread.py::fixed",
         "opportunistic_signaller.py::retire",
         "threaded_irq.py::fixed",
+        pytest.param("moving_buffer.py::two_importers_and_a_move", marks=pytest.mark.slow),
+        pytest.param("moving_buffer.py::pipeline", marks=pytest.mark.slow),
     ],
 )
 def test_fixed_example_is_proved(subject):

@@ -79,7 +79,11 @@ def standalone(fn: Design) -> str:
     source = inspect.getsource(fn)
     body = _parsed(module).body
     names, imports, others = {"design", *_names(ast.parse(source))}, set[str](), list[str]()
+    helpers: list[str] = []
     for node in reversed(body):
+        if isinstance(node, ast.FunctionDef) and node.name in names and not node.decorator_list:
+            names |= _names(node)
+            helpers.append(ast.get_source_segment(inspect.getsource(module), node) or "")
         if not isinstance(node, ast.Import | ast.ImportFrom | ast.Assign):
             continue
         bound = _bound(node) & names
@@ -91,7 +95,8 @@ def standalone(fn: Design) -> str:
         else:
             imports |= _imports(node, bound, module)
     head = [*_facade(imports), *([""] if others else []), *reversed(others)]
-    return "\n".join([*head, "", "", source.rstrip()])
+    functions = [*reversed(helpers), source.rstrip()]
+    return "\n\n\n".join(["\n".join(head), *functions])
 
 
 @functools.cache

@@ -21,6 +21,7 @@ TYPE_CHECKING = False  # as in typing, whose import would be most of the cost
 if TYPE_CHECKING:
     from typing import Any
 
+    from dmabuf.core.dma_buf import Access, DmaBuf
     from dmabuf.core.fence import Fence
     from dmabuf.core.fence_array import FenceArray
     from dmabuf.core.fence_chain import FenceChain
@@ -51,8 +52,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Access": "core.dma_buf",
     "Budget": "explore.check",
     "Completion": "sync.completion",
+    "DmaBuf": "core.dma_buf",
     "Fence": "core.fence",
     "FenceArray": "core.fence_array",
     "FenceChain": "core.fence_chain",
@@ -88,8 +91,10 @@ _HOME = {
 }
 
 __all__ = [
+    "Access",
     "Budget",
     "Completion",
+    "DmaBuf",
     "Fence",
     "FenceArray",
     "FenceChain",

@@ -160,6 +160,17 @@ _LIST = (
         implies=("DF101", "DF001"),
     ),
     Code(
+        "DF204",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Several reservation locks are taken through one acquire context, with back-off.",
+        "Take them all with one context; at WouldDeadlock unlock all, take the slow way, start "
+        "over.",
+        ("run", "explore"),
+        implies=("DF001",),
+        entails=("DF001",),
+    ),
+    Code(
         "DF206",
         Sentence.LIVENESS,
         Strength.MUST,
@@ -168,6 +179,24 @@ _LIST = (
         ("run", "explore"),
         implies=("DF003",),
         entails=("DF003",),
+    ),
+    Code(
+        "DF207",
+        Sentence.ADVICE,
+        Strength.MUST,
+        "The dma-buf locking convention: who holds the reservation lock in which call and "
+        "callback.",
+        "Look the call up in the table of the convention and take or drop the lock as it says.",
+        ("run", "explore"),
+        implies=("DF004", "DF001"),
+    ),
+    Code(
+        "DF208",
+        Sentence.DATA,
+        Strength.MUST,
+        "A slot is reserved, under the lock, before a fence is added.",
+        "Call reserve_fences for all fences to come, after each time of taking the lock.",
+        ("run", "explore"),
     ),
 )
 
@@ -178,6 +207,9 @@ PRECEDENCE = (
     "DF005",
     "DF106",
     "DF206",
+    "DF207",
+    "DF204",
+    "DF208",
     "DF003",
     "DF202",
     "DF002",

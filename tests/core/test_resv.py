@@ -168,7 +168,7 @@ def test_resv_unlock_forfeits_what_was_reserved(rt):
         with resv:
             resv.add_fence(pending(), READ)
 
-    assert [("DF004", "main adds gpu:1 to bo without reserving")] == rt.reports(main)
+    assert [("DF208", "main adds gpu:1 to bo without reserving")] == rt.reports(main)
 
 
 @fact("F5.29")
@@ -180,7 +180,7 @@ def test_resv_reset_forfeits_as_unlock_does(rt):
         resv.reset_max_fences()
         resv.add_fence(pending(), READ)
 
-    assert [("DF004", "main adds gpu:1 to bo without reserving")] == rt.reports(main)
+    assert [("DF208", "main adds gpu:1 to bo without reserving")] == rt.reports(main)
 
 
 @fact("F5.30")
@@ -198,15 +198,53 @@ def test_resv_reserve_without_memory(rt):
 
 
 @fact("F5.31")
-def test_resv_add_more_than_reserved(rt):
-    """One more than there are slots."""
+def test_resv_add_more_than_slots(rt):
+    """Where the list is full there is nothing that could be done."""
 
     def main():
         resv = added()
-        for _ in range(6):
+        count = resv.fences.max_fences
+        resv.reserve_fences(count)
+        for _ in range(count + 1):
             resv.add_fence(pending(), READ)
 
-    assert [("DF004", "main adds gpu:1 to bo without reserving")] == rt.reports(main)
+    assert [("DF208", "main adds gpu:1 to bo, which has no slot left")] == rt.reports(main)
+
+
+@fact("F5.31")
+@pytest.mark.parametrize("again", [False, True])
+def test_resv_add_more_than_reserved(rt, again):
+    """The list has four slots or more, and the kernel uses them; we say that it is by chance."""
+    done = []
+
+    def main():
+        resv = added()
+        if again:
+            resv.reserve_fences(1)
+        resv.add_fence(pending(), READ)
+        resv.add_fence(Timeline("late").fence(), READ)
+        done.extend(slots(resv))
+
+    message = "main adds late:1 to bo beyond the slots that it reserved"
+    assert [("DF208", message)] == rt.reports(main)
+    assert done == ([] if rt.explored else ["gpu:1 READ", "late:1 READ"])
+
+
+@fact("F5.25")
+def test_resv_reserved_again_while_held(rt):
+    """What counts is what is wanted from now on; more than that may be reserved already."""
+
+    def main():
+        resv = added()
+        resv.reserve_fences(3)
+        resv.reserve_fences(1)
+        for name in "abc":
+            resv.add_fence(Timeline(name).fence(), READ)
+        resv.reserve_fences(1)
+        resv.add_fence(Timeline("d").fence(), READ)
+        return len(slots(resv))
+
+    assert 4 == rt.run(main)
 
 
 @fact("F5.32")

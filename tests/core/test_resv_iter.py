@@ -422,7 +422,8 @@ def test_resv_copy_fences(rt):
         src, fences = named(WRITE, READ, BOOKKEEP)
         dst, old = named(KERNEL)
         fences[1].signal()
-        src.lock()
+        rt.spawn(src.lock)
+        rt.settle()
         with dst:
             dst.copy_fences(src)
         return slots(dst), references(*old, *fences)

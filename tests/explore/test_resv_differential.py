@@ -176,7 +176,7 @@ class Program:
     def _body(self, machine: Machine) -> None:
         world = self.world = _World(machine)
         with world.resvs[0] as resv:
-            resv.reserve_fences(1)
+            resv.reserve_fences(2)
             for fence in world.fences[: 2 * self.filled : 2]:
                 resv.add_fence(fence, Usage.READ)
         for index, operations in enumerate(self.tasks):

@@ -174,10 +174,10 @@ def two_single_locks(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("fn", "code", "words"),
     [
-        (ignores, "DF004", "after WouldDeadlock without having unlocked"),
-        (lets_through, "DF005", "gives way to an older acquire context"),
-        (without_context, "DF001", "mixed waits for B"),
-        (two_single_locks, "DF001", "one waits for B, other waits for A"),
+        (ignores, "DF204", "after WouldDeadlock without having unlocked"),
+        (lets_through, "DF204", "gives way to an older acquire context"),
+        (without_context, "DF204", "mixed locks B while it holds A"),
+        (two_single_locks, "DF204", "without one acquire context"),
     ],
 )
 def test_ww_mutex_misuse_is_found(fn: Design, code: str, words: str) -> None:

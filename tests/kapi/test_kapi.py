@@ -656,8 +656,10 @@ def test_kapi_is_complete_against_the_headers():
 
 
 def test_differences_name_what_is_here():
-    """What is declared to be new or changed is mirrored; what is otherwise here is not."""
+    """A function declared to be new or changed is mirrored; one that is otherwise here is not."""
     here = set(kapi.functions())
     for one in DIFFERENCES:
+        if one.symbol.isupper():
+            continue  # a system call's name
         assert (one.kind is not Kind.OTHERWISE) == (one.symbol in here), one.symbol
         assert one.says.endswith(".")

@@ -497,6 +497,18 @@ def test_end_refuses_every_later_step(carrier):
     assert [] == out
 
 
+def test_end_by_a_report_of_the_body_with_a_lock_held(carrier):
+    """What the body's with-blocks do on the way out does not get in the way of the report."""
+
+    def body(rt):
+        with Mutex("A"):
+            rt.report("DF004", "the verdict")
+
+    rt = execute(body, carrier=carrier)
+
+    assert (End.REPORTED, ["DF004"]) == (rt.end, [code for code, _, _ in rt.reports])
+
+
 def test_end_is_reached_although_a_task_swallows_everything(carrier):
     """A loop around a bare except cannot wedge the run; the task is left behind and named."""
 

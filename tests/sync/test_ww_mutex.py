@@ -253,10 +253,10 @@ def test_ww_mutex_same_context_twice(rt):
 
 @fact("F5.10")
 def test_ww_mutex_without_context_never_dies(rt):
-    """A single lock waits for an older context, whatever else its task holds."""
+    """A single lock waits for an older context, whatever else of another class its task holds."""
 
     def main():
-        a, b, log = WwMutex("A"), WwMutex("B"), []
+        a, b, log = WwMutex("A", WwClass("other")), WwMutex("B"), []
 
         def other():
             with a:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FUNCTION_LINES_MAX = 70
 MODULE_LINES_MAX = 500
 README_BLOCKS = ("command: main", "output: main", "command: tests")
-ROOMS_OF_TESTS_ONLY = {"tidy", "vm", "fuzz"}
+ROOMS_OF_TESTS_ONLY = {"tidy", "vm", "fuzz", "agreement"}
 
 Checker = Callable[[str], list[str]]
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -157,15 +157,21 @@ class Resv:
             raise OSError(errno.EINVAL, "at least one fence is reserved")
         old = self.fences
         if old is not None and len(old.entries) + num_fences <= old.max_fences:
-            old.reserved_in = self.ww.acquisitions
+            self._reserve(old, num_fences)
             return
         allocate_or_fail(f"the fences of {self.name}", rt)
         entries, dropped = self._sorted_out()
         new = FenceList(rt, self.name, entries, slots_given(self._wanted(num_fences)))
-        new.reserved_in = self.ww.acquisitions
+        self._reserve(new, num_fences)
         rt.step(SWAP, self, new)
         for fence in dropped:
             fence.put()
+
+    def _reserve(self, fences: FenceList, num_fences: int) -> None:
+        """Note what this holder of the lock may add."""
+        before = fences.reserved_to if fences.reserved_in == self.ww.acquisitions else 0
+        fences.reserved_in = self.ww.acquisitions
+        fences.reserved_to = max(before, len(fences.entries) + num_fences)
 
     def _wanted(self, num_fences: int) -> int:
         """Slots to ask for."""
@@ -197,10 +203,11 @@ class Resv:
         """Let others find `fence`; from here it must signal. Context: any, lock held.
 
         Takes the first slot whose fence is signalled, or has the same context and the same or a
-        later usage, and is not later than `fence`; else a new one, which must be reserved.
+        later usage, and is not later than `fence`; else a new one, which must be reserved. Slots
+        that the list has beyond those reserved are used as the kernel does, and it warns (DF208).
 
         Raises:
-            ContractViolation: DF004, no slot is reserved.
+            ContractViolation: DF208, nothing is reserved or the list is full.
         """
         rt = self.rt
         self.assert_held()
@@ -213,14 +220,23 @@ class Resv:
                 rt.step(SET, fences, (index, fence, usage))
                 old.put()
                 return
-        if fences is None or not self._has_room(fences):
-            who = rt.current().name
-            rt.report("DF004", f"{who} adds {fence.name} to {rt.label(self)} without reserving")
+        self._check_reserved(fence)
         rt.step(SET, fences, (len(entries), fence, usage))
 
-    def _has_room(self, fences: FenceList) -> bool:
-        is_reserved = fences.reserved_in == self.ww.acquisitions
-        return is_reserved and len(fences.entries) < fences.max_fences
+    def _check_reserved(self, fence: Fence) -> None:
+        """Report a fence that no slot was reserved for."""
+        rt, fences = self.rt, self.fences
+        if fences is not None and fences.reserved_in == self.ww.acquisitions:
+            used = len(fences.entries)
+            if used < fences.reserved_to:
+                return
+            what = f"{rt.current().name} adds {fence.name} to {rt.label(self)}"
+            if used < fences.max_fences:
+                warn_on(rt, f"{what} beyond the slots that it reserved", code="DF208")
+                return
+            rt.report("DF208", f"{what}, which has no slot left")
+        who = rt.current().name
+        rt.report("DF208", f"{who} adds {fence.name} to {rt.label(self)} without reserving")
 
     @kernel("dma_resv_replace_fences")
     def replace_fences(self, context: int, replacement: Fence, usage: Usage) -> None:
@@ -245,7 +261,7 @@ class Resv:
         entries, slots = self._collect(src, Usage.BOOKKEEP, "the fences of a copy")
         copy = FenceList(self.rt, self.name, entries, slots_given(slots)) if entries else None
         if copy is not None:
-            copy.reserved_in = self.ww.acquisitions
+            self._reserve(copy, 0)
         old = self.fences
         self.rt.step(SWAP, self, copy)
         for fence, _usage in old.entries if old is not None else ():

@@ -65,15 +65,17 @@ class FenceList:
         entries: fence and usage of each slot in use.
         max_fences: slots that there are.
         reserved_in: in which holding of the lock they were reserved, -1 for none.
+        reserved_to: how many slots may be in use then.
     """
 
-    __slots__ = ("entries", "max_fences", "name", "reserved_in")
+    __slots__ = ("entries", "max_fences", "name", "reserved_in", "reserved_to")
 
     def __init__(self, rt: Runtime, name: str, entries: list[Entry], max_fences: int) -> None:
         self.name = f"{name} fences"
         self.entries = entries
         self.max_fences = max_fences
         self.reserved_in = -1
+        self.reserved_to = 0
         rt.adopt(self, self.name)
 
 

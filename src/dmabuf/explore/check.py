@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from dmabuf.codes import CODES, PRECEDENCE
+from dmabuf.errors import WouldDeadlock
 from dmabuf.explore.diagnose import Diagnosis, diagnose
 from dmabuf.explore.explain import Telling, finding_of, tell
 from dmabuf.explore.search import Budget, Case, Progress, Search, carrier_named
@@ -137,6 +138,9 @@ def _diagnosis(case: Case, search: Search, stops: set[tuple[int, int]]) -> Diagn
         return Diagnosis(code, message, (), CODES[code].entails)
     assert case.failure is not None
     task, error = case.failure
+    if isinstance(error, WouldDeadlock):
+        said = f"{task} does not back off: {error.strerror}"
+        return Diagnosis("DF204", said, ())
     text = str(error)
     said = f"{task} raised {type(error).__name__}" + (f": {text}" if text else "")
     return Diagnosis("DF005", said, ())

@@ -38,6 +38,7 @@ _ALSO = ("dmabuf.irq", "dmabuf.machine")
 _ELSEWHERE = {
     "IRQF_ONESHOT": "deferred",
     "WorkQueueFlags": "deferred",
+    "dma_buf_export_info": "dma_buf",
     "dma_fence": "fence",
     "dma_fence_cb": "fence",
     "dma_fence_unwrap": "containers",

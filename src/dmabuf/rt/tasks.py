@@ -120,7 +120,7 @@ class Tasks:
         with use(self):
             try:
                 body(self)
-            except ContractViolation:
+            except (ContractViolation, Unwind):  # of a with-block that steps on the way out
                 self._must_be_recorded()
             self._in_body = False
             for task in list(self.tasks):

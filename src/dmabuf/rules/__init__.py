@@ -9,12 +9,18 @@ design breaks it, which one keeps it, and which ones only look as if they broke 
 
 from __future__ import annotations
 
-from dmabuf.rules import finite, general, locks, signalling, usage
+from dmabuf.rules import buffers, finite, general, locks, resv, signalling, usage
 from dmabuf.rules.frame import DOCUMENTS, Check, Rule, RuleRun, Source, assemble, run_rule
 
 __all__ = ["DOCUMENTS", "RULES", "Check", "Rule", "RuleRun", "Source", "run_rule"]
 
 RULES: dict[str, Rule] = assemble(
-    general.PAGES, usage.PAGES, finite.PAGES, signalling.PAGES, locks.PAGES
+    general.PAGES,
+    usage.PAGES,
+    finite.PAGES,
+    signalling.PAGES,
+    locks.PAGES,
+    resv.PAGES,
+    buffers.PAGES,
 )
 """Every rule by ID, in order of ID."""

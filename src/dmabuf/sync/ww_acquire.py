@@ -190,23 +190,32 @@ class WwAcquire:
 
     @no_kernel("the checks of ww_mutex_lock_acquired")
     def check(self, lock: WwMutex, *, taken: bool = False) -> None:
-        """Warn (DF004) if this context may not take `lock` now, or just now. Context: any."""
+        """Warn if this context may not take `lock` now, or just now. Context: any.
+
+        DF204 if it goes on after `WouldDeadlock` without backing off, else DF004.
+        """
         rt = self.rt
         who = rt.current()
-        wrong = ""
+        wrong, code = "", "DF004"
         if self.task is not who:
             wrong = f"with the acquire context of {self.task.name}"
         elif self.is_done:
             wrong = "after it said that it has all locks"
         elif self.ww_class is not lock.ww_class:
             wrong = f"of {lock.ww_class.name} with a context of {self.ww_class.name}"
-        elif self.contending is not None and self.acquired > taken:
-            held = ", ".join(rt.label(one) for one in self.locks)
-            wrong = f"after WouldDeadlock without having unlocked {held}"
-        elif self.contending is not None and self.contending is not lock:
-            wrong = f"after WouldDeadlock, before {rt.label(self.contending)} that it was about"
+        elif self.contending is not None:
+            wrong, code = self._not_backed_off(lock, self.contending, taken=taken), "DF204"
         if wrong:
-            warn_on(rt, f"{who.name} locks {rt.label(lock)} {wrong}")
+            warn_on(rt, f"{who.name} locks {rt.label(lock)} {wrong}", code=code)
+
+    def _not_backed_off(self, lock: WwMutex, contending: WwMutex, *, taken: bool) -> str:
+        """What is wrong with taking `lock` now that `contending` answered `WouldDeadlock`."""
+        if self.acquired > taken:
+            held = ", ".join(self.rt.label(one) for one in self.locks)
+            return f"after WouldDeadlock without having unlocked {held}"
+        if contending is not lock:
+            return f"after WouldDeadlock, before {self.rt.label(contending)} that it was about"
+        return ""
 
     @no_kernel("ww_acquire_init as a with-block")
     def __enter__(self) -> WwAcquire:

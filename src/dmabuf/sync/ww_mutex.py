@@ -338,6 +338,8 @@ class WwMutex:
             ctx.check(self)
         if self.owner is task:
             rt.report("DF004", f"{task.name} locks {rt.label(self)}, which it holds already")
+        if task.held:
+            self._check_others(task, ctx)
         if not self._won(ctx, interruptible=interruptible):
             assert ctx is not None
             ctx.contending = self
@@ -370,6 +372,20 @@ class WwMutex:
         """One more lock of the context."""
         ctx.contending = None
         ctx.locks[self] = None
+
+    def _check_others(self, task: Task, ctx: WwAcquire | None) -> None:
+        """Warn (DF204) about locks of the class that nobody can tell this task to drop.
+
+        What lies below a lock of the same context was looked at when that one was taken.
+        """
+        rt = self.rt
+        for other in reversed(task.held):
+            if not isinstance(other, WwMutex) or other.ww_class is not self.ww_class:
+                continue
+            if ctx is None or other.ctx is not ctx:
+                what = f"{task.name} locks {rt.label(self)} while it holds {rt.label(other)}"
+                warn_on(rt, f"{what}, without one acquire context for both", code="DF204")
+            return
 
     def _check_slow(self, ctx: WwAcquire) -> None:
         if ctx.contending is None:

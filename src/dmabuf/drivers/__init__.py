@@ -1,0 +1,1 @@
+"""Model hardware and drivers: exporters and importers to build designs of."""

@@ -1,0 +1,352 @@
+"""Random calls: what may be called, with which arguments, and what of an answer is compared.
+
+A program is a list of calls; a call is a name and small numbers. The numbers pick among what the
+program has made so far (the third sync_file, the first buffer), so that a call means the same on
+every system and any call can be left out of a program, which is how programs are made smaller.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from dmabuf.abi import dma_buf, drm_syncobj, vgem_drm
+from tests.agreement.face import Info, System
+
+__all__ = ["CALLS", "Call", "World", "a_program", "answer"]
+
+PAGE = 4096
+END = dma_buf.DMA_BUF_SYNC_END
+IN, PRI, OUT = 1, 2, 4
+IMPORT = drm_syncobj.DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_IMPORT_SYNC_FILE
+EXPORT = drm_syncobj.DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE
+POINTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 1 << 40, (1 << 63) + 1, (1 << 64) - 1)
+LENGTHS = (0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, 1 << 20, (1 << 64) - 1)
+_MADE_NAME = re.compile(rb"(vgem|stub|detached-driver|dma_fence_(array|chain))-")
+_NUMBERS = 6
+
+
+class Call(NamedTuple):
+    """One call: its name in `CALLS`, and the numbers that its arguments are picked by."""
+
+    name: str
+    numbers: tuple[int, ...]
+
+
+class World:
+    """What a program has made so far on one system, each kind in order of making."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.vgem = system.vgem()
+        self.gpus = [system.gpu(), system.gpu()]
+        self.files: list[int] = []
+        self.objects: list[int] = []
+        self.events: list[int] = [system.eventfd(), system.eventfd()]
+        self.memfds = [system.memfd(4 * PAGE), system.memfd(PAGE, 0)]
+        self.handles: list[int] = []
+        self.buffers: list[int] = []
+        self.fences: list[int] = []
+        for gpu, count in zip(self.gpus, (4, 1), strict=True):
+            for _ in range(count):
+                system.syncobj_create(gpu)
+        for _ in range(2):
+            handle, _ = system.dumb_create(self.vgem, 8, 8)
+            self.handles.append(handle)
+            self.buffers.append(system.prime_export(self.vgem, handle))
+
+    def some_fd(self, number: int, right: list[int]) -> int:
+        """Mostly one of the right kind; now and then a wrong one or none."""
+        if number % 8 == 7:
+            wrong = [-1, 1000, *self.buffers, *self.files, *self.objects]
+            return wrong[number // 8 % len(wrong)]
+        return right[number // 8 % len(right)] if right else -1
+
+
+def _handle(number: int) -> int:
+    """Of a sync object: the first few are mostly there, 0 and 99 never are."""
+    return (0, 99)[number // 16 % 2] if number % 16 == 15 else 1 + number // 16 % 5
+
+
+def _point(number: int) -> int:
+    """Often 0, which means the fence as a whole; mostly small, now and then huge."""
+    return POINTS[number // 97 % len(POINTS)] if number % 3 else 0
+
+
+def _flags(number: int, usual: tuple[int, ...], odd: tuple[int, ...] = (16, 1 << 31)) -> int:
+    """Mostly one that means something."""
+    return odd[number // 8 % len(odd)] if number % 8 == 7 else usual[number // 8 % len(usual)]
+
+
+def _pad(number: int) -> int:
+    return int(number % 16 == 15)
+
+
+def _gpu(world: World, number: int) -> int:
+    return world.gpus[number % 8 == 7]
+
+
+def _file(world: World, fd: int) -> str:
+    world.files.append(fd)
+    if len(world.files) > 24:
+        world.system.close(world.files.pop(0))
+    return "a sync_file"
+
+
+# --- buffers
+
+
+def _attach(world: World, n: tuple[int, ...]) -> Any:
+    handle = world.handles[n[0] % 2] if n[0] % 8 != 7 else 99
+    flags = _flags(n[1], (0, vgem_drm.VGEM_FENCE_WRITE), (2, 1 << 31))
+    world.fences.append(world.system.vgem_attach(world.vgem, handle, flags, _pad(n[2])))
+    return world.fences[-1]
+
+
+def _signal(world: World, n: tuple[int, ...]) -> Any:
+    is_new = world.fences and n[0] % 8 != 7
+    fence = world.fences.pop(n[0] // 8 % len(world.fences)) if is_new else n[0] // 8 % 12
+    return world.system.vgem_signal(world.vgem, fence, _flags(n[1], (0,), (1,)))
+
+
+def _export(world: World, n: tuple[int, ...]) -> Any:
+    buf = world.buffers[n[0] % len(world.buffers)]
+    return _file(world, world.system.export_sync_file(buf, _flags(n[1], (1, 2, 3), (0, 4, 7))))
+
+
+def _import(world: World, n: tuple[int, ...]) -> Any:
+    buf = world.buffers[n[0] % len(world.buffers)]
+    file = world.some_fd(n[1], world.files)
+    return world.system.import_sync_file(buf, file, _flags(n[2], (1, 2, 3), (0, 4, 7)))
+
+
+def _poll_buffer(world: World, n: tuple[int, ...]) -> Any:
+    buf = world.buffers[n[0] % len(world.buffers)]
+    return world.system.poll(buf, n[1] % 8)
+
+
+def _sync(world: World, n: tuple[int, ...]) -> Any:
+    buf = world.buffers[n[0] % len(world.buffers)]
+    is_idle = world.system.poll(buf, IN | OUT) == IN | OUT
+    flags = _flags(n[1], (1, 2, 3), (0, 8, 1 << 63))
+    return world.system.sync(buf, flags if is_idle else flags | END)  # else it would wait
+
+
+def _name(world: World, n: tuple[int, ...]) -> Any:
+    buf = world.buffers[n[0] % len(world.buffers)]
+    before = world.system.get_name(buf)
+    world.system.set_name(buf, b"n" * (n[1] % 34))
+    return before, world.system.get_name(buf)
+
+
+def _heap(world: World, n: tuple[int, ...]) -> Any:
+    length = LENGTHS[n[0] % len(LENGTHS)]
+    fd = world.system.heap_alloc(length, None, n[1] % 16 == 15, int(n[2] % 16 == 15))
+    size = world.system.size(fd)
+    world.system.close(fd)
+    return size
+
+
+def _udmabuf(world: World, n: tuple[int, ...]) -> Any:
+    memfd = world.some_fd(n[0], world.memfds)
+    offset, size = ((one % 6) * PAGE + (one % 16 == 15) for one in n[1:3])
+    fd = world.system.udmabuf_create(memfd, offset, size)
+    answers = world.system.size(fd), world.system.bytes_of(fd, 0, 8)
+    world.system.bytes_of(fd, 0, n[3].to_bytes(8, "little"))
+    world.system.close(fd)
+    return answers
+
+
+def _udmabuf_list(world: World, n: tuple[int, ...]) -> Any:
+    ranges = [
+        (world.some_fd(one, world.memfds), one % 4 * PAGE, one % 3 * PAGE) for one in n[: n[4] % 4]
+    ]
+    fd = world.system.udmabuf_create_list(ranges)
+    size = world.system.size(fd)
+    world.system.close(fd)
+    return size
+
+
+# --- sync files
+
+
+def _merge(world: World, n: tuple[int, ...]) -> Any:
+    if not world.files:
+        return None
+    one, two = world.files[n[0] % len(world.files)], world.some_fd(n[1], world.files)
+    name = b"merged" if n[2] % 2 else b""
+    return _file(world, world.system.merge(one, two, name, 0, _pad(n[3])))
+
+
+def _info(world: World, n: tuple[int, ...]) -> Any:
+    if not world.files:
+        return None
+    room = None if n[1] % 2 else n[1] // 2 % 4
+    return world.system.file_info(world.files[n[0] % len(world.files)], room)
+
+
+def _poll_file(world: World, n: tuple[int, ...]) -> Any:
+    if not world.files:
+        return None
+    return world.system.poll(world.files[n[0] % len(world.files)], n[1] % 8)
+
+
+def _deadline(world: World, n: tuple[int, ...]) -> Any:
+    if not world.files:
+        return None
+    return world.system.set_deadline(world.files[n[0] % len(world.files)], n[1], _pad(n[2]))
+
+
+def _close_file(world: World, n: tuple[int, ...]) -> Any:
+    if world.files:
+        world.system.close(world.files.pop(n[0] % len(world.files)))
+
+
+# --- sync objects
+
+
+def _create(world: World, n: tuple[int, ...]) -> Any:
+    return world.system.syncobj_create(_gpu(world, n[0]), _flags(n[1], (0, 0, 1), (2, 1 << 31)))
+
+
+def _destroy(world: World, n: tuple[int, ...]) -> Any:
+    return world.system.syncobj_destroy(_gpu(world, n[0]), _handle(n[1]), _pad(n[2]))
+
+
+def _handle_to_fd(world: World, n: tuple[int, ...]) -> Any:
+    flags = _flags(n[2], (0, EXPORT, EXPORT), (4, 1 << 31))
+    fd = world.system.syncobj_handle_to_fd(_gpu(world, n[0]), _handle(n[1]), flags, _pad(n[3]))
+    if flags == EXPORT:
+        return _file(world, fd)
+    world.objects.append(fd)
+    return "an object"
+
+
+def _fd_to_handle(world: World, n: tuple[int, ...]) -> Any:
+    gpu, pad = _gpu(world, n[0]), _pad(n[3])
+    if n[2] % 3 == 0:
+        fd = world.some_fd(n[1], world.objects)
+        return world.system.syncobj_fd_to_handle(gpu, fd, _flags(n[5], (0,)), 0, pad)
+    file, handle = world.some_fd(n[1], world.files), _handle(n[4])
+    return world.system.syncobj_fd_to_handle(gpu, file, _flags(n[2], (IMPORT,)), handle, pad)
+
+
+def _some_handles(n: tuple[int, ...]) -> list[int]:
+    count = 0 if n[2] % 16 == 15 else 1 + n[2] // 16 % 3
+    return [_handle(one) for one in n[3 : 3 + count]]
+
+
+def _wait(world: World, n: tuple[int, ...]) -> Any:
+    handles, flags = _some_handles(n), _flags(n[1], (0, 1, 2, 3, 8))
+    return world.system.syncobj_wait(_gpu(world, n[0]), handles, 0, flags)
+
+
+def _timeline_wait(world: World, n: tuple[int, ...]) -> Any:
+    handles, flags = _some_handles(n), _flags(n[1], (0, 1, 2, 3, 4, 5, 8))
+    points = [_point(one) for one in n[3 : 3 + len(handles)]]
+    return world.system.syncobj_timeline_wait(_gpu(world, n[0]), handles, points, 0, flags)
+
+
+def _reset(world: World, n: tuple[int, ...]) -> Any:
+    return world.system.syncobj_reset(_gpu(world, n[0]), _some_handles(n), _pad(n[1]))
+
+
+def _object_signal(world: World, n: tuple[int, ...]) -> Any:
+    return world.system.syncobj_signal(_gpu(world, n[0]), _some_handles(n), _pad(n[1]))
+
+
+def _timeline_signal(world: World, n: tuple[int, ...]) -> Any:
+    handles = _some_handles(n)
+    points = [_point(one) for one in n[3 : 3 + len(handles)]]
+    flags = _flags(n[1], (0,), (1,))
+    return world.system.syncobj_timeline_signal(_gpu(world, n[0]), handles, points, flags)
+
+
+def _query(world: World, n: tuple[int, ...]) -> Any:
+    flags = _flags(n[1], (0, 1), (2, 1 << 31))
+    return world.system.syncobj_query(_gpu(world, n[0]), _some_handles(n), flags)
+
+
+def _transfer(world: World, n: tuple[int, ...]) -> Any:
+    points = (_point(n[3]) if n[3] % 2 else 0, _point(n[4]))
+    source, target = _handle(n[1]), _handle(n[2])
+    return world.system.syncobj_transfer(_gpu(world, n[0]), source, target, *points, 0, _pad(n[5]))
+
+
+def _eventfd(world: World, n: tuple[int, ...]) -> Any:
+    point, event = _point(n[2]), world.some_fd(n[3], world.events)
+    flags = _flags(n[4], (0, 4), (1, 8))
+    gpu = _gpu(world, n[0])
+    return world.system.syncobj_eventfd(gpu, _handle(n[1]), point, event, flags, _pad(n[5]))
+
+
+def _read_event(world: World, n: tuple[int, ...]) -> Any:
+    return world.system.eventfd_read(world.events[n[0] % 2])
+
+
+CALLS: dict[str, tuple[Callable[[World, tuple[int, ...]], Any], int]] = {
+    "vgem_attach": (_attach, 6),
+    "vgem_signal": (_signal, 6),
+    "export_sync_file": (_export, 6),
+    "import_sync_file": (_import, 4),
+    "poll_buffer": (_poll_buffer, 3),
+    "sync": (_sync, 1),
+    "set_name": (_name, 1),
+    "heap_alloc": (_heap, 1),
+    "udmabuf_create": (_udmabuf, 1),
+    "udmabuf_create_list": (_udmabuf_list, 1),
+    "merge": (_merge, 5),
+    "file_info": (_info, 6),
+    "poll_file": (_poll_file, 3),
+    "set_deadline": (_deadline, 1),
+    "close_file": (_close_file, 2),
+    "syncobj_create": (_create, 5),
+    "syncobj_destroy": (_destroy, 1),
+    "syncobj_handle_to_fd": (_handle_to_fd, 4),
+    "syncobj_fd_to_handle": (_fd_to_handle, 6),
+    "syncobj_wait": (_wait, 4),
+    "syncobj_timeline_wait": (_timeline_wait, 6),
+    "syncobj_reset": (_reset, 1),
+    "syncobj_signal": (_object_signal, 2),
+    "syncobj_timeline_signal": (_timeline_signal, 4),
+    "syncobj_query": (_query, 4),
+    "syncobj_transfer": (_transfer, 6),
+    "syncobj_eventfd": (_eventfd, 3),
+    "eventfd_read": (_read_event, 3),
+}
+"""By name: how it is made, and how often it is taken."""
+
+
+def a_program(chance: random.Random, length: int) -> list[Call]:
+    """A program of that many calls."""
+    names = [*CALLS]
+    weights = [weight for _, weight in CALLS.values()]
+    taken = chance.choices(names, weights, k=length)
+    return [Call(one, tuple(chance.randrange(1 << 16) for _ in range(_NUMBERS))) for one in taken]
+
+
+def answer(world: World, call: Call) -> Any:
+    """What a call answers: its value, or its errno; without what no two systems share."""
+    try:
+        return _comparable(CALLS[call.name][0](world, call.numbers))
+    except OSError as error:
+        return OSError, error.errno
+
+
+def _comparable(value: Any) -> Any:
+    """Names of signalled fences differ by kernel, contexts by everything; the rest is compared."""
+    if not isinstance(value, Info):
+        return value
+    fences = tuple(
+        one if one.status == 0 else ("signalled", one.status, one.has_timestamp)
+        for one in value.fences
+    )
+    return _name_of(value), value.status, value.num_fences, fences
+
+
+def _name_of(info: Info) -> bytes:
+    if not _MADE_NAME.match(info.name):
+        return info.name
+    return b"made" if info.status else re.sub(rb"\d+", b"N", info.name)
