@@ -85,7 +85,11 @@ def signal_one(fence: Fence, callback: Callback) -> None:
     mutex = rt.mutex
     opens_section = not (task.signalling or task.atomic or task.irqs_off or task.in_irq)
     task.irqs_off += 1
-    mutex.acquire()
+    try:
+        mutex.acquire()
+    except BaseException:  # a Python signal handler raised while we waited for it
+        task.irqs_off -= 1
+        raise
     try:
         now = monotonic_ns()
         runs = fence._state is callback and callback.owner is None
@@ -141,7 +145,11 @@ def signal_fused(fence: Fence) -> None:
     mutex = rt.mutex
     opens_section = not (task.signalling or task.atomic or task.irqs_off or task.in_irq)
     task.irqs_off += 1
-    mutex.acquire()
+    try:
+        mutex.acquire()
+    except BaseException:  # a Python signal handler raised while we waited for it
+        task.irqs_off -= 1
+        raise
     try:
         now = monotonic_ns()
         lock = fence._state
