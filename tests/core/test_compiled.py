@@ -22,6 +22,7 @@ from dmabuf import Completion, SpinLock, Timeline
 from dmabuf.core import compiled, fence, fence_fused
 from dmabuf.core.fence_ops import NamedOps
 from dmabuf.core.fence_steps import Callback, State, is_flagged
+from dmabuf.errors import ContractViolation
 from dmabuf.rt.ambient import use
 from dmabuf.rt.api import Task
 from dmabuf.rt.clock import monotonic_ns
@@ -272,7 +273,7 @@ def test_compiled_ways_keep_no_references(fn):
         tracemalloc.start()
         start = tracemalloc.get_traced_memory()[0]
 
-        for _ in range(300):
+        for _ in range(1000):
             once(timeline, fn)
             raising(timeline)
 
@@ -387,25 +388,25 @@ def test_interrupt_while_another_thread_has_the_mutex(callbacks):
         one, task, ran = Timeline("gpu").fence(), runtime.current(), []
         for _ in range(callbacks):
             one.add_callback(ran.append)
-        taken, done = threading.Event(), threading.Event()
+        taken, entering, done = threading.Event(), threading.Event(), threading.Event()
         main = threading.main_thread().ident
 
         def hold():
             with runtime.mutex:
                 taken.set()
-                while not done.wait(0.01):  # until the main thread is in there
-                    signal.pthread_kill(main, signal.SIGINT)
+                entering.wait(5)
+                done.wait(0.05)  # nothing says that the main thread is blocked in there
+                signal.pthread_kill(main, signal.SIGINT)
+                done.wait(5)
 
         holder = threading.Thread(target=hold, daemon=True)
-        try:
-            holder.start()
-            assert taken.wait(5)
-            with pytest.raises(KeyboardInterrupt):
-                while True:
-                    one.signal()
-        finally:
-            done.set()
-            holder.join(5)
+        holder.start()
+        assert taken.wait(5)
+        with pytest.raises(KeyboardInterrupt):
+            entering.set()
+            one.signal()
+        done.set()
+        holder.join(5)
 
         assert (0, 0, 0, {}) == (task.atomic, task.irqs_off, task.signalling, task.held)
         assert not one.is_signaled()
@@ -496,6 +497,26 @@ def test_method_takes_what_the_function_takes():
         bound()
 
         assert [one] == ran
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("callbacks", [0, 1, 2])
+def test_lock_that_the_task_holds_is_seen(callbacks):
+    """Adding and signalling take the fence's lock: its holder is told, and nothing happens."""
+    with use(Threads()):
+        one, ran = Timeline("gpu").fence(), []
+        for _ in range(callbacks):
+            one.add_callback(ran.append)
+
+        with one.lock:
+            with pytest.raises(ContractViolation, match="DF004"):
+                one.add_callback(ran.append)
+            with pytest.raises(ContractViolation, match="DF004"):
+                one.signal()
+            assert ([], False) == (ran, one.is_signaled())
+
+        one.signal()
+        assert [one] * callbacks == ran
 
 
 def test_waiter_is_woken_in_every_way(way):
