@@ -306,8 +306,7 @@ FACTS = {
     "F6.12": "the last put takes the buffer off the list, then the exporter releases the storage",
     "F6.13": "a reservation object of its own is finalised after that, a shared one is not",
     "F6.14": "a buffer that is released while vmapped or attached is a bug",
-    "F6.15": "a descriptor takes over a reference; without a free number it is EMFILE",
-    "F6.16": "getting a closed descriptor is EBADF, one of another file EINVAL",
+    "F6.15": "getting the buffer of a closed descriptor is EBADF, of another file's EINVAL",
     # --- attaching, mapping, pinning
     "F6.20": "attaching maps nothing; every map and unmap calls the exporter",
     "F6.21": "what the exporter's attach answers is what the importer gets, and it is not attached",
@@ -391,6 +390,28 @@ FACTS = {
     "F12.16": "F_SEAL_WRITE is EBUSY while a buffer is made of the memfd",
     "F12.17": "END before any START is EINVAL",
     "F12.18": "a private mapping is EINVAL",
+    # --- sync_file: uapi 5, observed "sync_file"
+    "F13.01": "a sync file is readable once its fence has signalled, also with an error",
+    "F13.02": "the first poll turns signalling on",
+    "F13.03": "a merged file is new, and those it was made of stay valid",
+    "F13.04": "merging a signalled and a pending file gives the pending fence itself",
+    "F13.05": "merging signalled files gives a signalled stub of its own with the later time",
+    "F13.06": "merging a file with itself gives its fence",
+    "F13.07": "info without room: name, status as a whole, the count",
+    "F13.08": "info with less room than fences is EINVAL, with more it tells how many there are",
+    "F13.09": "the status is 1, or that of the first entry that is not",
+    "F13.10": "entries are the plain fences inside, with a time once signalled",
+    "F13.11": "a signalled fence has lost its names",
+    "F13.12": "a deadline is no error, whatever it is and whatever the fence",
+    # --- sw_sync: uapi 8
+    "F14.01": "a timeline counts from 0, and a fence it has come to is signalled at once",
+    "F14.02": "a number more than 2^31-1 ahead counts as passed",
+    "F14.03": "counting up goes modulo 2^32 in steps of at most INT_MAX, signalling in order",
+    "F14.04": "two pending fences of a number are one object",
+    "F14.05": "closing the timeline signals what is pending with ENOENT",
+    "F14.06": "the driver is sw_sync, the timeline the task's name of at most 15 characters",
+    "F14.07": "a deadline is asked of any sw_sync fence, the earliest is kept; ENOENT, EINVAL",
+    "F14.08": "a fence that is released leaves its timeline",
     # --- sync objects: uapi 9, observed "syncobj"
     "F15.01": "handles are the lowest free ones from 1 on, for each open file",
     "F15.02": "create takes SIGNALED and no other flag, EINVAL",
@@ -457,6 +478,18 @@ FACTS = {
     "F16.09": "each fence has a context of its own, seqno 1, driver vgem, timeline unbound",
     "F16.10": "a WRITE is a WRITE of the reservation object, else READ",
     "F16.11": "the last reference takes the timer away",
+    # --- implicit fence poll: uapi 4 (poll)
+    "F17.01": "IN waits for KERNEL and WRITE fences",
+    "F17.02": "OUT waits for READ fences, too; BOOKKEEP never counts",
+    "F17.03": "no requested IN or OUT: nothing, and no lock is taken",
+    "F17.04": "poll takes the reservation lock",
+    "F17.05": "one callback for each direction, on the first pending fence only",
+    "F17.06": "while a direction has a callback it is not ready, whatever the fences",
+    "F17.07": "the wake-up says look again; the next pending fence is waited for then",
+    "F17.08": "a callback that is queued keeps the buffer",
+    "F17.09": "levels, not edges: what is ready is told each time",
+    "F17.10": "a wake-up goes to those that wait for its direction",
+    "F17.11": "finding a direction ready tells the others that wait for it",
 }
 
 

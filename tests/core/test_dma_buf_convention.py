@@ -115,6 +115,8 @@ def test_convention_call_as_it_says_is_not_reported(rt, row):
             ready.buf.resv.lock()
         if row.symbol == "dma_buf_put":
             ready.buf.get()
+        if row.symbol == "dma_buf_end_cpu_access":
+            ready.buf.begin_cpu_access(WAY)
         CALLS[row.symbol](ready)
         if row.locked:
             ready.buf.resv.unlock()

@@ -79,6 +79,8 @@ def test_cpu_access_exporter_fails(rt, hook):
 
     def main():
         buf = exported(Exporter(**{hook: fails(errno.EIO)}))
+        if hook == "end_cpu_access":
+            buf.begin_cpu_access(Direction.FROM_DEVICE)
         add(buf, pending(), Usage.WRITE)
         with pytest.raises(OSError, match="says no") as caught:
             getattr(buf, hook)(Direction.FROM_DEVICE)

@@ -1,6 +1,8 @@
 """A memfd: the model in virtual time does what the real one does live."""
 
 import errno
+import subprocess
+import sys
 
 import pytest
 
@@ -117,3 +119,31 @@ def test_memfd_explored_has_no_descriptor(explored):
             MemFd().fileno()
 
     explored.run(main)
+
+
+_EXHAUSTED = """
+import errno, os, resource
+from dmabuf.core.memfd import MemFd
+
+MemFd().close()
+used = len(os.listdir("/proc/self/fd")) - 1
+resource.setrlimit(resource.RLIMIT_NOFILE, (used, 4096))
+try:
+    MemFd(4096)
+except OSError as error:
+    assert error.errno == errno.EMFILE, error
+else:
+    raise AssertionError
+resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, 4096))
+MemFd(4096)
+MemFd(4096)
+"""
+
+
+@pytest.mark.slow
+def test_memfd_without_descriptors():
+    """EMFILE, nothing left open; the last reference closes what close did not."""
+    command = [sys.executable, "-W", "error", "-c", _EXHAUSTED]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (0, "") == (done.returncode, done.stderr)

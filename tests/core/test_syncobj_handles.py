@@ -6,7 +6,7 @@ import pytest
 
 from dmabuf import Timeline
 from dmabuf.abi import drm_syncobj as abi
-from dmabuf.core.descriptors import Descriptors
+from dmabuf.core.fd_table import FdTable
 from dmabuf.core.fence_array import FenceArray
 from dmabuf.core.fence_steps import state_of
 from dmabuf.core.fence_unwrap import merge, unwrap
@@ -49,7 +49,7 @@ def install(node, file):
 
 def open_numbers(node):
     """The descriptors in use."""
-    return sorted(node.files._files)
+    return sorted(node.files.files)
 
 
 @fact("F15.01")
@@ -169,7 +169,7 @@ def test_syncobj_handle_to_fd_answers_einval(rt, handle, flags, point, pad):
 
     def main():
         node, _ = node_with(pending())
-        return refused(node.handle_to_fd, handle, flags, point, pad=pad), len(node.files)
+        return refused(node.handle_to_fd, handle, flags, point, pad=pad), len(node.files.files)
 
     assert (errno.EINVAL, 0) == rt.run(main)
 
@@ -219,7 +219,7 @@ def test_syncobj_export_sync_file_checks(rt):
             refused(node.handle_to_fd, UNKNOWN, EXPORT),
             refused(node.handle_to_fd, empty, EXPORT),
             refused(node.handle_to_fd, line, EXPORT_POINT, 4),
-            len(node.files),
+            len(node.files.files),
             node.handle_to_fd(line, EXPORT_POINT, 3),
         )
 
@@ -233,7 +233,11 @@ def test_syncobj_export_sync_file_without_memory(rt):
         fence = pending()
         node, (one,) = node_with(fence)
         no_memory(rt)
-        return refused(node.handle_to_fd, one, EXPORT), len(node.files), state_of(fence).references
+        return (
+            refused(node.handle_to_fd, one, EXPORT),
+            len(node.files.files),
+            state_of(fence).references,
+        )
 
     assert (errno.EINVAL, 0, 2) == rt.run(main)
 
@@ -253,7 +257,7 @@ def test_syncobj_export_sync_file_of_fence_and_point(rt):
             node.handle_to_fd(line, EXPORT, 1),
             node.handle_to_fd(line, EXPORT_POINT, 0),
         ]
-        files = [node.files._files[fd].file for fd in fds]
+        files = [node.files.files[fd] for fd in fds]
         return files[0].fence is fence, [file.fence.seqno for file in files[1:]]
 
     assert (True, [1, 2, 2]) == rt.run(main)
@@ -319,8 +323,8 @@ def test_syncobj_without_a_free_descriptor(rt, flags):
 
     def main():
         fence = pending()
-        node, (one,) = node_with(fence, files=Descriptors(1))
-        install(node, object())
+        node, (one,) = node_with(fence, files=FdTable(limit=1))
+        install(node, EventFd())
         answer = refused(node.handle_to_fd, one, flags)
         return answer, open_numbers(node), node.objects[one].references, state_of(fence).references
 
@@ -332,7 +336,7 @@ def test_syncobj_export_takes_the_number_first(rt):
     """EMFILE comes before ENOENT; with a plain descriptor the handle comes first."""
 
     def main():
-        node = SyncObjHandles(Descriptors(0))
+        node = SyncObjHandles(FdTable(limit=0))
         return refused(node.handle_to_fd, UNKNOWN, EXPORT), refused(node.handle_to_fd, UNKNOWN)
 
     assert (errno.EMFILE, errno.EINVAL) == rt.run(main)
@@ -723,12 +727,12 @@ def test_syncobj_calls_are_kernel_code(rt):
 
     seen = []
 
-    class Table(Descriptors):
+    class Table(FdTable):
         __slots__ = ()
 
-        def get_unused(self):
+        def get_unused(self, *, cloexec=True):
             seen.append(rt.current().in_kernel)
-            return super().get_unused()
+            return super().get_unused(cloexec=cloexec)
 
     def main():
         node, (one,) = node_with(pending(), files=Table())

@@ -93,7 +93,7 @@ def test_queue_keeps_storage_where_it_is(rt):
     assert (errno.EBUSY, "other") == rt.run(main)
 
 
-@pytest.mark.parametrize("case", ["too small", "queued", "cannot map"])
+@pytest.mark.parametrize("case", ["too small", "queued", "being filled", "cannot map"])
 def test_queue_refuses_a_buffer(rt, case):
     """EINVAL, or what mapping answers; no reference and no attachment is left."""
 
@@ -104,6 +104,8 @@ def test_queue_refuses_a_buffer(rt, case):
             queue.frame_size = 4097
         if case == "queued":
             queue.qbuf(0, buf)
+        if case == "being filled":
+            queue.active = 0
         with pytest.raises(OSError, match=r".") as caught:
             queue.qbuf(0, buf)
         left = case == "queued"
@@ -134,6 +136,21 @@ def test_queue_streamoff_takes_buffers_back(rt):
         return waiting, list(queue.queued), list(queue.filled), queue.capture()
 
     assert (["off"], [0, 1], [], False) == rt.run(main)
+
+
+def test_queue_frame_under_way_at_streamoff_is_nobodys(rt, monkeypatch):
+    """It is neither filled nor done."""
+
+    def main():
+        kinds = [MemoryKind("memory", 4 * PAGE_SIZE)]
+        queue = VideoQueue(CAMERA)
+        queue.qbuf(0, MigratingExporter("frame", PAGE_SIZE, kinds).buf)
+        queue.streamon()
+        ends = lambda _table, _who: setattr(queue, "is_streaming", False)  # noqa: E731
+        monkeypatch.setattr("dmabuf.drivers.v4l2.device_uses", ends)
+        return queue.capture(), queue.done.done, list(queue.filled), queue.active
+
+    assert (False, 0, [], None) == rt.run(main)
 
 
 def test_queue_reqbufs_while_streaming(rt):

@@ -14,6 +14,7 @@ from dmabuf.core.dma_map import Device, Direction
 from dmabuf.core.resv import Usage
 from tests.core.drivers import no_memory, pending
 from tests.core.exporters import SIZE, Exporter, Importer, add, exported, fails, nothing
+from tests.facts import fact
 
 SOURCES = sorted(Path("/usr/src").glob("linux-source-6.12*.tar.*"))
 WAY = Direction.TO_DEVICE
@@ -41,38 +42,40 @@ def test_export_of_nothing_warns(rt):
     assert ["DF004"] == [code for code, _message in rt.reports(main)]
 
 
-def test_references_and_descriptors(rt):
-    """Lowest number first; -EBADF, -EINVAL; the table puts its reference."""
+def test_references(rt):
+    """The last put releases."""
 
     def main():
         ops = Exporter()
         buf = exported(ops)
         kapi.get_dma_buf(buf)
-        number = kapi.dma_buf_fd(buf, os.O_CLOEXEC)
-        same = kapi.dma_buf_get(number)
-        answers = [number, same is buf, kapi.dma_buf_get(7)]
-        spare = kapi.get_unused_fd_flags(0)
-        answers += [spare, kapi.dma_buf_get(spare), kapi.fget(spare)]
-        kapi.put_unused_fd(spare)
-        answers += [kapi.close_fd(number), kapi.close_fd(number), ops.names]
-        kapi.dma_buf_put(same)
         kapi.dma_buf_put(buf)
-        return answers, ops.names
+        before = list(ops.names)
+        kapi.dma_buf_put(buf)
+        return before, ops.names
 
-    answers = [0, True, -errno.EBADF, 1, -errno.EBADF, None, 0, -errno.EBADF, []]
-    assert (answers, ["release"]) == rt.run(main)
+    assert ([], ["release"]) == rt.run(main)
 
 
-def test_installing_a_file_by_hand(rt):
-    """A reserved number gets it."""
+@fact("F6.15")
+def test_descriptors(live):
+    """Each a new one, closed on exec if asked for; -EBADF, -EINVAL. Live, as descriptors are."""
 
     def main():
-        buf, number = exported(), kapi.get_unused_fd_flags(os.O_CLOEXEC)
-        kapi.fd_install(number, buf)
-        found = kapi.fget(number) is buf
-        return found, buf.file.count
+        buf = exported()
+        numbers = [kapi.dma_buf_fd(buf, flags) for flags in (0, os.O_CLOEXEC)]
+        inherited = [os.get_inheritable(number) for number in numbers]
+        same = [kapi.dma_buf_get(number) is buf for number in numbers]
+        os.close(numbers[0])
+        answers = [kapi.dma_buf_get(numbers[0])]
+        null = os.open(os.devnull, os.O_RDONLY)
+        answers.append(kapi.dma_buf_get(null))
+        for number in (null, numbers[1]):
+            os.close(number)
+        return inherited, same, answers, buf.file.count
 
-    assert (True, 2) == rt.run(main)
+    answers = [-errno.EBADF, -errno.EINVAL]
+    assert ([True, False], [True, True], answers, 3) == live.run(main)
 
 
 def test_attachments_answer_with_errno(rt):
@@ -137,10 +140,13 @@ def test_cpu_access_answers(rt):
 
     def main():
         buf = exported(Exporter(mmap=nothing))
-        add(buf, pending(), Usage.WRITE)
+        fence, mapping = pending(), ["old"]
+        add(buf, fence, Usage.WRITE)
         rt.interrupt(rt.current())
-        mapping = ["old"]
+        interrupted = kapi.dma_buf_begin_cpu_access(buf, WAY)
+        fence.signal()
         return [
+            interrupted,
             kapi.dma_buf_begin_cpu_access(buf, WAY),
             kapi.dma_buf_end_cpu_access(buf, WAY),
             kapi.dma_buf_mmap(buf, Vma(1), 0),
@@ -151,7 +157,7 @@ def test_cpu_access_answers(rt):
         ]
 
     errors = [-errno.EINVAL, -errno.EOVERFLOW, -errno.EINVAL]
-    assert [-kapi.ERESTARTSYS, 0, 0, *errors, [None]] == rt.run(main)
+    assert [-kapi.ERESTARTSYS, 0, 0, 0, *errors, [None]] == rt.run(main)
 
 
 @pytest.mark.skipif(not SOURCES, reason="needs the package linux-source-6.12")

@@ -28,10 +28,13 @@ from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.abi.dma_buf import DMA_BUF_NAME_LEN
+from dmabuf.core.access import Accesses
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
-from dmabuf.core.dma_buf_cpu import began, bracket, ended
-from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, Watcher, why_unusable
+from dmabuf.core.dma_buf_cpu import bracket
+from dmabuf.core.dma_buf_fd import HasDescriptor, forget_descriptor
+from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, why_unusable
+from dmabuf.core.dma_buf_poll import Events, ImplicitPoll, Wake, poll_of
 from dmabuf.core.dma_buf_steps import (
     ADD,
     FILE,
@@ -49,7 +52,7 @@ from dmabuf.core.dma_map import PAGE_SHIFT, Access, Device, Direction
 from dmabuf.core.fence_container import allocate_or_fail
 from dmabuf.core.resv import Resv, usage_rw
 from dmabuf.rt.ambient import ambient
-from dmabuf.rt.api import Runtime, Task
+from dmabuf.rt.api import Runtime
 from dmabuf.sync.context import warn_on
 from dmabuf.sync.lockdep import might_lock
 from dmabuf.sync.work import Work
@@ -116,7 +119,7 @@ def check_name(name: str) -> None:
 
 
 @kernel("struct dma_buf")
-class DmaBuf:
+class DmaBuf(HasDescriptor):
     """A buffer; made by `export`.
 
     Attributes:
@@ -126,16 +129,15 @@ class DmaBuf:
         exp_name: the exporter's name.
         priv: the exporter's own.
         attachments: those there are, in order of attaching.
-        brackets: the CPU access that each task has begun; each looks at its own entry only.
         label: its name in reports.
-        watcher: who is told of CPU accesses and mappings (see `Watcher`); usually None.
+        accesses: who is using the bytes (see `core.access`).
         poll_state: what `core.dma_buf_poll` keeps for it; None before the first poll.
     """
 
     __slots__ = (
         "__weakref__",
+        "accesses",
         "attachments",
-        "brackets",
         "buffers",
         "exp_name",
         "file",
@@ -149,7 +151,6 @@ class DmaBuf:
         "size",
         "vmap_count",
         "vmap_mapping",
-        "watcher",
     )
 
     def __init__(
@@ -170,17 +171,18 @@ class DmaBuf:
         self.attachments: dict[Attachment, None] = {}
         self.vmap_count = 0
         self.vmap_mapping: Any = None
-        self.brackets: dict[Task, Direction] = {}
-        self.watcher: Watcher | None = None
-        self.poll_state: Any = None
+        self.poll_state: ImplicitPoll | None = None
         self.label = escaped(name or exp_name)
         rt.adopt(self, self.label)
         self.owns_resv = resv is None
         self.resv = resv if resv is not None else Resv(f"{self.label}.resv", rt=rt)
+        self.accesses = Accesses(self.label, self.resv, rt=rt)
         self.buffers = BufferList.of(rt)
         self.file = File(name or None, self.buffers.new_inode(rt))
         rt.adopt(self.file, f"{self.label}.file")
         rt.step(ADD, self)
+        if rt.explored:
+            poll_of(self)
 
     # -- references ------------------------------------------------------------------------------
 
@@ -193,12 +195,6 @@ class DmaBuf:
             self._was_released("takes a reference to")
         return self
 
-    @no_kernel("get_file_rcu")
-    def get_file(self) -> bool:
-        """Take a reference, for a table of descriptors; False if none was left. Context: any."""
-        self.rt.step(GET, self)
-        return bool(self.rt.current().value)
-
     @kernel("dma_buf_put")
     def put(self) -> None:
         """Put a reference; the last one releases the buffer. Context: any, lock not held.
@@ -210,6 +206,11 @@ class DmaBuf:
             BufferError: it is the last one, and there are views of the bytes; nothing is put.
         """
         check_call("dma_buf_put", self.resv, self.label)
+        self.fput()
+
+    @no_kernel("fput of the buffer's file; `put` is that of dma_buf_put")
+    def fput(self) -> None:
+        """As `put`, whatever locks the caller holds. Context: any."""
         rt = self.rt
         rt.step(PUT, self)
         before = rt.current().value
@@ -225,6 +226,9 @@ class DmaBuf:
     def _release(self) -> None:
         """Nobody refers to it: it is off the list, now the exporter lets go of the storage."""
         rt = self.rt
+        if self.poll_state is not None:
+            self.poll_state.release()
+            self.poll_state = None
         if self.vmap_count:
             rt.report("DF004", f"{self.label} is released with {self.vmap_count} vmaps")
         try:
@@ -232,6 +236,8 @@ class DmaBuf:
         except BufferError:
             rt.step(REVIVE, self)
             raise
+        self.accesses.release()
+        forget_descriptor(self)
         if self.owns_resv:
             self.resv.fini()
         if self.attachments:
@@ -342,9 +348,7 @@ class DmaBuf:
         if self.ops.begin_cpu_access is not None:
             self.call("begin_cpu_access", self, direction)
         self.resv.wait(usage_rw(write=direction.is_cpu_write))
-        began(self, direction)
-        if self.watcher is not None:
-            self.watcher.cpu_begins(self, direction)
+        self.accesses.open(direction)
 
     @kernel("dma_buf_end_cpu_access", context="process")
     def end_cpu_access(self, direction: Direction) -> None:
@@ -356,11 +360,9 @@ class DmaBuf:
         check_call("dma_buf_end_cpu_access", self.resv, self.label)
         might_lock(self.resv.ww)
         self.check_use("ends CPU access to")
-        if self.watcher is not None:
-            self.watcher.cpu_ends(self, direction)
+        self.accesses.close(direction)
         if self.ops.end_cpu_access is not None:
             self.call("end_cpu_access", self, direction)
-        ended(self, direction)
 
     @no_kernel("DMA_BUF_IOCTL_SYNC, START and END")
     def cpu_access(self, access: Access) -> AbstractContextManager[Any]:
@@ -468,6 +470,12 @@ class DmaBuf:
             OSError: EINVAL, no such access or no sync file; ENOMEM.
         """
         import_sync_file(self, sync_file, access)
+
+    @no_kernel("dma_buf_poll, a static function there")
+    def poll(self, events: Events, wake: Wake | None = None) -> Events:
+        """Which of `events` are there? See `ImplicitPoll.poll`. Context: process, lock not held."""
+        self.check_use("polls")
+        return poll_of(self).poll(events, wake)
 
     # -- the exporter ----------------------------------------------------------------------------
 

@@ -1,13 +1,12 @@
-"""CPU access as a with-block: begin, a view of the bytes, end; and whether that is balanced.
+"""CPU access as a with-block: begin, a view of the bytes, end.
 
 Mirrors: include/uapi/linux/dma-buf.h (DMA_BUF_IOCTL_SYNC)
 
     with buf.cpu_access(Access.WRITE) as view:
         view[:4] = b"RGBA"
 
-The kernel does not check that START and END are paired, and live neither do we. In a design what
-is not balanced is reported: every task ends what it began itself, and a task in a bracket does not
-begin another of the same buffer, since the inner one may throw away what the CPU has written.
+The kernel does not check that START and END are paired; what is not is a finding of
+`core.access` here, and so is what is kept of a view after its bracket.
 """
 
 from __future__ import annotations
@@ -18,51 +17,21 @@ from typing import TYPE_CHECKING
 
 from dmabuf._names import no_kernel
 from dmabuf.core.dma_buf_memory import backing_of
-from dmabuf.core.dma_map import Access, Direction
+from dmabuf.core.dma_map import Access
 from dmabuf.sync.context import warn_on
 
 if TYPE_CHECKING:
     from dmabuf.core.dma_buf import DmaBuf
 
-__all__ = ["began", "bracket", "ended", "report_bracket"]
+__all__ = ["bracket", "report_bracket"]
 
-_UNBALANCED = "DF004"
+_UNCOVERED = "DF601"
 
 
 @no_kernel("nothing checks this in the kernel")
 def report_bracket(buf: DmaBuf, message: str) -> None:
     """Report a bracket that is not as it should be. Context: any."""
-    warn_on(buf.rt, message, code=_UNBALANCED)
-
-
-@no_kernel("nothing checks this in the kernel")
-def began(buf: DmaBuf, direction: Direction) -> None:
-    """Note, in a design, that the calling task may use the bytes. Context: any."""
-    if not buf.rt.explored:
-        return
-    task = buf.rt.current()
-    before = buf.brackets.get(task)
-    if before is not None:
-        names = before.name, direction.name
-        why = f"for {names[1]}, while it has one for {names[0]}"
-        report_bracket(buf, f"{task.name} begins CPU access to {buf.label} {why}")
-    buf.brackets[task] = direction
-
-
-@no_kernel("nothing checks this in the kernel")
-def ended(buf: DmaBuf, direction: Direction) -> None:
-    """Note, in a design, that it may no more. Context: any."""
-    if not buf.rt.explored:
-        return
-    task = buf.rt.current()
-    before = buf.brackets.pop(task, None)
-    if before is direction:
-        return
-    who = f"{task.name} ends CPU access to {buf.label} for {direction.name}"
-    if before is None:
-        report_bracket(buf, f"{who}, which it has not begun")
-    else:
-        report_bracket(buf, f"{who}, which it has begun for {before.name}")
+    warn_on(buf.rt, message, code=_UNCOVERED)
 
 
 @contextmanager

@@ -57,6 +57,7 @@ class _Real:
 
     def __init__(self, size: int, name: str, allow_sealing: bool) -> None:
         flags = os.MFD_CLOEXEC | (os.MFD_ALLOW_SEALING if allow_sealing else 0)
+        self.fd = -1  # also if there is no descriptor left
         self.fd = os.memfd_create(name, flags)
         try:
             os.ftruncate(self.fd, size)

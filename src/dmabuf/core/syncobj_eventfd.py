@@ -29,6 +29,10 @@ __all__ = ["add_eventfd", "stub"]
 class Signals(Protocol):
     """An `EventFd` or a `RealEventFd`."""
 
+    def get_file(self) -> bool:
+        """Keep it."""
+        ...
+
     def signal(self) -> None:
         """Add 1."""
         ...
@@ -83,7 +87,12 @@ def add_eventfd(
             (a real one is held by a number of its own); ENOMEM.
     """
     checked_point(point)
-    signals: Signals = RealEventFd(eventfd) if isinstance(eventfd, int) else eventfd.get()
+    signals: Signals
+    if isinstance(eventfd, int):
+        signals = RealEventFd(eventfd, rt=obj.rt)
+    else:
+        signals = eventfd
+        signals.get_file()
     try:
         allocate_or_fail("a registration of an eventfd", obj.rt)
     except OSError:

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.abi import drm_syncobj as abi
+from dmabuf.core.counted_file import CountedFile
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_chain import FenceChain
 from dmabuf.core.fence_unwrap import merge
@@ -37,19 +38,18 @@ from dmabuf.sync.eventfd import EventFd, RealEventFd
 
 __all__ = ["SyncObjFile", "SyncObjHandles"]
 
-F = TypeVar("F")
-
 _ioctl = call("syncobj")
 _timeline_ioctl = call("timeline")
 
 
 @kernel("drm_syncobj_get_fd", context="process")
-class SyncObjFile:
+class SyncObjFile(CountedFile):
     """A sync object as an open file: one reference to it. Polling finds nothing to wait for."""
 
     __slots__ = ("obj",)
 
     def __init__(self, obj: SyncObj) -> None:
+        self._open(obj.rt, f"{obj.name} file")
         self.obj = obj.get()
 
     @no_kernel("drm_syncobj_file_release, a static function there")
@@ -90,7 +90,7 @@ class SyncObjHandles(SyncObjTable):
         with self.table_lock:
             obj = self.objects.pop(handle, None)
             if obj is not None:
-                self._numbers.give_back(handle)
+                self._numbers.remove(handle)
         if obj is None:
             raise OSError(errno.EINVAL, f"{self.name} has no sync object {handle}")
         obj.put()
@@ -190,16 +190,18 @@ class SyncObjHandles(SyncObjTable):
             fence.put()
 
     @contextmanager
-    def _file(self, fd: int, kind: type[F]) -> Generator[F]:
-        """An open file of that kind; a closed descriptor is told like a wrong one: EINVAL."""
-        with ExitStack() as stack:
-            try:
-                file = stack.enter_context(self.files.opened(fd))
-            except OSError:
-                file = None
+    def _file(self, fd: int, kind: Any, missing: int = errno.EINVAL) -> Generator[Any]:
+        """An open file of that kind, else EINVAL; `missing` for a closed descriptor."""
+        try:
+            file = self.files.fget(fd)
+        except OSError as error:
+            raise OSError(missing, f"nothing is open at {fd}") from error
+        try:
             if not isinstance(file, kind):
-                raise OSError(errno.EINVAL, f"descriptor {fd} is no {kind.__name__}")
+                raise OSError(errno.EINVAL, f"descriptor {fd} is something else")
             yield file
+        finally:
+            file.put()
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -263,9 +265,8 @@ class SyncObjHandles(SyncObjTable):
         """
         allow(flags, WaitFlags.AVAILABLE)
         refuse(pad)
-        with Found(self, [handle]) as (obj,), self.files.opened(fd) as file:
-            if not isinstance(file, EventFd | RealEventFd):
-                raise OSError(errno.EINVAL, f"descriptor {fd} is no eventfd")
+        kinds = EventFd | RealEventFd
+        with Found(self, [handle]) as (obj,), self._file(fd, kinds, errno.EBADF) as file:
             add_eventfd(obj, file, point, available=bool(flags))
 
     # -- signalling by hand ----------------------------------------------------------------------

@@ -88,7 +88,9 @@ FENCE_GET = Op(
     touches=_fence_get_touches,
     says="looks which fence is in {}",
 )
-SWAP = Op("syncobj.swap", action=_swap, touches=_swap_touches, says="puts a fence into {}")
+SWAP = Op(
+    "syncobj.swap", action=_swap, touches=_swap_touches, wakes=True, says="puts a fence into {}"
+)
 GET = Op("syncobj.get", action=_get, says="takes a reference to {}")
 PUT = Op("syncobj.put", action=_put, says="puts a reference to {}")
 
@@ -124,6 +126,11 @@ class Wait:
         """The fences it waits for, as things stand; none while it waits for a submission."""
         fences = [entry.fence for entry in self.entries]
         return [fence for fence in fences if fence and not is_flagged(fence)] if all(fences) else []
+
+    @no_kernel("for reports: what a look at rest finds, without steps")
+    def unsubmitted(self) -> SyncObj | None:
+        """The first object that it waits for a submission to, as things stand."""
+        return next((entry.obj for entry in self.entries if entry.fence is None), None)
 
     @no_kernel("syncobj_wait_fence_func, a static function there")
     def wake(self, _fence: Fence) -> None:

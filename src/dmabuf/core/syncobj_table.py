@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from dmabuf._names import kernel, no_kernel
-from dmabuf.core.descriptors import Descriptors, DescriptorTable, Numbers
+from dmabuf.core.fd_table import FdTable
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_container import allocate_or_fail
+from dmabuf.core.idr import Idr
 from dmabuf.core.syncobj import SyncObj, checked_point
 from dmabuf.core.syncobj_wait import WaitFlags
 from dmabuf.errors import Interrupted
@@ -97,7 +98,7 @@ class SyncObjTable:
 
     def __init__(
         self,
-        files: DescriptorTable | None = None,
+        files: FdTable | None = None,
         name: str = "",
         *,
         syncobj: bool = True,
@@ -106,12 +107,12 @@ class SyncObjTable:
     ) -> None:
         self.rt = rt or ambient()
         self.name = name or "render node"
-        self.files = files if files is not None else Descriptors(rt=self.rt)
+        self.files = files if files is not None else FdTable(rt=self.rt)
         self.syncobj = syncobj
         self.timeline = timeline
         self.table_lock = SpinLock(f"{self.name}.syncobj_table_lock", rt=self.rt)
         self.objects: dict[int, SyncObj] = {}
-        self._numbers = Numbers(1)
+        self._numbers = Idr(1)
 
     @kernel("drm_syncobj_find")
     def find(self, handle: int) -> SyncObj | None:
@@ -129,8 +130,7 @@ class SyncObjTable:
         allocate_or_fail("a handle", self.rt)
         obj.get()
         with self.table_lock:
-            handle = self._numbers.take()
-            assert handle is not None
+            handle = self._numbers.alloc()
             self.objects[handle] = obj
         return handle
 

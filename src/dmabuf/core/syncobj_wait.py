@@ -27,7 +27,7 @@ from dmabuf.core.syncobj import SyncObj, checked_point, refuse_locks
 from dmabuf.core.syncobj_steps import Wait, WaitEntry, looks, submitted
 from dmabuf.rt.api import Runtime
 
-__all__ = ["FOR_EVER", "NONE_SIGNALED", "WaitFlags", "wait"]
+__all__ = ["FOR_EVER", "NONE_SIGNALED", "WaitFlags", "deadline_of", "wait"]
 
 FOR_EVER = (1 << 63) - 1
 """The timeout that never comes."""
@@ -91,7 +91,7 @@ def wait(
         raise OSError(errno.EINVAL, f"a timeout has 64 bits and a sign: {timeout_nsec}")
     if points is not None and len(points) != len(objs):
         raise OSError(errno.EINVAL, f"{len(points)} points for {len(objs)} objects")
-    deadline = _deadline(rt, timeout_nsec)
+    deadline = deadline_of(rt, timeout_nsec)
     if flags & _UNSUBMITTED:
         refuse_locks(rt, "wait for a submission")
     allocate_or_fail(f"{len(objs)} points", rt)
@@ -106,8 +106,8 @@ def wait(
 
 
 @kernel("drm_timeout_abs_to_jiffies")
-def _deadline(rt: Runtime, timeout_nsec: int) -> int | None:
-    """When to give up: None is never, 0 at once."""
+def deadline_of(rt: Runtime, timeout_nsec: int) -> int | None:
+    """When to give up: None is never, 0 at once. Context: process."""
     if timeout_nsec == FOR_EVER:
         return None
     return timeout_nsec if timeout_nsec > 0 and timeout_nsec > rt.now() else 0

@@ -23,10 +23,10 @@ import errno
 from typing import Protocol
 
 from dmabuf.abi.vgem_drm import VGEM_FENCE_WRITE
-from dmabuf.core.descriptors import Numbers
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_container import allocate_or_fail
 from dmabuf.core.fence_ops import FenceOps
+from dmabuf.core.idr import Idr
 from dmabuf.core.resv import Resv, Usage, usage_rw
 from dmabuf.core.timeline import Timeline
 from dmabuf.rt.ambient import ambient
@@ -97,14 +97,13 @@ class VgemFile:
         self.fences: dict[int, Fence | None] = {}
         self.fence_mutex = Mutex(f"{self.name}.fence_mutex", rt=self.rt)
         self._objects: dict[int, HasResv] = {}
-        self._handles = Numbers(1)
+        self._handles = Idr(1)
         self._lock = SpinLock(f"{self.name}.table_lock", rt=self.rt)
 
     def gem_handle(self, obj: HasResv) -> int:
         """A handle for a buffer, the lowest free one from 1 on. Context: process."""
         with self._lock:
-            handle = self._handles.take()
-            assert handle is not None
+            handle = self._handles.alloc()
             self._objects[handle] = obj
         return handle
 
@@ -113,7 +112,7 @@ class VgemFile:
         with self._lock:
             if self._objects.pop(handle, None) is None:
                 raise OSError(errno.EINVAL, f"{self.name} has no buffer {handle}")
-            self._handles.give_back(handle)
+            self._handles.remove(handle)
 
     def attach(self, handle: int, flags: int = 0, *, pad: int = 0) -> int:
         """Attach a new fence, for reading or VGEM_FENCE_WRITE. Context: process, may sleep.

@@ -19,10 +19,8 @@ from typing import Any
 
 from dmabuf.core.dma_buf import DmaBuf, export
 from dmabuf.core.dma_buf_attach import Attachment
-from dmabuf.core.dma_buf_fd import fd, from_fd
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma
 from dmabuf.core.dma_map import Device, Direction, SgTable
-from dmabuf.core.fd_table import FdTable
 from dmabuf.core.resv import Resv
 from dmabuf.kapi.spell import returns_errno, spelled
 from dmabuf.rt.ambient import ambient
@@ -50,42 +48,6 @@ class dma_buf_export_info:  # noqa: N801 - the kernel's name
     priv: Any = None
 
 
-@spelled("get_unused_fd_flags")
-@returns_errno
-def get_unused_fd_flags(flags: int) -> int:
-    """A reserved number of the calling process, or -EMFILE."""
-    return _files().get_unused(cloexec=bool(flags & os.O_CLOEXEC))
-
-
-@spelled("put_unused_fd")
-def put_unused_fd(number: int) -> None:
-    """Give a reserved number back."""
-    _files().put_unused(number)
-
-
-@spelled("fd_install")
-def fd_install(number: int, file: Any) -> None:
-    """Put a file behind a reserved number."""
-    _files().install(number, file)
-
-
-@spelled("fget")
-def fget(number: int) -> Any:
-    """The file behind a number, with a reference; None if there is none."""
-    try:
-        return _files().fget(number)
-    except OSError:
-        return None
-
-
-@spelled("close_fd")
-@returns_errno
-def close_fd(number: int) -> int:
-    """0 or -EBADF."""
-    _files().close(number)
-    return 0
-
-
 @spelled("dma_buf_export")
 @returns_errno
 def dma_buf_export(exp_info: dma_buf_export_info) -> DmaBuf | int:
@@ -108,22 +70,10 @@ def get_dma_buf(dmabuf: DmaBuf) -> None:
 @spelled("dma_buf_fd")
 @returns_errno
 def dma_buf_fd(dmabuf: DmaBuf, flags: int) -> int:
-    """A descriptor of the calling process, or -EMFILE; `flags` may be O_CLOEXEC."""
-    return fd(dmabuf, _files(), cloexec=bool(flags & os.O_CLOEXEC))
-
-
-@spelled("dma_buf_get")
-@returns_errno
-def dma_buf_get(number: int) -> DmaBuf | int:
-    """The buffer behind a descriptor of the calling process, -EBADF or -EINVAL."""
-    return from_fd(_files(), number)
-
-
-def _files() -> FdTable:
-    """The descriptors of the calling process: C code has them from its task."""
-    rt = ambient()
-    table: FdTable = rt.once("kapi.files", lambda: FdTable("files", rt=rt))
-    return table
+    """A new descriptor, or -EMFILE; `flags` may be O_CLOEXEC."""
+    number = os.dup(dmabuf.fileno())
+    os.set_inheritable(number, not flags & os.O_CLOEXEC)
+    return number
 
 
 @spelled("dma_buf_attach")

@@ -111,14 +111,14 @@ class EventFd:
         self.rt.step(POLL, self)
         return bool(self.rt.current().value)
 
-    @no_kernel("kref_get of an eventfd_ctx, a static function's part there")
-    def get(self) -> EventFd:
-        """For whoever is to signal it. Nothing to do here. Context: any."""
-        return self
+    @no_kernel("kref_get of an eventfd_ctx, and get_file; nobody counts those here")
+    def get_file(self) -> bool:
+        """For a descriptor, or whoever is to signal it. Nothing to do here. Context: any."""
+        return True
 
     @kernel("eventfd_ctx_put")
     def put(self) -> None:
-        """Whoever was to signal it will not any more. Nothing to do here. Context: any."""
+        """The end of what `get_file` began. Nothing to do here. Context: any."""
 
     def __repr__(self) -> str:
         return f"<EventFd {self.name} at {self.count}>"
@@ -130,15 +130,18 @@ class RealEventFd:
 
     Args:
         fd: its descriptor; the caller may close it, this has one of its own.
+        rt: the runtime it belongs to; the ambient one if not given.
 
     Raises:
-        OSError: EBADF, it is not open; EINVAL, it is no eventfd.
+        OSError: EBADF, it is not open; EINVAL, it is no eventfd; EMFILE.
     """
 
-    __slots__ = ("_fd",)
+    __slots__ = ("_fd", "_references", "rt")
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, *, rt: Runtime | None = None) -> None:
         self._fd = -1
+        self._references = 1
+        self.rt = rt or ambient()
         own = os.dup(fd)
         if str(Path(f"/proc/self/fd/{own}").readlink()) != "anon_inode:[eventfd]":
             os.close(own)
@@ -153,20 +156,28 @@ class RealEventFd:
         if poller.poll(0):
             os.eventfd_write(self._fd, 1)
 
-    @no_kernel("kref_get of an eventfd_ctx, here with a descriptor of its own")
-    def get(self) -> RealEventFd:
-        """Another one of the same counter. Context: process. Raises OSError (EMFILE)."""
-        return RealEventFd(self._fd)
+    @no_kernel("kref_get of a real one")
+    def get_file(self) -> bool:
+        """Take a reference; False if there was none left. Context: any."""
+        with self.rt.mutex:
+            self._references += bool(self._references)
+            return self._references > 0
 
     @no_kernel("eventfd_ctx_put of a real one")
     def put(self) -> None:
-        """Close the descriptor of its own; a second time does nothing. Context: any."""
+        """Put a reference; after the last one the descriptor is closed. Context: any."""
+        with self.rt.mutex:
+            self._references = max(self._references - 1, 0)
+            if not self._references:
+                self._close()
+
+    def _close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
 
     def __del__(self) -> None:
-        self.put()
+        self._close()
 
     def __repr__(self) -> str:
         return f"<RealEventFd {self._fd}>"
