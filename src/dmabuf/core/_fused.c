@@ -288,15 +288,18 @@ begin(Signalling *on, PyObject *fence, PyObject *rt)
 }
 
 static int
-enter_section(Signalling *on, PyObject *lock)
+note_held(Signalling *on, PyObject *lock)
+{
+    return PyObject_SetItem(FIELD(on->task, task_held), lock, known.one);
+}
+
+static int
+enter_section(Signalling *on)
 {
     if (on->opens_section) {
         PUT(on->task, task_signalling, known.one);
     }
-    if (count(on->task, known.task_atomic, 1) < 0) {
-        return -1;
-    }
-    return PyObject_SetItem(FIELD(on->task, task_held), lock, known.one);
+    return count(on->task, known.task_atomic, 1);
 }
 
 static int
@@ -413,7 +416,9 @@ signal_one(PyObject *fence, PyObject *rt, PyObject *callback)
         PUT(callback, callback_timestamp, now);
         PUT(callback, callback_owner, on.task);
         PUT(callback, callback_queued, Py_False);
-        wake_if_parked(rt, fence);
+        if (note_held(&on, callback) == 0) {
+            wake_if_parked(rt, fence);
+        }
     }
     failed = let_go(on.mutex) < 0 || failed;
     if (!failed && !runs) {
@@ -421,7 +426,7 @@ signal_one(PyObject *fence, PyObject *rt, PyObject *callback)
     }
     else if (!failed) {
         PyObject *type, *value, *trace;
-        if (enter_section(&on, callback) == 0) {
+        if (enter_section(&on) == 0) {
             run(callback, fence);
         }
         PyErr_Fetch(&type, &value, &trace);
@@ -499,7 +504,7 @@ signal_fused(PyObject *fence, PyObject *rt)
     }
     else if (!failed) {
         PyObject *type, *value, *trace;
-        if (enter_section(&on, lock) == 0) {
+        if (enter_section(&on) == 0 && note_held(&on, lock) == 0) {
             run_all(fence, callbacks);
         }
         PyErr_Fetch(&type, &value, &trace);
