@@ -28,7 +28,7 @@ def verdict_of(subject):
         ("threaded_irq.py::broken", "DF202"),
         ("timeline_wait_before_submit.py::broken", "DF108"),
         ("timeline_wait_before_submit.py::locked", "DF004"),
-        ("moving_buffer.py::keeps_old_addresses", "DF004"),
+        ("moving_buffer.py::keeps_old_addresses", "DF603"),
     ],
 )
 def test_broken_example_names_its_rule(subject, code):

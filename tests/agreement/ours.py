@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dmabuf.abi.dma_buf import DMA_BUF_SYNC_END
+from dmabuf.core.counted_file import CountedFile
 from dmabuf.core.dma_buf import Access, DmaBuf
 from dmabuf.core.dma_buf_poll import Events
 from dmabuf.core.fd_table import FdTable
@@ -28,6 +29,7 @@ from dmabuf.core.syncobj_handles import SyncObjHandles
 from dmabuf.core.udmabuf import Item, udmabuf_create, udmabuf_create_list
 from dmabuf.drivers.vgem import VgemFile
 from dmabuf.errors import KernelWarning
+from dmabuf.rt.ambient import ambient
 from dmabuf.sync.eventfd import EventFd
 from dmabuf.sync.irq_work import IrqWork
 from tests.agreement.face import Entry, Info
@@ -46,18 +48,24 @@ def settle() -> None:
         last.sync()
 
 
-class _Open:
+class _Open(CountedFile):
     """A buffer, an eventfd or a memfd as an open file: calls `release` once."""
 
     def __init__(self, obj: Any, release: Any) -> None:
         self.obj = obj
-        self.release = release
+        self._release = release
+        self._open(ambient(), "file")
+
+    def release(self) -> None:
+        """Closed."""
+        self._release()
 
 
-class _Vgem:
+class _Vgem(CountedFile):
     """An open vgem device and the buffers that its handles keep."""
 
     def __init__(self) -> None:
+        self._open(ambient(), "vgem")
         self.driver = VgemFile()
         self.buffers: dict[int, DmaBuf] = {}
 

@@ -1,6 +1,7 @@
 """A camera's queue: a static importer that holds mappings for long and knows no fences."""
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 
@@ -138,16 +139,21 @@ def test_queue_streamoff_takes_buffers_back(rt):
     assert (["off"], [0, 1], [], False) == rt.run(main)
 
 
-def test_queue_frame_under_way_at_streamoff_is_nobodys(rt, monkeypatch):
+def test_queue_frame_under_way_at_streamoff_is_nobodys(rt):
     """It is neither filled nor done."""
 
     def main():
-        kinds = [MemoryKind("memory", 4 * PAGE_SIZE)]
-        queue = VideoQueue(CAMERA)
-        queue.qbuf(0, MigratingExporter("frame", PAGE_SIZE, kinds).buf)
+        queue, [buf] = VideoQueue(CAMERA), buffers(1)
+        queue.qbuf(0, buf)
         queue.streamon()
-        ends = lambda _table, _who: setattr(queue, "is_streaming", False)  # noqa: E731
-        monkeypatch.setattr("dmabuf.drivers.v4l2.device_uses", ends)
+        slot = queue.slots[0]
+        plainly = slot.attachment.device_access
+
+        def ends(table, *, write):
+            queue.is_streaming = False
+            return plainly(table, write=write)
+
+        slot.attachment = SimpleNamespace(device_access=ends)
         return queue.capture(), queue.done.done, list(queue.filled), queue.active
 
     assert (False, 0, [], None) == rt.run(main)

@@ -12,6 +12,8 @@ from dmabuf import kapi
 from dmabuf.core.dma_buf_ops import Vma
 from dmabuf.core.dma_map import Device, Direction
 from dmabuf.core.resv import Usage
+from dmabuf.core.sync_file import SyncFile
+from dmabuf.kapi.dma_buf import _files
 from tests.core.drivers import no_memory, pending
 from tests.core.exporters import SIZE, Exporter, Importer, add, exported, fails, nothing
 from tests.facts import fact
@@ -42,40 +44,42 @@ def test_export_of_nothing_warns(rt):
     assert ["DF004"] == [code for code, _message in rt.reports(main)]
 
 
-def test_references(rt):
-    """The last put releases."""
+@fact("F6.15")
+def test_references_and_descriptors(rt):
+    """Lowest number first; -EBADF, -EINVAL; the table puts its reference."""
 
     def main():
-        ops = Exporter()
+        ops, other = Exporter(), SyncFile(pending())
         buf = exported(ops)
         kapi.get_dma_buf(buf)
+        number = kapi.dma_buf_fd(buf, os.O_CLOEXEC)
+        same = kapi.dma_buf_get(number)
+        answers = [number, same is buf, kapi.dma_buf_get(7)]
+        spare = kapi.get_unused_fd_flags(0)
+        answers += [spare, kapi.dma_buf_get(spare), kapi.fget(spare)]
+        kapi.fd_install(spare, other)
+        answers += [kapi.dma_buf_get(spare), kapi.close_fd(spare)]
+        kapi.put_unused_fd(kapi.get_unused_fd_flags(0))
+        answers += [kapi.close_fd(number), kapi.close_fd(number), ops.names]
+        kapi.dma_buf_put(same)
         kapi.dma_buf_put(buf)
-        before = list(ops.names)
-        kapi.dma_buf_put(buf)
-        return before, ops.names
+        return answers, ops.names
 
-    assert ([], ["release"]) == rt.run(main)
+    bad = -errno.EBADF
+    answers = [0, True, bad, 1, bad, None, -errno.EINVAL, 0, 0, bad, []]
+    assert (answers, ["release"]) == rt.run(main)
 
 
-@fact("F6.15")
-def test_descriptors(live):
-    """Each a new one, closed on exec if asked for; -EBADF, -EINVAL. Live, as descriptors are."""
+def test_descriptors_exhausted(rt):
+    """-EMFILE, and the reference is still the caller's."""
 
     def main():
         buf = exported()
-        numbers = [kapi.dma_buf_fd(buf, flags) for flags in (0, os.O_CLOEXEC)]
-        inherited = [os.get_inheritable(number) for number in numbers]
-        same = [kapi.dma_buf_get(number) is buf for number in numbers]
-        os.close(numbers[0])
-        answers = [kapi.dma_buf_get(numbers[0])]
-        null = os.open(os.devnull, os.O_RDONLY)
-        answers.append(kapi.dma_buf_get(null))
-        for number in (null, numbers[1]):
-            os.close(number)
-        return inherited, same, answers, buf.file.count
+        kapi.dma_buf_fd(buf.get(), 0)
+        _files().limit = 1
+        return kapi.dma_buf_fd(buf, 0), buf.file.count
 
-    answers = [-errno.EBADF, -errno.EINVAL]
-    assert ([True, False], [True, True], answers, 3) == live.run(main)
+    assert (-errno.EMFILE, 2) == rt.run(main)
 
 
 def test_attachments_answer_with_errno(rt):

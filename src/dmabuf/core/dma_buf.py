@@ -195,6 +195,12 @@ class DmaBuf(HasDescriptor):
             self._was_released("takes a reference to")
         return self
 
+    @no_kernel("get_file_rcu")
+    def get_file(self) -> bool:
+        """Take a reference, for a table of descriptors; False if none was left. Context: any."""
+        self.rt.step(GET, self)
+        return bool(self.rt.current().value)
+
     @kernel("dma_buf_put")
     def put(self) -> None:
         """Put a reference; the last one releases the buffer. Context: any, lock not held.
@@ -360,9 +366,9 @@ class DmaBuf(HasDescriptor):
         check_call("dma_buf_end_cpu_access", self.resv, self.label)
         might_lock(self.resv.ww)
         self.check_use("ends CPU access to")
-        self.accesses.close(direction)
         if self.ops.end_cpu_access is not None:
             self.call("end_cpu_access", self, direction)
+        self.accesses.close(direction)
 
     @no_kernel("DMA_BUF_IOCTL_SYNC, START and END")
     def cpu_access(self, access: Access) -> AbstractContextManager[Any]:

@@ -28,6 +28,7 @@ from dmabuf._names import kernel, no_kernel
 from dmabuf.core.fence import Fence
 from dmabuf.core.resv import Resv, Usage, usage_rw
 from dmabuf.core.resv_iter import ResvIter
+from dmabuf.errors import Interrupted
 from dmabuf.rt.api import Runtime
 from dmabuf.rt.clock import NS_PER_S, to_ns
 from dmabuf.sync.completion import Completion
@@ -200,8 +201,10 @@ class ImplicitPoll:
             while not (ready := self.poll(events, wake)) and not is_last:
                 left = None if deadline is None else max(deadline - rt.now(), 0) / NS_PER_S
                 is_last = not news.wait(left, interruptible=interruptible)
-        finally:
+        except Interrupted:  # and nothing else: a task that is over may hold the lock
             self.forget(wake)
+            raise
+        self.forget(wake)
         return ready
 
     @no_kernel("the part of dma_buf_release that looks for callbacks, which stops the kernel there")

@@ -235,15 +235,13 @@ class SyncObj:
 
     def _wait_for_submit(self, point: int) -> Fence:
         rt = self.rt
-        wait = Wait(rt, f"a submission to {self.name}")
-        entry = wait.add(self, point)
-        self.add_wait(entry)
-        try:
+        with Wait(rt, f"a submission to {self.name}") as wait:
+            entry = wait.add(self, point)
+            self.add_wait(entry)
             for (fence,) in looks(wait, rt.now() + WAIT_FOR_SUBMIT_NS):
                 if fence is not None:
+                    entry.was_taken = True
                     return fence
-        finally:
-            self.remove_wait(entry)
         raise AssertionError
 
     @no_kernel("drm_syncobj_fence_add_wait, a static function there")

@@ -137,7 +137,7 @@ class SyncObjHandles(SyncObjTable):
                 raise OSError(errno.EINVAL, "no sync file could be made") from error
             finally:
                 fence.put()
-        except BaseException:
+        except OSError:
             self.files.put_unused(fd)
             raise
         self.files.install(fd, file)

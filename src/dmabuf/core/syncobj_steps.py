@@ -21,7 +21,7 @@ from dmabuf.core.fence import Fence
 from dmabuf.core.fence_chain import find_seqno
 from dmabuf.core.fence_steps import PUBLISHED, Callback, is_flagged, state_of
 from dmabuf.core.fence_wait import stub
-from dmabuf.errors import Interrupted
+from dmabuf.errors import Interrupted, Unwind
 from dmabuf.rt.api import READ, WRITE, Op, Outcome, Runtime, Task
 
 if TYPE_CHECKING:
@@ -121,6 +121,20 @@ class Wait:
         self.entries.append(entry)
         return entry
 
+    def __enter__(self) -> Wait:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Nobody hands it anything or wakes it from here, and the references are put."""
+        if kind is not None and issubclass(kind, Unwind):
+            return  # the task is over, perhaps with a lock held
+        for entry in self.entries:
+            entry.obj.remove_wait(entry)
+            if entry.callback is not None and entry.fence is not None:
+                entry.fence.remove_callback(entry.callback)
+            if entry.fence is not None and not entry.was_taken:
+                entry.fence.put()
+
     @no_kernel("for reports: what a look at rest finds, without steps")
     def pending(self) -> list[Fence]:
         """The fences it waits for, as things stand; none while it waits for a submission."""
@@ -145,9 +159,10 @@ class WaitEntry:
         fence: what was picked up for it, with a reference; kept whatever the object does then.
         callback: queued on that fence.
         was_queued: did it ask to be told of a submission?
+        was_taken: does the reference belong to whoever called?
     """
 
-    __slots__ = ("callback", "fence", "obj", "point", "wait", "was_queued")
+    __slots__ = ("callback", "fence", "obj", "point", "wait", "was_queued", "was_taken")
 
     def __init__(self, wait: Wait, obj: SyncObj, point: int) -> None:
         self.wait = wait
@@ -156,6 +171,7 @@ class WaitEntry:
         self.fence: Fence | None = None
         self.callback: Callback | None = None
         self.was_queued = False
+        self.was_taken = False
 
     @no_kernel("the end of syncobj_wait_syncobj_func, a static function there")
     def hand(self, fence: Fence) -> None:

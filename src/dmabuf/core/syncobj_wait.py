@@ -96,13 +96,10 @@ def wait(
         refuse_locks(rt, "wait for a submission")
     allocate_or_fail(f"{len(objs)} points", rt)
     allocate_or_fail(f"a wait for {len(objs)} points", rt)
-    waiting = Wait(rt, "syncobj wait for " + ", ".join(obj.name for obj in objs[:4]))
-    for index, obj in enumerate(objs):
-        waiting.add(obj, 0 if points is None else checked_point(points[index]))
-    try:
+    with Wait(rt, "syncobj wait for " + ", ".join(obj.name for obj in objs[:4])) as waiting:
+        for index, obj in enumerate(objs):
+            waiting.add(obj, 0 if points is None else checked_point(points[index]))
         return _wait(waiting, deadline, flags, deadline_nsec)
-    finally:
-        _clean_up(waiting)
 
 
 @kernel("drm_timeout_abs_to_jiffies")
@@ -177,13 +174,3 @@ def _is_signaled_now(entry: WaitEntry, fence: Fence) -> bool:
         return False
     entry.callback = fence.add_callback(entry.wait.wake)
     return entry.callback is None
-
-
-def _clean_up(waiting: Wait) -> None:
-    """Nobody hands it anything or wakes it from here, and the references are put."""
-    for entry in waiting.entries:
-        entry.obj.remove_wait(entry)
-        if entry.fence is not None:
-            if entry.callback is not None:
-                entry.fence.remove_callback(entry.callback)
-            entry.fence.put()

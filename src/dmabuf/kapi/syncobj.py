@@ -17,9 +17,11 @@ Mirrors: include/drm/drm_syncobj.h, include/linux/sync_file.h
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from dmabuf.abi.drm_syncobj import DRM_SYNCOBJ_CREATE_SIGNALED
+from dmabuf.core.fd_table import FdTable
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_chain import FenceChain
 from dmabuf.core.sync_file import SyncFile
@@ -27,11 +29,17 @@ from dmabuf.core.syncobj import SyncObj
 from dmabuf.core.syncobj_handles import SyncObjFile, SyncObjHandles
 from dmabuf.core.syncobj_table import SyncObjTable
 from dmabuf.core.syncobj_wait import deadline_of
-from dmabuf.kapi.dma_buf import _files
 from dmabuf.kapi.spell import MAX_SCHEDULE_TIMEOUT, returns_errno, spelled, to_jiffies
 from dmabuf.rt.ambient import ambient
 
-__all__ = ["DRM_SYNCOBJ_CREATE_SIGNALED", "drm_file"]
+__all__ = ["DRM_SYNCOBJ_CREATE_SIGNALED", "drm_file", "files"]
+
+
+def files() -> FdTable:
+    """The descriptors of the calling process: C code has them from its task."""
+    rt = ambient()
+    table: FdTable = rt.once("kapi.files", lambda: FdTable("files", rt=rt))
+    return table
 
 
 def drm_file() -> SyncObjHandles:
@@ -82,7 +90,7 @@ def drm_syncobj_get_handle(file_private: SyncObjTable, syncobj: SyncObj, handle:
 @returns_errno
 def drm_syncobj_get_fd(syncobj: SyncObj, p_fd: list[int]) -> int:
     """0 or -EMFILE; `p_fd[0]` is set, a descriptor of the calling process."""
-    table = _files()
+    table = files()
     number = table.get_unused()
     table.install(number, SyncObjFile(syncobj))
     p_fd[:1] = [number]
@@ -115,7 +123,7 @@ def sync_file_create(fence: Fence) -> SyncFile | None:
 def sync_file_get_fence(fd: int) -> Fence | None:
     """The fence behind a descriptor of the calling process; None if that is no sync file's."""
     try:
-        file: Any = _files().fget(fd)
+        file: Any = files().fget(fd)
     except OSError:
         return None
     try:
@@ -130,3 +138,42 @@ def sync_file_get_name(sync_file: SyncFile, buf: list[str], length: int) -> str:
     name = sync_file.name[: length - 1]
     buf[:1] = [name]
     return name
+
+
+# -- descriptors ---------------------------------------------------------------------------------
+
+
+@spelled("get_unused_fd_flags")
+@returns_errno
+def get_unused_fd_flags(flags: int) -> int:
+    """A reserved number of the calling process, or -EMFILE."""
+    return files().get_unused(cloexec=bool(flags & os.O_CLOEXEC))
+
+
+@spelled("put_unused_fd")
+def put_unused_fd(number: int) -> None:
+    """Give a reserved number back."""
+    files().put_unused(number)
+
+
+@spelled("fd_install")
+def fd_install(number: int, file: Any) -> None:
+    """Put a file behind a reserved number."""
+    files().install(number, file)
+
+
+@spelled("fget")
+def fget(number: int) -> Any:
+    """The file behind a number, with a reference; None if there is none."""
+    try:
+        return files().fget(number)
+    except OSError:
+        return None
+
+
+@spelled("close_fd")
+@returns_errno
+def close_fd(number: int) -> int:
+    """0 or -EBADF."""
+    files().close(number)
+    return 0

@@ -169,7 +169,7 @@ _DF601 = Rule(
     "developer the caches are coherent and the GPU is quick, and everything works without.",
     sources=(
         Source(
-            "drivers/dma-buf/dma-buf.c, DOC: cpu access",
+            "drivers/dma-buf/dma-buf.c, the comment on access by the CPU",
             "must: userspace brackets each access through a mapping, with the direction, since "
             "exporters may have to flush or to move storage",
         ),
