@@ -108,6 +108,14 @@ def test_editable_build_compiles_in_place(build, tree):
     assert [f"dmabuf: compiled _fused{SUFFIX}"] == hook.told
 
 
+@pytest.fixture
+def headers(tree, monkeypatch):
+    """Python's headers, as far as the hook looks, also where they are not installed."""
+    (tree / "Python.h").touch()
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(tree))
+
+
+@pytest.mark.usefixtures("headers")
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
@@ -129,6 +137,7 @@ def test_what_cannot_be_compiled_is_one_line(build, tree, monkeypatch, variable,
     assert not earlier.exists()
 
 
+@pytest.mark.usefixtures("headers")
 @pytest.mark.parametrize("version", ["editable", "standard"])
 def test_module_that_is_insisted_on_is_an_error_if_absent(build, tree, monkeypatch, version):
     """With DMABUF_COMPILED the build fails rather than being pure."""
@@ -137,6 +146,16 @@ def test_module_that_is_insisted_on_is_an_error_if_absent(build, tree, monkeypat
 
     with pytest.raises(build.CannotCompile, match="the compiler failed"):
         hooked(build, tree, version)
+
+
+def test_headers_that_are_missing_are_named(build, tree, monkeypatch):
+    """A compiler alone does not do."""
+    monkeypatch.setenv("CC", "true")
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(tree))
+
+    hook, _data = hooked(build, tree, "standard")
+
+    assert "no Python.h" in hook.told[0]
 
 
 def test_free_threaded_python_is_refused(build, tree, monkeypatch):
