@@ -21,7 +21,7 @@ from dmabuf.rt.threads import Threads
 
 ROUNDS_S = 0.4
 PATIENCE_S = 20
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 
 
 @pytest.fixture(autouse=True)

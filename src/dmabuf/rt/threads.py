@@ -63,6 +63,9 @@ class Threads:
     disturb a step under way is put off to its end; only a wait is refused (`handler`).
     """
 
+    # Slots for what fused paths look at: compiled ones (core/_fused.c) read it in place.
+    __slots__ = ("__dict__", "__weakref__", "_local", "mutex", "parked", "quick")
+
     explored = False
     interrupts = False
     clock = None
