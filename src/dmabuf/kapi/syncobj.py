@@ -27,7 +27,7 @@ from dmabuf.core.syncobj import SyncObj
 from dmabuf.core.syncobj_handles import SyncObjFile, SyncObjHandles
 from dmabuf.core.syncobj_table import SyncObjTable
 from dmabuf.core.syncobj_wait import deadline_of
-from dmabuf.kapi.dma_buf import _files
+from dmabuf.kapi.files import files
 from dmabuf.kapi.spell import MAX_SCHEDULE_TIMEOUT, returns_errno, spelled, to_jiffies
 from dmabuf.rt.ambient import ambient
 
@@ -82,7 +82,7 @@ def drm_syncobj_get_handle(file_private: SyncObjTable, syncobj: SyncObj, handle:
 @returns_errno
 def drm_syncobj_get_fd(syncobj: SyncObj, p_fd: list[int]) -> int:
     """0 or -EMFILE; `p_fd[0]` is set, a descriptor of the calling process."""
-    table = _files()
+    table = files()
     number = table.get_unused()
     table.install(number, SyncObjFile(syncobj))
     p_fd[:1] = [number]
@@ -115,7 +115,7 @@ def sync_file_create(fence: Fence) -> SyncFile | None:
 def sync_file_get_fence(fd: int) -> Fence | None:
     """The fence behind a descriptor of the calling process; None if that is no sync file's."""
     try:
-        file: Any = _files().fget(fd)
+        file: Any = files().fget(fd)
     except OSError:
         return None
     try:
