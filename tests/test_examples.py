@@ -29,6 +29,10 @@ def verdict_of(subject):
         ("timeline_wait_before_submit.py::broken", "DF108"),
         ("timeline_wait_before_submit.py::locked", "DF004"),
         ("moving_buffer.py::keeps_old_addresses", "DF603"),
+        pytest.param(
+            "pipeline_with_migration.py::keeps_its_mapping", "DF603", marks=pytest.mark.slow
+        ),
+        pytest.param("pipeline_with_migration.py::does_not_wait", "DF604", marks=pytest.mark.slow),
     ],
 )
 def test_broken_example_names_its_rule(subject, code):
@@ -50,6 +54,7 @@ def test_broken_example_names_its_rule(subject, code):
         "timeline_wait_before_submit.py::fixed",
         pytest.param("moving_buffer.py::two_importers_and_a_move", marks=pytest.mark.slow),
         pytest.param("moving_buffer.py::pipeline", marks=pytest.mark.slow),
+        pytest.param("pipeline_with_migration.py::pipeline", marks=pytest.mark.slow),
     ],
 )
 def test_fixed_example_is_proved(subject):

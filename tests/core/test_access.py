@@ -1,11 +1,16 @@
 """Who is using a buffer's bytes, and what is found wrong with it."""
 
+import contextlib
+
 import pytest
 
 from dmabuf import Machine, Status, check_design, design
 from dmabuf.core.access import Accesses
+from dmabuf.core.dma_buf_place import MemoryKind
 from dmabuf.core.dma_map import Device, Direction, Segment
 from dmabuf.core.resv import Resv
+from dmabuf.drivers.exporter import MigratingExporter
+from tests.core.drivers import pending
 from tests.core.exporters import Exporter, Importer, exported
 
 READING, WRITING, BOTH = Direction.FROM_DEVICE, Direction.TO_DEVICE, Direction.BIDIRECTIONAL
@@ -478,6 +483,61 @@ def test_buffer_dynamic_importer_maps_again(rt):
         return attachment.importer_ops.told
 
     assert [("gpu", True)] == rt.run(main)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize(
+    ("table", "when", "code"),
+    [
+        ("old", "before", ""),
+        ("new", "during", "DF603"),
+        ("new", "after", ""),
+        ("old", "after", "DF603"),
+    ],
+)
+def test_buffer_of_the_reference_exporter_moves(rt, table, when, code, fails):
+    """While its engine copies nobody uses it; afterwards through new mappings only."""
+    fence = []
+
+    def mover(_old, _new, move):
+        if fails:
+            raise OSError("broken")
+        fence.append(pending())
+        move.begin()
+        fence[0].add_callback(lambda _fence: move.end())
+        return fence[0]
+
+    def main():
+        kinds = [MemoryKind("vram", 1 << 20, peer=True), MemoryKind("system", 1 << 20)]
+        frame = MigratingExporter("frame", 4096, kinds, mover=mover)
+        importer = Importer()
+        importer.allow_peer2peer = True
+        gpu = frame.buf.attach(Device("gpu"), importer)
+
+        def use(at, which, mapping):
+            if (at, which) == (when, table):
+                rt.spawn(lambda: used(gpu, mapping), name="job")
+                rt.settle()
+
+        old = gpu.map_unlocked(BOTH)
+        use("before", "old", old)
+        with contextlib.suppress(OSError):
+            frame.evict()
+        new = gpu.map_unlocked(BOTH)
+        if fence:
+            use("during", "new", new)
+            fence[0].signal()
+        use("after", "old", old)
+        use("after", "new", new)
+
+    expected = "" if fails and when == "during" else code
+    assert ([expected] if expected else []) == codes(rt, main)
+
+
+def used(attachment, table):
+    """The device writes through a mapping."""
+    with attachment.device_access(table, write=True):
+        pass
 
 
 # --- exploration -------------------------------------------------------------------------------

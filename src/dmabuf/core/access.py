@@ -22,177 +22,44 @@ begins, those made since are good when it is done.
 
 from __future__ import annotations
 
-import enum
 import sys
 from typing import TYPE_CHECKING
 
 from dmabuf._names import no_kernel
+from dmabuf.core.access_steps import (
+    BEGIN,
+    CLOSE,
+    END,
+    OPEN,
+    RELEASE,
+    RELEASED,
+    REMAP,
+    UNCOVERED,
+    UNMAP,
+    Brackets,
+    Who,
+    Wrong,
+)
 from dmabuf.core.dma_map import Direction
 from dmabuf.errors import Unwind
 from dmabuf.rt.ambient import ambient
-from dmabuf.rt.api import READ, WRITE, Op, Task, Touch
 from dmabuf.sync.context import warn_on
 from dmabuf.sync.lockdep import assert_held
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from dmabuf.core.dma_map import SgTable
     from dmabuf.core.resv import Resv
-    from dmabuf.rt.api import Runtime
+    from dmabuf.rt.api import Runtime, Task
 
-__all__ = ["Accesses", "Bracket", "Move", "Span", "Who"]
+__all__ = ["Accesses", "Bracket", "Span", "Who"]
 
 _PACKAGE = __file__.rpartition("core")[0]
 _DESIGNS = (_PACKAGE + "rules", _PACKAGE + "drivers")
 _MACHINERY = ("contextlib.py", "threading.py")
 _FAR = 1 << 64
-
-
-class Who(enum.Enum):
-    """What touches the bytes."""
-
-    CPU = "CPU"
-    DEVICE = "device"
-    MOVE = "move"
-
-
-class _Brackets:
-    """How many CPU brackets are open for reading and for writing; one may be both.
-
-    An object of its own, so that devices and brackets have nothing to do with each other.
-    """
-
-    __slots__ = ("counts",)
-
-    def __init__(self) -> None:
-        self.counts = [0, 0]
-
-    def allow(self, *, write: bool) -> bool:
-        """May the CPU read or write now?"""
-        return self.counts[write] > 0
-
-
-_READING, _WRITING = 0, 1
-_COUNTED = {
-    Direction.BIDIRECTIONAL: (_READING, _WRITING),
-    Direction.TO_DEVICE: (_WRITING,),
-    Direction.FROM_DEVICE: (_READING,),
-    Direction.NONE: (),
-}
-
-
-# -- steps ---------------------------------------------------------------------------------------
-#
-# What a step answers is what is wrong: a rule and the other access, if there is one. Readers only
-# read the record, although each adds itself: who looks at readers is a writer, which changes it.
-
-Wrong = tuple[str, "Span | None"]
-
-_UNCOVERED = "DF601"
-_EARLY_OR_LATE = "DF603"
-_OVERLAP = "DF604"
-_RELEASED = "DF004"
-
-
-def _touches(accesses: Accesses, task: Task) -> tuple[Touch, ...]:
-    span: Span = task.arg
-    record = (accesses, WRITE if span.write else READ)
-    return (record, (accesses.brackets, READ)) if span.who is Who.CPU else (record,)
-
-
-def _begin(accesses: Accesses, task: Task) -> Wrong | None:
-    span: Span = task.arg
-    wrong = _judge(accesses, span)
-    accesses.ongoing[span] = None
-    return wrong
-
-
-def _judge(accesses: Accesses, span: Span) -> Wrong | None:
-    """What is wrong with an access that begins now; the most specific rule."""
-    if accesses.is_released or (span.table is not None and not span.table.maps):
-        return _RELEASED, None
-    if span.who is Who.CPU and not accesses.brackets.allow(write=span.write):
-        return _UNCOVERED, None
-    others = [other for other in accesses.ongoing if other.conflicts(span)]
-    if others:
-        other = min(others, key=lambda one: (one.who is not Who.MOVE, one.task.key))
-        moves = Who.MOVE in (span.who, other.who)
-        return _EARLY_OR_LATE if moves else _OVERLAP, other
-    if span.table is not None and span.table.generation != accesses.arrived:
-        return _EARLY_OR_LATE, None
-    return None
-
-
-def _end(accesses: Accesses, task: Task) -> None:
-    span: Span = task.arg
-    accesses.ongoing.pop(span, None)
-    if isinstance(span, Move):
-        accesses.arrived = max(accesses.arrived, span.target)
-
-
-def _open(accesses: Accesses, task: Task) -> None:
-    for kind in _COUNTED[task.arg]:
-        accesses.brackets.counts[kind] += 1
-
-
-def _close(accesses: Accesses, task: Task) -> Wrong | None:
-    """A bracket that is not open has not been closed; one that is may end too soon."""
-    brackets = accesses.brackets
-    kinds = _COUNTED[task.arg]
-    if not all(brackets.counts[kind] for kind in kinds):
-        return _UNCOVERED, None
-    for kind in kinds:
-        brackets.counts[kind] -= 1
-    by_cpu = (span for span in accesses.ongoing if span.who is Who.CPU)
-    left = [span for span in by_cpu if not brackets.allow(write=span.write)]
-    return (_UNCOVERED, min(left, key=lambda span: span.task.key)) if left else None
-
-
-def _remap(_accesses: Accesses, task: Task) -> None:
-    table, generation = task.arg
-    table.maps += 1
-    table.generation = generation
-
-
-def _unmap(accesses: Accesses, task: Task) -> Span | None:
-    """The access that goes on through a table that is given back."""
-    table: SgTable = task.arg
-    table.maps -= 1
-    users = [span for span in accesses.ongoing if span.table is table] if not table.maps else []
-    return min(users, key=lambda span: span.task.key, default=None)
-
-
-def _release(accesses: Accesses, _task: Task) -> tuple[int, Span | None]:
-    accesses.is_released = True
-    first = min(accesses.ongoing, key=lambda span: span.task.key, default=None)
-    return max(accesses.brackets.counts), first
-
-
-BEGIN = Op("access.begin", action=_begin, touches=_touches, says="begins to use {}")
-END = Op("access.end", action=_end, touches=_touches, says="has used {}")
-OPEN = Op(
-    "access.open",
-    action=_open,
-    touches=lambda accesses, _task: ((accesses.brackets, WRITE),),
-    says="opens a CPU bracket of {}",
-)
-CLOSE = Op(
-    "access.close",
-    action=_close,
-    touches=lambda accesses, _task: ((accesses.brackets, WRITE),),
-    says="closes a CPU bracket of {}",
-)
-REMAP = Op("access.remap", action=_remap, says="maps {} with a table used before")
-UNMAP = Op("access.unmap", action=_unmap, says="gives a table of {} back")
-RELEASE = Op(
-    "access.release",
-    action=_release,
-    touches=lambda accesses, _task: ((accesses, WRITE), (accesses.brackets, WRITE)),
-    says="says that nobody uses {} any more",
-)
-
-# -- the objects ---------------------------------------------------------------------------------
 
 
 class Span:
@@ -202,13 +69,25 @@ class Span:
         who: the CPU, a device, or whoever moves the storage.
         write: it changes bytes; else it reads them.
         offset: its first byte.
-        end: the byte after its last; None for the end of the buffer.
+        stop: the byte after its last; None for the end of the buffer.
         table: the mapping that a device goes through, if it is known.
+        target: of a move, the generation of mappings that are good when it is done.
         task: who does it.
         place: where it began, "file.py:12".
     """
 
-    __slots__ = ("_stop", "accesses", "end", "offset", "place", "table", "task", "who", "write")
+    __slots__ = (
+        "_stop",
+        "accesses",
+        "offset",
+        "place",
+        "stop",
+        "table",
+        "target",
+        "task",
+        "who",
+        "write",
+    )
 
     task: Task
 
@@ -221,6 +100,7 @@ class Span:
         offset: int = 0,
         length: int | None = None,
         table: SgTable | None = None,
+        target: int = 0,
     ) -> None:
         if offset < 0 or (length is not None and length < 0):
             raise ValueError(f"no bytes: {length} from {offset}")
@@ -228,9 +108,10 @@ class Span:
         self.who = who
         self.write = write
         self.offset = offset
-        self.end = None if length is None else offset + length
-        self._stop = _FAR if self.end is None else self.end
+        self.stop = None if length is None else offset + length
+        self._stop = _FAR if self.stop is None else self.stop
         self.table = table
+        self.target = target
         self.place = ""
 
     @no_kernel("nothing in the kernel compares accesses")
@@ -241,7 +122,8 @@ class Span:
         return max(self.offset, other.offset) < min(self._stop, other._stop)
 
     @no_kernel("a device, or the CPU, begins to load or store")
-    def __enter__(self) -> Span:
+    def begin(self) -> None:
+        """It begins; the with-block does this. Context: any. Warns as `Accesses` says."""
         accesses = self.accesses
         rt = accesses.rt
         self.task = rt.current()
@@ -250,40 +132,35 @@ class Span:
         wrong: Wrong | None = self.task.value
         if wrong is not None:
             accesses.report_begin(self, *wrong)
-        return self
 
     @no_kernel("a device, or the CPU, has loaded or stored")
+    def end(self) -> None:
+        """It ends, which another task may say; the with-block does this. Context: any."""
+        self.accesses.rt.step(END, self.accesses, self)
+
+    @no_kernel("the begin of an access")
+    def __enter__(self) -> Span:
+        self.begin()
+        return self
+
+    @no_kernel("the end of an access")
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None or not issubclass(kind, Unwind):
-            self.accesses.rt.step(END, self.accesses, self)
+            self.end()
 
     @property
     @no_kernel("words for reports")
     def words(self) -> tuple[str, str, str]:
         """What it does, to which bytes, and how."""
         verb = "moves" if self.who is Who.MOVE else "writes" if self.write else "reads"
-        is_whole = self.who is Who.MOVE or (not self.offset and self.end is None)
-        end = "the end" if self.end is None else self.end
-        which = "" if is_whole else f" [{self.offset} to {end}]"
+        is_whole = self.who is Who.MOVE or (not self.offset and self.stop is None)
+        stop = "the end" if self.stop is None else self.stop
+        which = "" if is_whole else f" [{self.offset} to {stop}]"
         return verb, which, " with the CPU" if self.who is Who.CPU else ""
 
     def __str__(self) -> str:
         verb, which, how = self.words
         return f"{self.task.name} {verb} {self.accesses.name}{which}{how}"
-
-
-class Move(Span):
-    """A move of the storage: planned when it is made, done inside the with-block.
-
-    Attributes:
-        target: the generation of mappings that are good when it is done.
-    """
-
-    __slots__ = ("target",)
-
-    def __init__(self, accesses: Accesses, target: int) -> None:
-        super().__init__(accesses, Who.MOVE, write=True)
-        self.target = target
 
 
 class Bracket:
@@ -342,7 +219,7 @@ class Accesses:
         self.resv = resv
         self.rt = rt or (resv.rt if resv is not None else ambient())
         self.ongoing: dict[Span, None] = {}
-        self.brackets = _Brackets()
+        self.brackets = Brackets()
         self.placed = 0
         self.arrived = 0
         self.is_released = False
@@ -382,7 +259,7 @@ class Accesses:
         return Span(self, Who.DEVICE, write=write, offset=offset, length=length, table=table)
 
     @no_kernel("an exporter decides on a move")
-    def move(self) -> Move:
+    def move(self) -> Span:
         """A move of the storage, planned now. Context: process, lock held.
 
         Enter it where the bytes are copied or cleared, which may be another task.
@@ -390,7 +267,7 @@ class Accesses:
         if self.resv is not None:
             assert_held(self.resv.ww)
         self.placed += 1
-        return Move(self, self.placed)
+        return Span(self, Who.MOVE, write=True, target=self.placed)
 
     # -- brackets --------------------------------------------------------------------------------
 
@@ -405,15 +282,18 @@ class Accesses:
         self.rt.step(OPEN, self, direction)
 
     @no_kernel("a part of dma_buf_end_cpu_access")
-    def close(self, direction: Direction) -> None:
-        """The CPU uses the bytes no more. Context: process.
+    def close(self, direction: Direction, flush: Callable[[], object] | None = None) -> None:
+        """The CPU uses the bytes no more; `flush` is what the exporter does then. Context: process.
 
-        Warns (DF601) if nobody opened such a bracket, or the CPU goes on.
+        Warns (DF601) if nobody opened such a bracket, or the CPU goes on, unless the exporter
+        answers with an error of its own.
         """
         rt = self.rt
         rt.step(CLOSE, self, direction)
         task = rt.current()
         wrong: Wrong | None = task.value
+        if flush is not None:
+            flush()
         if wrong is None:
             return
         what = f"{task.name} ends a bracket of {self.name} for {_FOR[direction]}"
@@ -466,9 +346,9 @@ class Accesses:
         what = f"{span} ({span.place})"
         if other is not None:
             why = f"while {other} ({other.place})"
-        elif code == _UNCOVERED:
+        elif code == UNCOVERED:
             why = f"outside a bracket for {_VERBS[span.write]}"
-        elif code == _RELEASED:
+        elif code == RELEASED:
             why = ", which was released" if self.is_released else "through a mapping given back"
         elif span.table is not None and (span.table.generation or 0) < self.arrived:
             why = "through a mapping of where it was before it was moved"
