@@ -141,6 +141,12 @@ DIFFERENCES = (
         "More than there is answers ENOMEM; there the OOM killer may end the process.",
     ),
     Difference(
+        "memfd_pin_folios",
+        Kind.OTHERWISE,
+        "",
+        "Pins the pages of a udmabuf; here they are mapped, so a hole in the memfd shows in it.",
+    ),
+    Difference(
         "__dma_fence_might_wait",
         Kind.OTHERWISE,
         "",

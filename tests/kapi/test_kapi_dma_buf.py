@@ -13,7 +13,7 @@ from dmabuf.core.dma_buf_ops import Vma
 from dmabuf.core.dma_map import Device, Direction
 from dmabuf.core.resv import Usage
 from dmabuf.core.sync_file import SyncFile
-from dmabuf.kapi.dma_buf import _files
+from dmabuf.kapi.files import files
 from tests.core.drivers import no_memory, pending
 from tests.core.exporters import SIZE, Exporter, Importer, add, exported, fails, nothing
 from tests.facts import fact
@@ -76,7 +76,7 @@ def test_descriptors_exhausted(rt):
     def main():
         buf = exported()
         kapi.dma_buf_fd(buf.get(), 0)
-        _files().limit = 1
+        files().limit = 1
         return kapi.dma_buf_fd(buf, 0), buf.file.count
 
     assert (-errno.EMFILE, 2) == rt.run(main)

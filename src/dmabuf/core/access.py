@@ -2,21 +2,7 @@
 
 Mirrors: no kernel header. In the kernel nobody notices; the picture is wrong.
 
-    >>> from dmabuf.core.access_steps import (
-    BEGIN,
-    CLOSE,
-    END,
-    OPEN,
-    RELEASE,
-    RELEASED,
-    REMAP,
-    UNCOVERED,
-    UNMAP,
-    Brackets,
-    Who,
-    Wrong,
-)
-from dmabuf.core.dma_map import Direction
+    >>> from dmabuf.core.dma_map import Direction
     >>> frame = Accesses("frame")
     >>> with frame.device(write=True, length=4096):
     ...     with frame.device(offset=4096):         # other bytes
@@ -61,6 +47,7 @@ from dmabuf.sync.context import warn_on
 from dmabuf.sync.lockdep import assert_held
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from dmabuf.core.dma_map import SgTable
@@ -301,15 +288,18 @@ class Accesses:
         self.rt.step(OPEN, self, direction)
 
     @no_kernel("a part of dma_buf_end_cpu_access")
-    def close(self, direction: Direction) -> None:
-        """The CPU uses the bytes no more. Context: process.
+    def close(self, direction: Direction, flush: Callable[[], object] | None = None) -> None:
+        """The CPU uses the bytes no more; `flush` is what the exporter does then. Context: process.
 
-        Warns (DF601) if nobody opened such a bracket, or the CPU goes on.
+        Warns (DF601) if nobody opened such a bracket, or the CPU goes on, unless the exporter
+        answers with an error of its own.
         """
         rt = self.rt
         rt.step(CLOSE, self, direction)
         task = rt.current()
         wrong: Wrong | None = task.value
+        if flush is not None:
+            flush()
         if wrong is None:
             return
         what = f"{task.name} ends a bracket of {self.name} for {_FOR[direction]}"

@@ -24,14 +24,14 @@ from dmabuf.core.resv import Usage
 from dmabuf.sync.lockdep import assert_held
 
 if TYPE_CHECKING:
-    from dmabuf.core.access import Move
+    from dmabuf.core.access import Span
     from dmabuf.core.dma_buf import DmaBuf
     from dmabuf.core.dma_buf_attach import Attachment
     from dmabuf.core.fence import Fence
 
 __all__ = ["Mover", "Placement", "Storage"]
 
-Mover = Callable[[Place, Place, "Move"], "Fence | None"]
+Mover = Callable[[Place, Place, "Span"], "Fence | None"]
 """Copies from the old place to the new one. Where a device does it, that device enters the move
 when it does, and its fence is returned; else the move is entered at once."""
 

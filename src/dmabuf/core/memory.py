@@ -97,7 +97,7 @@ def _copy(memory: Memory, task: Task) -> bool | None:
     source, target = memory._pages, memory._cpu
     if not into_cache:
         source, target = target, source
-    target.write(offset, source.read(offset, length))
+    source.copy_to(target, offset, length)
     return True
 
 

@@ -23,8 +23,8 @@ from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma
 from dmabuf.core.dma_map import Device, Direction, SgTable
-from dmabuf.core.fd_table import FdTable
 from dmabuf.core.resv import Resv
+from dmabuf.kapi.files import files
 from dmabuf.kapi.spell import returns_errno, spelled
 from dmabuf.rt.ambient import ambient
 from dmabuf.sync.context import warn_on
@@ -49,42 +49,6 @@ class dma_buf_export_info:  # noqa: N801 - the kernel's name
     size: int = 0
     resv: Resv | None = None
     priv: Any = None
-
-
-@spelled("get_unused_fd_flags")
-@returns_errno
-def get_unused_fd_flags(flags: int) -> int:
-    """A reserved number of the calling process, or -EMFILE."""
-    return _files().get_unused(cloexec=bool(flags & os.O_CLOEXEC))
-
-
-@spelled("put_unused_fd")
-def put_unused_fd(number: int) -> None:
-    """Give a reserved number back."""
-    _files().put_unused(number)
-
-
-@spelled("fd_install")
-def fd_install(number: int, file: Any) -> None:
-    """Put a file behind a reserved number."""
-    _files().install(number, file)
-
-
-@spelled("fget")
-def fget(number: int) -> Any:
-    """The file behind a number, with a reference; None if there is none."""
-    try:
-        return _files().fget(number)
-    except OSError:
-        return None
-
-
-@spelled("close_fd")
-@returns_errno
-def close_fd(number: int) -> int:
-    """0 or -EBADF."""
-    _files().close(number)
-    return 0
 
 
 @spelled("dma_buf_export")
@@ -115,8 +79,8 @@ def dma_buf_fd(dmabuf: DmaBuf, flags: int) -> int:
     """
     check_call("dma_buf_fd", dmabuf.resv, dmabuf.label)
     dmabuf.check_use("makes a descriptor of")
-    number = _files().get_unused(cloexec=bool(flags & os.O_CLOEXEC))
-    _files().install(number, dmabuf)
+    number = files().get_unused(cloexec=bool(flags & os.O_CLOEXEC))
+    files().install(number, dmabuf)
     return number
 
 
@@ -124,19 +88,12 @@ def dma_buf_fd(dmabuf: DmaBuf, flags: int) -> int:
 @returns_errno
 def dma_buf_get(number: int) -> DmaBuf | int:
     """The buffer behind a descriptor of the calling process, -EBADF or -EINVAL."""
-    file = _files().fget(number)
+    file = files().fget(number)
     if not isinstance(file, DmaBuf):
         file.put()
         raise OSError(errno.EINVAL, f"descriptor {number} is no buffer's")
     check_call("dma_buf_get", file.resv, file.label)
     return file
-
-
-def _files() -> FdTable:
-    """The descriptors of the calling process: C code has them from its task."""
-    rt = ambient()
-    table: FdTable = rt.once("kapi.files", lambda: FdTable("files", rt=rt))
-    return table
 
 
 @spelled("dma_buf_attach")

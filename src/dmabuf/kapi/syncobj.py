@@ -17,11 +17,9 @@ Mirrors: include/drm/drm_syncobj.h, include/linux/sync_file.h
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from dmabuf.abi.drm_syncobj import DRM_SYNCOBJ_CREATE_SIGNALED
-from dmabuf.core.fd_table import FdTable
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_chain import FenceChain
 from dmabuf.core.sync_file import SyncFile
@@ -29,17 +27,11 @@ from dmabuf.core.syncobj import SyncObj
 from dmabuf.core.syncobj_handles import SyncObjFile, SyncObjHandles
 from dmabuf.core.syncobj_table import SyncObjTable
 from dmabuf.core.syncobj_wait import deadline_of
+from dmabuf.kapi.files import files
 from dmabuf.kapi.spell import MAX_SCHEDULE_TIMEOUT, returns_errno, spelled, to_jiffies
 from dmabuf.rt.ambient import ambient
 
-__all__ = ["DRM_SYNCOBJ_CREATE_SIGNALED", "drm_file", "files"]
-
-
-def files() -> FdTable:
-    """The descriptors of the calling process: C code has them from its task."""
-    rt = ambient()
-    table: FdTable = rt.once("kapi.files", lambda: FdTable("files", rt=rt))
-    return table
+__all__ = ["DRM_SYNCOBJ_CREATE_SIGNALED", "drm_file"]
 
 
 def drm_file() -> SyncObjHandles:
@@ -138,42 +130,3 @@ def sync_file_get_name(sync_file: SyncFile, buf: list[str], length: int) -> str:
     name = sync_file.name[: length - 1]
     buf[:1] = [name]
     return name
-
-
-# -- descriptors ---------------------------------------------------------------------------------
-
-
-@spelled("get_unused_fd_flags")
-@returns_errno
-def get_unused_fd_flags(flags: int) -> int:
-    """A reserved number of the calling process, or -EMFILE."""
-    return files().get_unused(cloexec=bool(flags & os.O_CLOEXEC))
-
-
-@spelled("put_unused_fd")
-def put_unused_fd(number: int) -> None:
-    """Give a reserved number back."""
-    files().put_unused(number)
-
-
-@spelled("fd_install")
-def fd_install(number: int, file: Any) -> None:
-    """Put a file behind a reserved number."""
-    files().install(number, file)
-
-
-@spelled("fget")
-def fget(number: int) -> Any:
-    """The file behind a number, with a reference; None if there is none."""
-    try:
-        return files().fget(number)
-    except OSError:
-        return None
-
-
-@spelled("close_fd")
-@returns_errno
-def close_fd(number: int) -> int:
-    """0 or -EBADF."""
-    files().close(number)
-    return 0
