@@ -3,6 +3,7 @@
     --steps 100000          how many calls in all; programs of 80 calls, each on fresh devices
     --seed 7                the first program's; each is told by its own
     --in-vm                 start a VM and run there
+    --only 7.12             one program of an earlier run
     --alone                 ours only: nothing is compared, but nothing must break
 
 The first answer that differs ends the run: the program is made smaller and printed with its seed.
@@ -54,21 +55,29 @@ def mismatch(program: Sequence[Call], makes: Sequence[Make], seen: Counter[str])
         seen: counts calls by name and kind of answer.
     """
     systems = [make() for make in makes]
-    limit = time.monotonic() + EXPIRY_S
-    try:
-        worlds = [World(system) for system in systems]
-        for index, call in enumerate(program):
-            answers = tuple(answer(world, call) for world in worlds)
-            if time.monotonic() > limit:
-                seen["(programs given up, too slow)"] += 1
-                return None
-            if any(one != answers[0] for one in answers[1:]):
-                return Mismatch(index, answers)
-            failed = isinstance(answers[0], tuple) and answers[0][:1] == (OSError,)
-            seen[f"{call.name} {'fails' if failed else 'works'}"] += 1
-    finally:
-        for system in systems:
+    found = _parting(program, systems, seen)
+    for system in systems:
+        try:
             system.end()
+        except Exception as error:  # noqa: BLE001 - closing all fails on no other system
+            found = found or Mismatch(len(program) - 1, (system.name, type(error), str(error)))
+    return found
+
+
+def _parting(
+    program: Sequence[Call], systems: Sequence[System], seen: Counter[str]
+) -> Mismatch | None:
+    limit = time.monotonic() + EXPIRY_S
+    worlds = [World(system) for system in systems]
+    for index, call in enumerate(program):
+        answers = tuple(answer(world, call) for world in worlds)
+        if time.monotonic() > limit:
+            seen["(programs given up, too slow)"] += 1
+            return None
+        if any(one != answers[0] for one in answers[1:]):
+            return Mismatch(index, answers)
+        failed = isinstance(answers[0], tuple) and answers[0][:1] == (OSError,)
+        seen[f"{call.name} {'fails' if failed else 'works'}"] += 1
     return None
 
 
@@ -146,10 +155,18 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--in-vm", action="store_true")
     parser.add_argument("--alone", action="store_true")
+    parser.add_argument("--only", metavar="SEED.NUMBER", help="one program, as a mismatch names it")
     given = parser.parse_args(words)
     warnings.filterwarnings("ignore", "DF601")  # brackets out of balance: no answer of a system
+    makes: list[Make] = [Ours] if given.alone else [Ours, Kernel]
+    if given.only:
+        program = a_program(random.Random(given.only), LENGTH)
+        found = mismatch(program, makes, Counter())
+        if found:
+            _tell(given.only, program, found, makes)
+        return int(found is not None)
     if not given.in_vm:
-        return _run(given.steps, given.seed, [Ours] if given.alone else [Ours, Kernel])
+        return _run(given.steps, given.seed, makes)
     inside = [sys.executable, "-m", "tests.agreement.random_calls"]
     inside += ["--steps", str(given.steps), "--seed", str(given.seed)]
     path = os.pathsep.join(["src", "."])
