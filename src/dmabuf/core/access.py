@@ -47,7 +47,6 @@ from dmabuf.sync.context import warn_on
 from dmabuf.sync.lockdep import assert_held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
 
     from dmabuf.core.dma_map import SgTable
@@ -288,18 +287,15 @@ class Accesses:
         self.rt.step(OPEN, self, direction)
 
     @no_kernel("a part of dma_buf_end_cpu_access")
-    def close(self, direction: Direction, flush: Callable[[], object] | None = None) -> None:
-        """The CPU uses the bytes no more; `flush` is what the exporter does then. Context: process.
+    def close(self, direction: Direction) -> None:
+        """The CPU uses the bytes no more. Context: process.
 
-        Warns (DF601) if nobody opened such a bracket, or the CPU goes on, unless the exporter
-        answers with an error of its own.
+        Warns (DF601) if nobody opened such a bracket, or the CPU goes on.
         """
         rt = self.rt
         rt.step(CLOSE, self, direction)
         task = rt.current()
         wrong: Wrong | None = task.value
-        if flush is not None:
-            flush()
         if wrong is None:
             return
         what = f"{task.name} ends a bracket of {self.name} for {_FOR[direction]}"
