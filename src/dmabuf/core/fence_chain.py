@@ -55,6 +55,7 @@ def _exchange(node: FenceChain, task: Task) -> bool:
     expected, replacement = task.arg
     if node._prev is not expected:
         return False
+    assert expected is not None
     node._prev = replacement
     _share(expected, replacement)
     return True
@@ -64,6 +65,7 @@ def _exchange_touches(node: FenceChain, task: Task) -> tuple[tuple[Any, int], ..
     expected, replacement = task.arg
     if node._prev is not expected:
         return ((node, READ),)
+    assert expected is not None
     if not _is_shared(expected):
         return ((node, WRITE), (expected, READ))
     after = () if replacement is None else ((replacement, WRITE),)
