@@ -482,8 +482,8 @@ def test_work_by_name(rt):
         one, late = Work(lambda: ran.append("one"), "one"), DelayedWork(lambda: ran.append("late"))
         answers = [
             kapi.queue_work_on(0, queue, one),
-            kapi.queue_delayed_work(ordered, late, 1),
-            kapi.mod_delayed_work_on(0, ordered, late, 1),
+            kapi.queue_delayed_work(ordered, late, 100_000),
+            kapi.mod_delayed_work_on(0, ordered, late, 90_000),
         ]
         kapi.flush_workqueue(queue)
         kapi.flush_delayed_work(late)
