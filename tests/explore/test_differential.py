@@ -5,6 +5,7 @@
 
 import pytest
 
+from dmabuf.explore.portfolio import ENGINES
 from dmabuf.explore.search import Budget, Search
 from dmabuf.rt.explored_task import Names
 from tests.explore.fuzz import compare
@@ -18,10 +19,12 @@ SHARE = 30
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("start", range(0, PROGRAMS, SHARE))
-def test_search_equals_naive_search(start):
+def test_search_equals_naive_search(start, engine):
     """Nothing is lost or made up, no schedule has a switch too many, no class is run twice."""
-    compared = [compare(generate(seed), cap=CAP) for seed in range(start, start + SHARE)]
+    seeds = range(start, start + SHARE)
+    compared = [compare(generate(seed), cap=CAP, engine=engine) for seed in seeds]
 
     assert [] == [said for comparison in compared for said in comparison.said]
     assert sum(comparison.capped for comparison in compared) <= SHARE // 3
@@ -37,14 +40,15 @@ def test_search_equals_naive_search_on_each_family(family):
     assert not all(comparison.capped for comparison in compared)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_comparison_notices_a_mistake(mutant, monkeypatch):
+def test_comparison_notices_a_mistake(mutant, engine, monkeypatch):
     """A footprint that forgets something, or a wrong relation, is noticed by a known program."""
     program = generate(mutant.seed, mutant.families)
-    before = compare(program)
+    before = compare(program, engine=engine)
 
     mutant.apply(monkeypatch)
-    after = compare(program)
+    after = compare(program, engine=engine)
 
     assert ([], False) == (before.said, before.capped)
     assert after.said

@@ -1,0 +1,108 @@
+"""Source-DPOR: as many executions as there are classes, and who stops where is judged."""
+
+import pytest
+
+from dmabuf import Completion, Mutex, Shared, Timeline, design
+from dmabuf.explore.portfolio import DPOR, SLEEP
+from dmabuf.explore.search import Budget, Search
+from tests.explore.test_search import guests
+
+
+def philosophers(count):
+    """Those who all take the left fork first."""
+
+    @design
+    def fn(machine):
+        forks = [Mutex(f"fork {n}") for n in range(count)]
+        for n in range(count):
+
+            def eat(n=n):
+                with forks[n], forks[(n + 1) % count]:
+                    pass
+
+            machine.kthread(eat, f"guest {n}")
+
+    return fn
+
+
+def searched(fn, engine=""):
+    """The search, to its end."""
+    search = Search(fn, Budget(seconds=None), engine=engine).run()
+    assert "" == search.limit
+    return search
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", range(2, 11))
+def test_dpor_completes_one_execution_a_class_of_philosophers(count):
+    """Each fork is used in one of two orders: 2 to the n, but for the one that cannot be."""
+    search = searched(philosophers(count))
+
+    assert DPOR == search.used
+    assert 2**count - 1 == search.executions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", range(2, 11))
+def test_dpor_completes_one_execution_a_class_of_the_safe_order(count):
+    """With one left-handed guest two of the orders cannot be."""
+    search = searched(guests(count))
+
+    assert 2**count - 2 == search.executions
+
+
+def test_dpor_abandons_few_executions():
+    """Where sleep sets alone abandon more than they complete by far, races call for few."""
+    ours = searched(philosophers(4))
+    oracle = searched(philosophers(4), SLEEP)
+
+    assert ours.executions == oracle.executions
+    assert 5 * ours.asleep < oracle.asleep
+
+
+def test_dpor_judges_where_userspace_stops():
+    """Two stops that no one schedule passes are both found: each leaves its own fence pending."""
+
+    @design
+    def two(machine):
+        fences = [Timeline(name).fence() for name in "ab"]
+        cells = [Shared(0, name) for name in "xy"]
+        for fence, cell in zip(fences, cells, strict=True):
+            fence.publish()
+            machine.userspace(lambda f=fence, c=cell: (c.write(1), f.signal(), c.write(2)))
+
+    ours, oracle = searched(two), searched(two, SLEEP)
+
+    assert DPOR == ours.used
+    assert 1 == ours.executions
+    assert set(oracle.cases) == set(ours.cases)
+
+
+def test_dpor_visits_a_state_of_rest_once():
+    """A stop that two executions stand for is judged with the first of them."""
+
+    @design
+    def three(machine):
+        done, cell = Completion("done"), Shared(0, "cell")
+        machine.userspace(done.complete, "app")
+        machine.kthread(lambda: cell.write(1), "one")
+        machine.kthread(lambda: cell.write(2), "other")
+
+    search = searched(three)
+
+    assert 2 == search.executions
+    assert search.visits <= 2
+
+
+def test_dpor_leaves_handlers_to_the_engine_that_visits_every_state():
+    """A design with an interrupt line is searched with sleep sets, whatever was asked for."""
+
+    @design
+    def line(machine):
+        irq = machine.irq(lambda: None, "line")
+        machine.kthread(irq.raise_irq, "device")
+
+    search = searched(line, DPOR)
+
+    assert SLEEP == search.used
+    assert searched(line, SLEEP).executions == search.executions
