@@ -12,6 +12,8 @@ take part in races, is told in docs/design/0007-source-dpor.md.
 
 from __future__ import annotations
 
+import dis
+import functools
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore.dependence import independent
@@ -21,6 +23,7 @@ from dmabuf.explore.strategies.stops import rests
 from dmabuf.rt.api import READ, WRITE
 
 if TYPE_CHECKING:
+    from dmabuf.rt.api import Op
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
@@ -38,6 +41,9 @@ class _Choice(Node):
         tasks: how many tasks there were.
         tried: the tasks whose transitions are explored from here.
         watch: what decides whether the step that was made is possible.
+        guard: the operation, if that is a matter of its object's state alone.
+        obj: the object of the step that was made, as read.
+        closed: operations that were not possible on it just before, whoever asked.
         extra: what could open other ways out of the wait that this step left.
         may_stop: its task could have stopped for ever instead.
         before: the index of the same task's step before; -1 if there is none.
@@ -47,9 +53,12 @@ class _Choice(Node):
 
     __slots__ = (
         "before",
+        "closed",
         "enabled",
         "extra",
+        "guard",
         "may_stop",
+        "obj",
         "ordinal",
         "own",
         "tasks",
@@ -71,6 +80,9 @@ class _Choice(Node):
         self.tried = {chosen // _PER_TASK}
         self.watch: Footprint = ()
         self.extra: Footprint = ()
+        self.guard: Op | None = None
+        self.obj = -1
+        self.closed: list[Op] = []
         self.may_stop = False
         self.before = -1
         self.ordinal = -1
@@ -92,6 +104,7 @@ class _Late:
 
     __slots__ = (
         "footprint",
+        "guard",
         "index",
         "ordinal",
         "own",
@@ -112,6 +125,7 @@ class _Late:
         self.transition = transition
         self.watch = watch
         self.footprint: Footprint = ()
+        self.guard: Op | None = None
         self.past = 0
         self.wide = 0
 
@@ -132,6 +146,7 @@ class SourceSets(DepthFirst):
         self._pasts: list[int] = []
         self._latest: dict[int, int] = {}
         self._timed: set[int] = set()
+        self._guards: dict[int, dict[Op, None]] = {}
         self.rests: list[list[Node]] = []
         self._rests_seen: set[frozenset[int]] = set()
         self._step_names: dict[tuple[int, Footprint, frozenset[int]], int] = {}
@@ -150,6 +165,19 @@ class SourceSets(DepthFirst):
         self.path.append(_Choice(chosen, todo, sleep, enabled, len(runtime.tasks)))
         return chosen
 
+    def pick(self, runtime: Tasks) -> int:
+        """As `DepthFirst`; also note what the step's object does not allow just now."""
+        chosen = super().pick(runtime)
+        if chosen >= 0 and self._depth >= self.replayed - 1:
+            node = self._node(self._depth)
+            task = runtime.by_number[chosen // _PER_TASK]
+            node.obj = runtime.number_of(task.obj) << 1 | READ
+            guards = self._guards.get(node.obj)
+            node.closed = (
+                [] if guards is None else [g for g in guards if not g.guard(task.obj, task)]
+            )
+        return chosen
+
     def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
         """Remember what the transition touched, or compare with what it did before."""
         node = self.path[self._depth]
@@ -159,12 +187,22 @@ class SourceSets(DepthFirst):
             runtime: Any = task.runtime
             node.own = runtime.number_of(task) << 1 | WRITE
             node.watch = self._watched(task)
+            node.guard = self._guard_of(task, node.watch, node.obj)
             if _has_ways(task):
                 node.extra = (
                     (*node.watch, *self._timed) if task.deadline is not None else node.watch
                 )
             node.may_stop = task.may_stop
         super().executed(transition, task, footprint)
+
+    def _guard_of(self, task: ExploredTask, watch: Footprint, obj: int) -> Op | None:
+        """The operation it stands at, if its object alone decides whether it is possible."""
+        op = task.op
+        assert op is not None
+        if watch != (obj,) or not _asks_object_only(op):
+            return None
+        self._guards.setdefault(obj, {})[op] = None
+        return op
 
     def _watched(self, task: ExploredTask) -> Footprint:
         """What decides whether the step that a task stands at is possible, and in which ways."""
@@ -192,16 +230,12 @@ class SourceSets(DepthFirst):
         """The execution has ended: look for the races of its new steps and blocked tasks."""
         if self.diverged is not None or self._depth < self.replayed or not self.path:
             return
-        halted = bool(runtime.reports) or runtime.failure is not None
+        halted = self.was_cut or bool(runtime.reports) or runtime.failure is not None
         last = len(self.path) - 1
         new = len(self._pasts)
         for index in range(new, last + 1):
             self._look_back(index, halts=halted and index == last)
-        if halted:
-            node = self._node(last)
-            for transition in node.enabled:
-                node.add(transition // _PER_TASK)
-        self._look_back_from_blocked(runtime)
+        self._look_back_from_waiting(runtime, halted=halted)
         self._find_rests(new)
 
     def _find_rests(self, new: int) -> None:
@@ -245,21 +279,23 @@ class SourceSets(DepthFirst):
         known = self._pasts[node.before] if node.before >= 0 else 0
         late = _Late(index, task, node.ordinal, node.own, node.chosen, node.watch)
         late.footprint = node.footprint
-        past = known
+        late.guard = node.guard
+        past = late.past = known
         for earlier in self._accesses.before(node.footprint, known):
+            late.past |= 1 << earlier
             past |= self._pasts[earlier]
-        late.past = past
         self._reverse_races(late, known, node.before, halts=halts)
         self._pasts.append(past | 1 << index)
         self._latest[task] = index
         self._accesses.add(index, node.footprint)
         self._watches.add(index, node.extra)
 
-    def _look_back_from_blocked(self, runtime: Tasks) -> None:
-        """Races of the steps that tasks are blocked in at the end."""
+    def _look_back_from_waiting(self, runtime: Tasks, *, halted: bool) -> None:
+        """Races of the steps that tasks are blocked in at the end, or did not come to make."""
         enabled = {transition // _PER_TASK for transition in runtime.enabled()}
         for task in runtime.tasks:
-            if task.op is None or (task.number in enabled and not _has_ways(task)):
+            could = task.number in enabled
+            if task.op is None or (could and not halted and not _has_ways(task)):
                 continue
             before = self._latest.get(task.number, -1)
             known = self._pasts[before] if before >= 0 else 0
@@ -271,10 +307,11 @@ class SourceSets(DepthFirst):
                 len(self.path), task.number, task.ordinal, own, task.number * _PER_TASK, watch
             )
             late.footprint = watch
+            late.guard = self._guard_of(task, watch, runtime.number_of(task.obj) << 1 | READ)
             late.past = known
             for earlier in self._accesses.before(watch, known):
-                late.past |= self._pasts[earlier]
-            self._reverse_races(late, known, before, halts=False)
+                late.past |= 1 << earlier
+            self._reverse_races(late, known, before, halts=could and halted)
 
     def _reverse_races(self, late: _Late, known: int, before: int, *, halts: bool) -> None:
         """Have everything explored in which the step comes before one that it races with."""
@@ -284,8 +321,8 @@ class SourceSets(DepthFirst):
         touched = late.footprint
         late.wide = late.past
         if watch:
-            for earlier in self._accesses.before(watch, late.past):
-                late.wide |= self._pasts[earlier]
+            for earlier in self._accesses.before(watch, known):
+                late.wide |= 1 << earlier
         candidates = self._candidates(late, known, watch, halts=halts)
         covered = known
         for earlier in candidates:
@@ -316,7 +353,13 @@ class SourceSets(DepthFirst):
         Where nothing in between leads to the late step, its task stood at it before the earlier
         step already, and was blocked there if it had no transition.
         """
-        first, free, itself = initials(self._pasts[: late.index], earlier, late.past, late.wide)
+        if (
+            late.guard in node.closed
+            and node.obj | WRITE in node.footprint
+            and late.watch == (node.obj,)
+        ):
+            return False
+        first, free, itself = initials(self._pasts, earlier, late.past, late.wide)
         possible = late.transition in node.enabled
         if free and node.tasks > late.ordinal and not possible:
             if node.offers(late.task):
@@ -376,3 +419,12 @@ def _copy(node: Node) -> Node:
     copy.footprint = node.footprint
     copy.step = node.step
     return copy
+
+
+@functools.cache
+def _asks_object_only(op: Op) -> bool:
+    """Does its guard ignore which task asks?"""
+    code = getattr(op.guard, "__code__", None)
+    if code is None or not op.is_guarded or code.co_argcount < 2:
+        return False
+    return all(one.argval != code.co_varnames[1] for one in dis.get_instructions(code))

@@ -86,7 +86,7 @@ def initials(pasts: list[int], step: int, past: int, wide: int) -> tuple[list[in
     Args:
         pasts: of the steps made, up to the later one.
         step: the earlier step.
-        past: of the later step.
+        past: that of the later step's task, and what the later step conflicts with.
         wide: the same with all that may have made the later step possible.
 
     Returns the steps in between that depend neither on `step` nor on one another's predecessors;
