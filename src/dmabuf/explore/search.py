@@ -177,7 +177,8 @@ class Search:
     def _tell(self, seconds: float) -> None:
         if self.progress is not None:
             depth = len(self._strategy.path)
-            self.progress(Progress(self.executions, self.steps, depth, len(self.cases), seconds))
+            done = (self.executions, self.steps, depth, len(self.cases), seconds)
+            self.progress(Progress(*done, phase=self.used))
 
     def _execute_first(self) -> None:
         self._execute(repeat=False)

@@ -277,18 +277,22 @@ class SourceSets(DepthFirst):
         task = node.chosen // _PER_TASK
         node.before = self._latest.get(task, -1)
         known = self._pasts[node.before] if node.before >= 0 else 0
-        late = _Late(index, task, node.ordinal, node.own, node.chosen, node.watch)
-        late.footprint = node.footprint
-        late.guard = node.guard
-        past = late.past = known
-        for earlier in self._accesses.before(node.footprint, known):
-            late.past |= 1 << earlier
+        conflicting = self._accesses.before(node.footprint, known)
+        past, direct = known, known
+        for earlier in conflicting:
+            direct |= 1 << earlier
             past |= self._pasts[earlier]
-        self._reverse_races(late, known, node.before, halts=halts)
+        if conflicting or halts or self._watches.is_used:
+            late = _Late(index, task, node.ordinal, node.own, node.chosen, node.watch)
+            late.footprint = node.footprint
+            late.guard = node.guard
+            late.past = direct
+            self._reverse_races(late, known, halts=halts)
         self._pasts.append(past | 1 << index)
         self._latest[task] = index
         self._accesses.add(index, node.footprint)
-        self._watches.add(index, node.extra)
+        if node.extra:
+            self._watches.add(index, node.extra)
 
     def _look_back_from_waiting(self, runtime: Tasks, *, halted: bool) -> None:
         """Races of the steps that tasks are blocked in at the end, or did not come to make."""
@@ -311,9 +315,9 @@ class SourceSets(DepthFirst):
             late.past = known
             for earlier in self._accesses.before(watch, known):
                 late.past |= 1 << earlier
-            self._reverse_races(late, known, before, halts=could and halted)
+            self._reverse_races(late, known, halts=could and halted)
 
-    def _reverse_races(self, late: _Late, known: int, before: int, *, halts: bool) -> None:
+    def _reverse_races(self, late: _Late, known: int, *, halts: bool) -> None:
         """Have everything explored in which the step comes before one that it races with."""
         watch = late.watch
         if watch and self._timed and any(number & 1 for number in watch):
@@ -344,7 +348,7 @@ class SourceSets(DepthFirst):
             return [i for i in range(late.index - 1, -1, -1) if not known >> i & 1]
         touched = (*late.footprint, *watch)
         found = self._accesses.before(touched, known)
-        watching = self._watches.all_before(touched, known)
+        watching = self._watches.all_before(touched, known) if self._watches.is_used else ()
         return sorted({*found, *watching}, reverse=True) if watching else found
 
     def _try_before(self, node: _Choice, earlier: int, late: _Late, *, same: bool) -> bool:

@@ -26,6 +26,11 @@ class Accesses:
     def __init__(self) -> None:
         self._of: dict[int, list[int]] = {}
 
+    @property
+    def is_used(self) -> bool:
+        """Was anything ever noted?"""
+        return bool(self._of)
+
     def add(self, step: int, footprint: Footprint) -> None:
         """The latest step has that footprint."""
         of = self._of
