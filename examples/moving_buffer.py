@@ -26,7 +26,7 @@ class _Forgetful(GpuImporter):
     """An importer that is told and does nothing about it."""
 
     def invalidate_mappings(self, attachment: Attachment) -> None:
-        """Keep the mapping."""
+        """Keep using the mapping."""
 
 
 @design
@@ -66,18 +66,15 @@ def keeps_old_addresses(machine: Machine) -> None:
 
 @design
 def pipeline(machine: Machine) -> None:
-    """Two exporters, two importers: a decoder fills one buffer, a GPU copies it to another."""
+    """A decoder fills one buffer, a GPU copies it to that of another exporter."""
     decoded, shown = _frame(), _frame()
     decoder = GpuImporter(decoded.buf, Device("decoder"), peer2peer=True)
     source = GpuImporter(decoded.buf, Device("gpu"), peer2peer=True)
     target = GpuImporter(shown.buf, Device("gpu"), peer2peer=True)
 
-    source.map_now()
-
-    def decode() -> None:
-        machine.hardware(decoder.submit(write=True).run, "decoder", hangs=False)
-
-    def copy() -> None:
+    def submit() -> None:
+        fill = decoder.submit(write=True)
+        machine.hardware(fill.run, "decoder", hangs=False)
         read, write = source.submit(), target.submit(write=True)
 
         def blit() -> None:
@@ -86,6 +83,6 @@ def pipeline(machine: Machine) -> None:
 
         machine.hardware(blit, "gpu", hangs=False)
 
-    machine.kthread(decode)
-    machine.kthread(copy)
+    decoder.map_now()
+    machine.kthread(submit)
     machine.kthread(decoded.evict, "evict")

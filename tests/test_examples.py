@@ -26,7 +26,13 @@ def verdict_of(subject):
         ("scheduler_thread.py::broken", "DF202"),
         ("opportunistic_signaller.py::needed", "DF202"),
         ("threaded_irq.py::broken", "DF202"),
-        ("moving_buffer.py::keeps_old_addresses", "DF004"),
+        ("timeline_wait_before_submit.py::broken", "DF108"),
+        ("timeline_wait_before_submit.py::locked", "DF004"),
+        ("moving_buffer.py::keeps_old_addresses", "DF603"),
+        pytest.param(
+            "pipeline_with_migration.py::keeps_its_mapping", "DF603", marks=pytest.mark.slow
+        ),
+        pytest.param("pipeline_with_migration.py::does_not_wait", "DF604", marks=pytest.mark.slow),
     ],
 )
 def test_broken_example_names_its_rule(subject, code):
@@ -45,8 +51,10 @@ def test_broken_example_names_its_rule(subject, code):
         "scheduler_thread.py::fixed",
         "opportunistic_signaller.py::retire",
         "threaded_irq.py::fixed",
+        "timeline_wait_before_submit.py::fixed",
         pytest.param("moving_buffer.py::two_importers_and_a_move", marks=pytest.mark.slow),
         pytest.param("moving_buffer.py::pipeline", marks=pytest.mark.slow),
+        pytest.param("pipeline_with_migration.py::pipeline", marks=pytest.mark.slow),
     ],
 )
 def test_fixed_example_is_proved(subject):
@@ -65,3 +73,13 @@ def test_scheduler_that_never_signals_is_named_on_the_way():
     assert ("scheduler",) == waits["ring"].wakers
     assert (("submit",), True) == (waits["scheduler"].wakers, waits["scheduler"].definite)
     assert "vm lock" in finding.message
+
+
+def test_wait_before_submit_names_who_would_submit():
+    """The way to the signal ends at the program, and the fence itself is not to blame."""
+    finding = verdict_of("timeline_wait_before_submit.py::broken").findings[0]
+    waits = {wait.task: wait for wait in finding.waits}
+
+    assert "a submission to points" in finding.message
+    assert "renderer" in finding.message
+    assert ("renderer",) == waits["display"].wakers

@@ -198,6 +198,34 @@ _LIST = (
         "Call reserve_fences for all fences to come, after each time of taking the lock.",
         ("run", "explore"),
     ),
+    Code(
+        "DF601",
+        Sentence.DATA,
+        Strength.MUST,
+        "CPU access is bracketed, balanced, and waits for the other side's fences.",
+        "Load and store inside cpu_access with the right direction, and end it after the last.",
+        ("run", "explore"),
+        implies=("DF604",),
+    ),
+    Code(
+        "DF603",
+        Sentence.DATA,
+        Strength.MUST,
+        "An importer uses a mapping only after the KERNEL fences; a dynamic importer survives "
+        "every move.",
+        "Wait for the KERNEL fences after mapping, and map anew when told that a mapping is void.",
+        ("run", "explore"),
+        implies=("DF604",),
+    ),
+    Code(
+        "DF604",
+        Sentence.DATA,
+        Strength.MUST,
+        "With implicit synchronisation a reader waits for KERNEL and WRITE, a writer also for "
+        "READ, and both add their fence before unlocking.",
+        "Wait for what usage_rw says and add the fence while the lock is held.",
+        ("run", "explore"),
+    ),
 )
 
 CODES: dict[str, Code] = {code.id: code for code in _LIST}
@@ -210,6 +238,9 @@ PRECEDENCE = (
     "DF207",
     "DF204",
     "DF208",
+    "DF601",
+    "DF603",
+    "DF604",
     "DF003",
     "DF202",
     "DF002",

@@ -45,6 +45,16 @@ DIFFERENCES = (
         "dma_fence_set_deadline", Kind.NEW, "6.1", "Deadline hints came between 6.1 and 6.12."
     ),
     Difference(
+        "dma_buf_vmap",
+        Kind.CHANGED,
+        "6.1",
+        "Called with the reservation lock; 6.1 had a mutex of its own for it.",
+    ),
+    Difference("dma_buf_vmap_unlocked", Kind.NEW, "6.1", "Takes the lock that dma_buf_vmap needs."),
+    Difference(
+        "dma_buf_vunmap_unlocked", Kind.NEW, "6.1", "Takes the lock that dma_buf_vunmap needs."
+    ),
+    Difference(
         "dma_fence_array_create",
         Kind.CHANGED,
         "6.12",
@@ -105,6 +115,19 @@ DIFFERENCES = (
         "Names are read under RCU; up to 6.12 callers used ops->get_timeline_name.",
     ),
     Difference(
+        "dma_buf_map_attachment",
+        Kind.CHANGED,
+        "6.12",
+        "Pins and maps each time; up to 6.12 attaching a static importer to an exporter that "
+        "can move its storage mapped at once, and that mapping was kept.",
+    ),
+    Difference(
+        "dma_buf_invalidate_mappings",
+        Kind.RENAMED,
+        "6.12",
+        "dma_buf_move_notify up to 6.12; both names are kept here.",
+    ),
+    Difference(
         "DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD",
         Kind.CHANGED,
         "6.12",
@@ -116,6 +139,12 @@ DIFFERENCES = (
         Kind.OTHERWISE,
         "",
         "More than there is answers ENOMEM; there the OOM killer may end the process.",
+    ),
+    Difference(
+        "memfd_pin_folios",
+        Kind.OTHERWISE,
+        "",
+        "Pins the pages of a udmabuf; here they are mapped, so a hole in the memfd shows in it.",
     ),
     Difference(
         "__dma_fence_might_wait",

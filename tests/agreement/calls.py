@@ -26,6 +26,9 @@ POINTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 1 << 40, (1 << 63) + 1, (1 << 6
 LENGTHS = (0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, 1 << 20, (1 << 64) - 1)
 _MADE_NAME = re.compile(rb"(vgem|stub|detached-driver|dma_fence_(array|chain))-")
 _NUMBERS = 6
+BUFFERS = 4
+HANDLES = 5
+FILES_MAX = 24
 
 
 class Call(NamedTuple):
@@ -52,7 +55,7 @@ class World:
         for gpu, count in zip(self.gpus, (4, 1), strict=True):
             for _ in range(count):
                 system.syncobj_create(gpu)
-        for _ in range(2):
+        for _ in range(BUFFERS):
             handle, _ = system.dumb_create(self.vgem, 8, 8)
             self.handles.append(handle)
             self.buffers.append(system.prime_export(self.vgem, handle))
@@ -67,7 +70,7 @@ class World:
 
 def _handle(number: int) -> int:
     """Of a sync object: the first few are mostly there, 0 and 99 never are."""
-    return (0, 99)[number // 16 % 2] if number % 16 == 15 else 1 + number // 16 % 5
+    return (0, 99)[number // 16 % 2] if number % 16 == 15 else 1 + number // 16 % HANDLES
 
 
 def _point(number: int) -> int:
@@ -90,7 +93,7 @@ def _gpu(world: World, number: int) -> int:
 
 def _file(world: World, fd: int) -> str:
     world.files.append(fd)
-    if len(world.files) > 24:
+    if len(world.files) > FILES_MAX:
         world.system.close(world.files.pop(0))
     return "a sync_file"
 
@@ -99,7 +102,7 @@ def _file(world: World, fd: int) -> str:
 
 
 def _attach(world: World, n: tuple[int, ...]) -> Any:
-    handle = world.handles[n[0] % 2] if n[0] % 8 != 7 else 99
+    handle = world.handles[n[0] // 8 % BUFFERS] if n[0] % 8 != 7 else 99
     flags = _flags(n[1], (0, vgem_drm.VGEM_FENCE_WRITE), (2, 1 << 31))
     world.fences.append(world.system.vgem_attach(world.vgem, handle, flags, _pad(n[2])))
     return world.fences[-1]
@@ -176,7 +179,7 @@ def _merge(world: World, n: tuple[int, ...]) -> Any:
     if not world.files:
         return None
     one, two = world.files[n[0] % len(world.files)], world.some_fd(n[1], world.files)
-    name = b"merged" if n[2] % 2 else b""
+    name = b"m" * (n[2] % 33)
     return _file(world, world.system.merge(one, two, name, 0, _pad(n[3])))
 
 
@@ -286,9 +289,39 @@ def _read_event(world: World, n: tuple[int, ...]) -> Any:
     return world.system.eventfd_read(world.events[n[0] % 2])
 
 
+def _add_point(world: World, n: tuple[int, ...]) -> Any:
+    """What programs do: a new job's fence at a point of a timeline."""
+    handle, line, point = world.handles[n[0] % BUFFERS], 2 + n[1] % (HANDLES - 1), _point(n[2])
+    buf, gpu = world.buffers[n[0] % BUFFERS], world.gpus[0]
+    world.fences.append(world.system.vgem_attach(world.vgem, handle))
+    _file(world, world.system.export_sync_file(buf, 2))
+    world.system.syncobj_fd_to_handle(gpu, world.files[-1], IMPORT, 1)
+    return world.system.syncobj_transfer(gpu, 1, line, 0, point)
+
+
+def _look(world: World, n: tuple[int, ...]) -> Any:
+    """All that can be seen without changing anything, of one gpu and all files."""
+    system, gpu = world.system, world.gpus[n[0] % 8 == 7]
+    found: list[Any] = [system.poll(fd, IN | OUT) for fd in (*world.buffers, *world.files)]
+    found += [_comparable(system.file_info(fd)) for fd in world.files]
+    for handle in range(1, HANDLES + 1):
+        for flags in (0, 1):
+            found.append(_or_errno(system.syncobj_query, gpu, [handle], flags))
+        for point in range(n[1] % 3, 10, 2):
+            found.append(_or_errno(system.syncobj_timeline_wait, gpu, [handle], [point]))
+    return found
+
+
+def _or_errno(call: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return call(*arguments)
+    except OSError as error:
+        return OSError, error.errno
+
+
 CALLS: dict[str, tuple[Callable[[World, tuple[int, ...]], Any], int]] = {
     "vgem_attach": (_attach, 6),
-    "vgem_signal": (_signal, 6),
+    "vgem_signal": (_signal, 8),
     "export_sync_file": (_export, 6),
     "import_sync_file": (_import, 4),
     "poll_buffer": (_poll_buffer, 3),
@@ -315,6 +348,8 @@ CALLS: dict[str, tuple[Callable[[World, tuple[int, ...]], Any], int]] = {
     "syncobj_transfer": (_transfer, 6),
     "syncobj_eventfd": (_eventfd, 3),
     "eventfd_read": (_read_event, 3),
+    "add_point": (_add_point, 8),
+    "look_at_all": (_look, 3),
 }
 """By name: how it is made, and how often it is taken."""
 
@@ -330,9 +365,9 @@ def a_program(chance: random.Random, length: int) -> list[Call]:
 def answer(world: World, call: Call) -> Any:
     """What a call answers: its value, or its errno; without what no two systems share."""
     try:
-        return _comparable(CALLS[call.name][0](world, call.numbers))
-    except OSError as error:
-        return OSError, error.errno
+        return _comparable(_or_errno(CALLS[call.name][0], world, call.numbers))
+    except Exception as error:  # noqa: BLE001 - no other system answers that
+        return type(error), str(error)
 
 
 def _comparable(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The fixture `system`: our objects, and the real kernel where one was asked for."""
+"""The fixture `system`: our objects, or the real kernel where that was asked for."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from dmabuf.errors import NotAvailable
-from tests.agreement.face import NotBuiltYet, System
+from tests.agreement.face import System
 from tests.agreement.kernel import Kernel
 from tests.agreement.ours import Ours
 from tests.agreement.rows import ROWS, By
 
 SYSTEMS = {"ours": Ours, "kernel": Kernel}
 ASKED = "DMABUF_REAL_KERNEL"
-"""Set to 1 where tests may use this machine's own devices: in the VM."""
+"""Set to 1 where tests are to use this machine's own devices: in the VM."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,12 +32,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a real kernel its tests are left out, not passed and not skipped."""
-    if os.environ.get(ASKED) != "1":
-        real = [item for item in items if _system_of(item) == "kernel"]
-        config.hook.pytest_deselected(items=real)
-        left_out = set(map(id, real))
-        items[:] = [item for item in items if id(item) not in left_out]
+    """One system at a time: the other's tests are left out, neither passed nor skipped."""
+    other = "ours" if os.environ.get(ASKED) == "1" else "kernel"
+    left_out = [item for item in items if _system_of(item) == other]
+    config.hook.pytest_deselected(items=left_out)
+    numbers = set(map(id, left_out))
+    items[:] = [item for item in items if id(item) not in numbers]
 
 
 def _system_of(item: pytest.Item) -> str:
@@ -54,14 +53,3 @@ def system(request: pytest.FixtureRequest) -> Iterator[System]:
         yield one
     finally:
         one.end()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function):
-    """What is not built yet, or not in this kernel, is skipped and said."""
-    try:
-        return (yield)
-    except (NotBuiltYet, NotAvailable) as missing:
-        if isinstance(missing, NotAvailable) and _system_of(pyfuncitem) != "kernel":
-            raise
-        pytest.skip(f"{type(missing).__name__}: {missing}")

@@ -11,14 +11,10 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-__all__ = ["FOREVER", "Entry", "Info", "NotBuiltYet", "System", "errno_of", "soon"]
+__all__ = ["FOREVER", "Entry", "Info", "System", "errno_of", "soon"]
 
 FOREVER = (1 << 63) - 1
 """An absolute timeout that never comes."""
-
-
-class NotBuiltYet(Exception):
-    """Our side has no such object yet; see `ours.NOT_BUILT`."""
 
 
 class Entry(NamedTuple):

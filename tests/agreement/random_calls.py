@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from tests.agreement.calls import Call, World, a_program, answer
 from tests.agreement.face import System
+from tests.agreement.in_vm import VM
 from tests.agreement.kernel import Kernel
 from tests.agreement.ours import Ours
 
@@ -30,7 +31,6 @@ __all__ = ["Mismatch", "main", "mismatch", "smaller"]
 LENGTH = 80
 EXPIRY_S = 8.0
 """A program that takes longer proves nothing: vgem's fences signal themselves after ten."""
-VM = ("--load", "vgem,virtio-gpu", "--device", "virtio-gpu-pci")
 
 Make = Callable[[], System]
 
@@ -118,6 +118,8 @@ def _run(steps: int, seed: int, makes: Sequence[Make]) -> int:
     for what, count in sorted(seen.items()):
         print(f"  {count:7} {what}")
     seconds = time.monotonic() - started
+    if not compared:
+        return 1
     print(
         f"random calls: {compared} compared in {number} programs, {given_up} programs given up, "
         f"no mismatch, {seconds:.0f} s, seed {seed}"

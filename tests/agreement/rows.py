@@ -68,7 +68,6 @@ A4.18 IMPORT for WRITE and RW takes both away
 A4.19 IMPORT of a signalled fence is fine and nobody waits
 A4.20 IMPORT of a merged fence adds each fence inside by itself
 A4.21 a fence imported in place of an older one of its context replaces it
-A4.22 two exports of one handle are one buffer
 A4.23 SYNC START does not wait for a fence that has signalled
 A5.01 poll is 0 while pending, POLLIN once signalled, never POLLOUT
 A5.02 MERGE of two pending fences has both inside and signals with the second
@@ -76,19 +75,13 @@ A5.03 MERGE of a fence with itself keeps one
 A5.04 MERGE of a signalled and a pending one is the pending one
 A5.05 MERGE of two signalled ones is one signalled fence
 A5.06 MERGE cuts the name to 31 bytes
-A5.07 MERGE with flags or pad is EINVAL
-A5.08 MERGE with what is no sync_file, or no descriptor, is ENOENT
 A5.09 after MERGE both files stay valid, and may be closed
 A5.10 FILE_INFO without room: name, status and the number only
-A5.11 FILE_INFO with too little room is EINVAL
-A5.12 FILE_INFO with more room answers the true number
-A5.13 FILE_INFO with flags or pad is EINVAL
 A5.14 FILE_INFO status is 0 while one is pending, 1 when all have signalled
 A5.15 FILE_INFO shows the plain fences inside arrays and chains
 A5.16 FILE_INFO timestamp is 0 while pending and not after
 A5.17 a signalled fence is shown with other names than a pending one
 A5.18 SET_DEADLINE answers 0, also for past times and signalled fences
-A5.19 SET_DEADLINE with pad is EINVAL
 A5.20 a fence of vgem is unbound of vgem while pending
 A5.21 the name is made of driver, timeline with context, and number
 A5.22 the stub that stands for nothing pending is stub of stub
@@ -96,7 +89,6 @@ A6.01 the length is rounded up to pages
 A6.02 length 0, and lengths that wrap to 0, are EINVAL
 A6.03 heap flags are EINVAL
 A6.04 foreign descriptor flags are EINVAL
-A6.05 a descriptor that is not 0 on entry is EINVAL
 A6.06 memory is zeroed
 A6.07 what is written is read again
 A6.08 a length that no machine has
@@ -111,7 +103,6 @@ A7.08 a memfd sealed against writing, now or in future, is EINVAL
 A7.09 a range past the end of the memfd is EINVAL
 A7.10 more than the limit of 64 MiB is EINVAL
 A7.11 more than 1024 items are EINVAL
-A7.12 unknown flags are accepted
 A7.13 the memory is shared with the memfd in both directions
 A7.14 a list is laid out in its order, and may have the same page twice
 A7.15 alignment and size of all items are looked at before any descriptor
@@ -178,10 +169,6 @@ A10.09 SIGNAL of an expired fence is ETIMEDOUT, and the number is consumed
 A10.10 closing the file signals its fences, with status 1
 A10.11 two pending fences have contexts of their own
 A10.12 a buffer of another device can be imported and fenced
-A10.13 importing a buffer twice gives the same handle
-A10.14 export of an unknown handle is ENOENT, unknown flags are EINVAL
-A10.15 import of what is no dma-buf is EINVAL
-A10.16 a dumb buffer without pixels is EINVAL, of one pixel a page
 """
 
 _FILES = """
@@ -201,6 +188,13 @@ A4.52 SET_NAME_A and _B both work
 A4.53 statfs has the magic of dma-bufs
 A4.54 several exports of one buffer have one inode
 A4.55 a fence that poll has armed keeps the buffer
+A4.22 two exports of one handle are one buffer
+A5.07 MERGE with flags or pad is EINVAL
+A5.08 MERGE with what is no sync_file, or no descriptor, is ENOENT
+A5.11 FILE_INFO with too little room is EINVAL
+A5.12 FILE_INFO with more room answers the true number
+A5.13 FILE_INFO with flags or pad is EINVAL
+A5.19 SET_DEADLINE with pad is EINVAL
 A5.40 read is EINVAL, lseek ESPIPE, an unknown ioctl ENOTTY
 A5.41 mmap is EACCES shared and writable, ENODEV readable
 A5.42 MERGE and FILE_INFO with a bad address are EFAULT, and no descriptor leaks
@@ -208,12 +202,14 @@ A5.43 FILE_INFO with a bad address of the room is EFAULT
 A5.44 MERGE without a free descriptor is EMFILE, before anything else is looked at
 A5.45 the result of MERGE is closed on exec
 A5.46 a name may be empty or hold any bytes
+A6.05 a descriptor that is not 0 on entry is EINVAL
 A6.40 an unknown number is EINVAL, whatever the magic
 A6.41 shorter and longer arguments are accepted
 A6.42 descriptor flags 0 give a buffer for reading only
 A6.43 a bad address is EFAULT
 A6.44 without a free descriptor EMFILE, after the checks of arguments
 A6.45 the device cannot be sought in
+A7.12 unknown flags are accepted
 A7.40 a bad address is EFAULT, an unknown ioctl ENOTTY
 A7.41 the descriptor is the result of the call, closed on exec if the flag says so
 A7.42 a private mapping is EINVAL
@@ -223,6 +219,10 @@ A9.62 unreadable handles and points are EFAULT
 A9.63 poll of a sync object's descriptor answers IN and OUT
 A9.64 HANDLE_TO_FD and EXPORT_SYNC_FILE give descriptors that are closed on exec
 A9.65 without a free descriptor EMFILE
+A10.13 importing a buffer twice gives the same handle
+A10.14 export of an unknown handle is ENOENT, unknown flags are EINVAL
+A10.15 import of what is no dma-buf is EINVAL
+A10.16 a dumb buffer without pixels is EINVAL, of one pixel a page
 A10.40 vgem has no sync objects: EOPNOTSUPP, and the capability is 0
 """
 

@@ -30,7 +30,7 @@ def everything():
 
 
 class Ready:
-    """A buffer with a dynamic attachment, a pin, a mapping and a vmap."""
+    """A buffer with a dynamic attachment, a pin, and what can be undone: mapping, vmap, access."""
 
     def __init__(self, *, mapped):
         self.ops = everything()
@@ -42,6 +42,8 @@ class Ready:
             if mapped:
                 self.table = self.attachment.map(WAY)
                 self.vmapping = self.buf.vmap()
+        if mapped:
+            self.buf.begin_cpu_access(WAY)
 
 
 CALLS = {
@@ -76,7 +78,7 @@ CALLBACKS = [row for row in CONVENTION.values() if row.side is Side.CALLBACK]
 
 def needs_mapping(row):
     """Does the call undo something?"""
-    return "unmap" in row.symbol
+    return "unmap" in row.symbol or "end" in row.symbol
 
 
 def test_convention_rows_are_all_tested():
@@ -113,6 +115,8 @@ def test_convention_call_as_it_says_is_not_reported(rt, row):
             ready.buf.resv.lock()
         if row.symbol == "dma_buf_put":
             ready.buf.get()
+        if row.symbol == "dma_buf_end_cpu_access":
+            ready.buf.begin_cpu_access(WAY)
         CALLS[row.symbol](ready)
         if row.locked:
             ready.buf.resv.unlock()

@@ -113,20 +113,6 @@ def test_place_dropped_too_often(rt):
     assert [("DF004", message)] == rt.reports(main)
 
 
-def test_place_retired_is_not_where_the_buffer_is(rt):
-    """What is mapped stays until it is unmapped, but no access to it is right."""
-
-    def main():
-        vram = kind(1)
-        place = vram.place(1)
-        place.use()
-        before = place.access()
-        place.retire()
-        return before, place.access(), vram.free_pages
-
-    assert (True, False, 0) == rt.run(main)
-
-
 def test_place_waits_for_unmapping(rt):
     """Until the buffer alone has it."""
 

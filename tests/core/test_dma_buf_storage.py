@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from dmabuf.core.dma_buf_place import MemoryKind
-from dmabuf.core.dma_buf_storage import Placement, device_uses
+from dmabuf.core.dma_buf_storage import Placement
 from dmabuf.core.dma_map import PAGE_SIZE, Device, Direction
 from dmabuf.core.resv import Usage
 from dmabuf.drivers.exporter import MigratingExporter
@@ -45,6 +45,12 @@ def where(exporter):
     """In which memory it is."""
     place = exporter.storage.place
     return place.kind.name if place is not None else None
+
+
+def use(attachment, table):
+    """The device uses what it has mapped."""
+    with attachment.device_access(table, write=True):
+        pass
 
 
 def free(exporter):
@@ -195,7 +201,7 @@ def test_storage_move_waits_for_all_fences(rt):
         add(exporter.buf, fence, Usage.BOOKKEEP)
         rt.spawn(exporter.evict, name="evict")
         rt.settle()
-        waiting = rt.waiting(), list(told), where(exporter), old.priv.is_current
+        waiting = rt.waiting(), list(told), where(exporter), old.priv is exporter.storage.place
         fence.signal()
         rt.settle()
         return waiting, where(exporter), exporter.storage.moves, free(exporter)
@@ -237,10 +243,10 @@ def test_storage_old_place_stays_while_it_is_mapped(rt):
         attachment = exporter.buf.attach(Device("gpu"), Importer())
         exporter.storage.placement = Placement([*kinds()[1:], *kinds()[1:]])
         table = attachment.map_unlocked(WAY)
-        device_uses(table, "gpu")
+        use(attachment, table)
         exporter.evict()
         kept = free(exporter)
-        device_uses(attachment.map_unlocked(WAY), "gpu")
+        use(attachment, attachment.map_unlocked(WAY))
         attachment.unmap_unlocked(table)
         return kept, free(exporter)
 
@@ -256,28 +262,55 @@ def test_storage_old_place_used_after_a_move_is_reported(rt):
         exporter.storage.placement = Placement([*kinds()[1:], *kinds()[1:]])
         table = attachment.map_unlocked(WAY)
         exporter.evict()
-        device_uses(table, "gpu")
+        use(attachment, table)
 
-    message = "gpu uses frame in system, from which the buffer has moved away"
-    assert [("DF004", message)] == rt.reports(main)
+    assert ["DF603"] == [code for code, _message in rt.reports(main)]
+
+
+def moved_by_a_device():
+    """A buffer that a copy engine is moving, the engine's work, and a new mapping."""
+    fence, moves = pending(), []
+
+    def mover(_old, _new, move):
+        moves.append(move)
+        return fence
+
+    def copy():
+        with moves[0]:
+            pass
+        fence.signal()
+
+    exporter = frame(mover=mover)
+    attachment = exporter.buf.attach(Device("gpu"), Peer())
+    attachment.map_unlocked(WAY)
+    exporter.evict()
+    return exporter, copy, attachment, attachment.map_unlocked(WAY)
 
 
 def test_storage_moved_by_a_device(rt):
     """Who uses it waits for the copying, and the old place is kept until then."""
 
     def main():
-        fence = pending()
-        exporter = frame(mover=lambda _old, _new: fence)
-        exporter.buf.attach(Device("gpu"), Peer()).map_unlocked(WAY)
-        exporter.evict()
+        exporter, copy, attachment, table = moved_by_a_device()
         during = exporter.buf.resv.test_signaled(Usage.KERNEL), free(exporter)
-        fence.signal()
+        copy()
+        use(attachment, table)
         return during, exporter.buf.resv.test_signaled(Usage.KERNEL), free(exporter)
 
     assert ((False, [6, 6]), True, [8, 6]) == rt.run(main)
 
 
-@pytest.mark.parametrize("mover", [lambda _old, _new: None, None])
+def test_storage_used_before_a_device_has_moved_it_is_reported(rt):
+    """The KERNEL fence is what a dynamic importer waits for."""
+
+    def main():
+        _exporter, _copy, attachment, table = moved_by_a_device()
+        use(attachment, table)
+
+    assert ["DF603"] == [code for code, _message in rt.reports(main)]
+
+
+@pytest.mark.parametrize("mover", [lambda _old, _new, _move: None, None])
 def test_storage_moved_at_once(rt, mover):
     """No fence is needed, and the old place is free."""
 
@@ -295,7 +328,7 @@ def test_storage_that_fails_to_move_stays(rt, failure):
     """Nothing moved, nothing is lost."""
 
     def main():
-        def mover(_old, _new):
+        def mover(_old, _new, _move):
             raise OSError(errno.EIO, "the copy engine is dead")
 
         exporter = frame(mover=mover, system=1 if failure == "full" else 8)
@@ -304,10 +337,10 @@ def test_storage_that_fails_to_move_stays(rt, failure):
             no_memory(rt)
         with pytest.raises(OSError, match=r".") as caught:
             exporter.evict()
-        return caught.value.errno, where(exporter), free(exporter)[0], exporter.storage.moves
+        return caught.value.errno, where(exporter), free(exporter), exporter.storage.moves
 
     code = errno.EIO if failure == "mover" else errno.ENOMEM
-    assert (code, "vram", 6, 0) == rt.run(main)
+    assert (code, "vram", [6, 1 if failure == "full" else 8], 0) == rt.run(main)
 
 
 def test_storage_evicted_before_it_is_placed(rt):
@@ -357,7 +390,7 @@ def test_storage_revoked(rt):
         fence.signal()
         rt.settle()
         order.append(rt.waiting())
-        device_uses(table, "gpu")
+        use(attachment, table)
         attachment.unmap_unlocked(table)
         rt.settle()
         return order, rt.waiting(), free(exporter), attachment.importer_ops.told

@@ -196,12 +196,13 @@ def test_memory_close_is_refused_while_a_slice_exists(rt, coherent):
         with pytest.raises(BufferError, match="a slice of a view"):
             memory.close()
         part[0] = 7
-        found = memory.read(4, 1), memory.is_closed
+        memory.end_cpu_access(WRITE)
+        found = memory.read(4, 1), memory.device_read(4, 1), memory.is_closed
         part.release()
         memory.close()
         return found
 
-    assert (b"\7", False) == rt.run(main)
+    assert (b"\7", b"\7", False) == rt.run(main)
 
 
 def test_memory_many_views_are_named_in_short(rt):
@@ -591,6 +592,35 @@ def test_memory_live_without_descriptors():
     done = subprocess.run(
         [sys.executable, "-c", _EXHAUSTED], capture_output=True, text=True, check=False
     )
+
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+_NO_ADDRESSES = """
+import errno, os, resource
+from dmabuf.core.memory import Memory
+
+Memory(1).close()
+used = len(os.listdir("/proc/self/fd"))
+held = int(open("/proc/self/statm", "rb", 0).read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+resource.setrlimit(resource.RLIMIT_AS, (held + (64 << 20), -1))
+kept = []
+try:
+    Memory(1 << 28)
+except OSError as error:
+    assert error.errno == errno.ENOMEM, error
+    kept.append(error)  # with its traceback, so that nothing is collected
+else:
+    raise AssertionError
+assert len(os.listdir("/proc/self/fd")) == used, os.listdir("/proc/self/fd")
+"""
+
+
+@pytest.mark.slow
+def test_memory_live_without_addresses():
+    """A file that cannot be mapped is closed at once."""
+    command = [sys.executable, "-c", _NO_ADDRESSES]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (0, "") == (done.returncode, done.stderr)
 

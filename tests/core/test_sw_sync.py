@@ -4,14 +4,16 @@ import errno
 
 import pytest
 
-from dmabuf import check_design, design
+from dmabuf import check_design, design, merge
 from dmabuf.core.sw_sync import SwSync
 from dmabuf.sync.rcu import rcu_read_lock
-from tests.core.drivers import pending
+from tests.core.drivers import no_memory, pending
+from tests.facts import fact
 
 BIG = (1 << 31) - 1
 
 
+@fact("F14.01")
 def test_sw_sync_counts_from_zero(rt):
     """A fence of number 0 is signalled when it is made, one of 1 after one step."""
 
@@ -25,6 +27,7 @@ def test_sw_sync_counts_from_zero(rt):
     assert ((1, 0), 1) == rt.run(main)
 
 
+@fact("F14.03")
 def test_sw_sync_signals_in_order_of_numbers(rt):
     """Whatever the order in which they were made, and only those that have come."""
 
@@ -41,6 +44,7 @@ def test_sw_sync_signals_in_order_of_numbers(rt):
     assert ([2, 3], [2, 3, 5], [9]) == rt.run(main)
 
 
+@fact("F14.02")
 @pytest.mark.parametrize(("ahead", "status"), [(1, 0), (BIG, 0), (BIG + 1, 1), ((1 << 32) - 1, 1)])
 def test_sw_sync_far_ahead_counts_as_passed(rt, ahead, status):
     """More than 2^31-1 ahead of the counter is taken for the past."""
@@ -51,6 +55,7 @@ def test_sw_sync_far_ahead_counts_as_passed(rt, ahead, status):
     assert status == rt.run(main)
 
 
+@fact("F14.03")
 def test_sw_sync_counts_modulo_32_bits(rt):
     """The counter wraps, in steps of at most INT_MAX, and signals across the wrap in order."""
 
@@ -65,6 +70,7 @@ def test_sw_sync_counts_modulo_32_bits(rt):
     assert ([(1 << 32) - 1, 0, 1], 1) == rt.run(main)
 
 
+@fact("F14.04")
 def test_sw_sync_shares_pending_fences_of_a_number(rt):
     """The second caller gets the same object and a reference; a passed number makes a new one."""
 
@@ -80,6 +86,7 @@ def test_sw_sync_shares_pending_fences_of_a_number(rt):
     assert (True, True, False, 1) == rt.run(main)
 
 
+@fact("F14.08")
 def test_sw_sync_released_fence_leaves_the_timeline(rt):
     """A number whose fence is gone makes a new fence."""
 
@@ -98,6 +105,7 @@ def test_sw_sync_released_fence_leaves_the_timeline(rt):
     assert (1, 1) == (gone, status)  # the hook answers for the dead one as well
 
 
+@fact("F14.05")
 def test_sw_sync_destroy_signals_with_enoent(rt):
     """In order; those that were signalled before keep their status."""
 
@@ -114,6 +122,7 @@ def test_sw_sync_destroy_signals_with_enoent(rt):
     assert ([1, 2, 3], [-errno.ENOENT, 1, -errno.ENOENT]) == rt.run(main)
 
 
+@fact("F14.06")
 def test_sw_sync_names(rt):
     """The driver is sw_sync, the timeline the task's name, of which 15 characters count."""
 
@@ -125,8 +134,9 @@ def test_sw_sync_names(rt):
     assert ("sw_sync", "a task with a l") == rt.run(main)
 
 
+@fact("F14.07")
 def test_sw_sync_keeps_the_earliest_deadline(rt):
-    """ENOENT without one, EINVAL for a fence of somebody else's."""
+    """ENOENT without one, EINVAL for a fence of no such timeline; a signal changes nothing."""
 
     def main():
         timeline = SwSync("t")
@@ -137,9 +147,46 @@ def test_sw_sync_keeps_the_earliest_deadline(rt):
             errors.append(caught.value.errno)
         for deadline in (9, 5, 7):
             fence.set_deadline(deadline)
-        return errors, timeline.deadline_of(fence)
+        early = SwSync("other").deadline_of(fence)
+        timeline.inc(1)
+        fence.set_deadline(3)
+        return errors, early, timeline.deadline_of(fence)
 
-    assert ([errno.ENOENT, errno.EINVAL], 5) == rt.run(main)
+    assert ([errno.ENOENT, errno.EINVAL], 5, 5) == rt.run(main)
+
+
+def test_sw_sync_deadline_is_the_fences_own(rt):
+    """A later fence of the same number has none; nor has a merged one, which is no such fence."""
+
+    def main():
+        timeline = SwSync("t")
+        fence = timeline.create_fence(1)
+        fence.set_deadline(9)
+        timeline.inc(1)
+        later, errors = timeline.create_fence(1), []
+        array = merge(timeline.create_fence(5), SwSync("u").create_fence(1))
+        for one in (later, array):
+            with pytest.raises(OSError, match=r"deadline|no fence of") as caught:
+                timeline.deadline_of(one)
+            errors.append(caught.value.errno)
+        return errors
+
+    assert [errno.ENOENT, errno.EINVAL] == rt.run(main)
+
+
+def test_sw_sync_without_memory(rt):
+    """ENOMEM, for a timeline and for a fence."""
+
+    def main():
+        timeline, errors = SwSync("t"), []
+        no_memory(rt)
+        for make in (SwSync, lambda: timeline.create_fence(1)):
+            with pytest.raises(OSError, match="no memory") as caught:
+                make()
+            errors.append(caught.value.errno)
+        return errors, timeline.pending
+
+    assert ([errno.ENOMEM] * 2, {}) == rt.run(main)
 
 
 @pytest.mark.parametrize("number", [-1, 1 << 32])

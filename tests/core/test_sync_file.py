@@ -44,7 +44,7 @@ def test_sync_file_takes_a_reference_of_its_own(rt):
     assert ([1, 2, 3, 1], True) == rt.run(main)
 
 
-@fact("F7.02")
+@fact("F7.02", "F13.03")
 def test_sync_file_merge_merges_what_is_inside(rt):
     """Signalled fences and older ones of a context are left out; both files stay valid."""
 
@@ -66,6 +66,7 @@ def test_sync_file_merge_merges_what_is_inside(rt):
     assert (True, 2, 1, 0, 1) == rt.run(main)
 
 
+@fact("F13.06")
 def test_sync_file_merged_with_itself_is_the_fence_itself(rt):
     """One fence is left, and it is no copy."""
 
@@ -148,6 +149,7 @@ def test_sync_file_release_removes_the_callback(rt):
     assert 0 == rt.run(main)
 
 
+@fact("F13.01")
 def test_sync_file_poll_is_true_also_for_an_error(rt):
     """An error is readable, not an error of the poll."""
 
@@ -192,6 +194,7 @@ def test_sync_file_wait_runs_out_of_time_and_is_interrupted(rt):
     assert rt.run(main) is False
 
 
+@fact("F13.09")
 @pytest.mark.parametrize(
     ("states", "folded", "whole"),
     [
@@ -218,6 +221,7 @@ def test_sync_file_info_folds_the_status(rt, states, folded, whole):
     assert (folded, whole, 2) == rt.run(main)
 
 
+@fact("F13.10", "F13.11")
 def test_sync_file_info_names_the_plain_fences_inside(rt):
     """Chains and arrays are unpacked; a signalled fence has a time and no names."""
 
@@ -236,6 +240,81 @@ def test_sync_file_info_names_the_plain_fences_inside(rt):
     assert ("detached-driver", "signaled-timeline", 1, 55) in after
 
 
+@fact("F13.07")
+@pytest.mark.parametrize(("states", "whole"), [("pending error", 0), ("done done", 1)])
+def test_sync_file_info_without_room(rt, states, whole):
+    """The count, and the status of the fence as a whole; without memory as well."""
+
+    def main():
+        fences = list(gpu_and_display())
+        file = SyncFile(merge(*fences))
+        for fence, state in zip(fences, states.split(), strict=True):
+            if state != "pending":
+                fence.signal()
+        rt.settle()
+        no_memory(rt)
+        info = file.info(0)
+        return info.status, info.fences, info.num_fences, info.name == file.name
+
+    assert (whole, (), 2, True) == rt.run(main)
+
+
+@fact("F13.08")
+def test_sync_file_info_with_some_room(rt):
+    """Too little is EINVAL; too much is no more than all."""
+
+    def main():
+        file = SyncFile(merge(*gpu_and_display()))
+        with pytest.raises(OSError, match="more than 1") as caught:
+            file.info(1)
+        return caught.value.errno, [file.info(room).num_fences for room in (2, 3, 99)]
+
+    assert (errno.EINVAL, [2, 2, 2]) == rt.run(main)
+
+
+@fact("F13.02")
+def test_sync_file_poll_turns_signalling_on(rt):
+    """Once; a driver that says "signalled already" is believed."""
+
+    def main():
+        driver = Driver(enable_signaling=lambda _fence: True)
+        eager = Driver(enable_signaling=lambda _fence: False)
+        file = SyncFile(pending_of(driver))
+        return file.poll(), file.poll(), driver.calls, SyncFile(pending_of(eager)).poll()
+
+    assert (False, False, ["enable_signaling"], True) == rt.run(main)
+
+
+@fact("F13.04")
+def test_sync_file_merge_leaves_signalled_ones_out(rt):
+    """What is left of one is that fence itself, with one entry."""
+
+    def main():
+        one, other = gpu_and_display()
+        done = SyncFile(one)
+        one.signal()
+        both = done.merge(SyncFile(other))
+        return both.fence is other, both.info().num_fences
+
+    assert (True, 1) == rt.run(main)
+
+
+@fact("F13.05")
+def test_sync_file_merge_of_signalled_ones(rt):
+    """One entry, signalled, with the later of the times."""
+
+    def main():
+        one, other = gpu_and_display()
+        one.signal(timestamp=70)
+        other.signal(timestamp=30)
+        both = SyncFile(one).merge(SyncFile(other))
+        (entry,) = both.info().fences
+        return both.fence in (one, other), entry.status, entry.timestamp_ns
+
+    assert (False, 1, 70) == rt.run(main)
+
+
+@fact("F13.12")
 def test_sync_file_set_deadline_reaches_the_driver(rt):
     """Past times and signalled fences are no error."""
 
@@ -253,19 +332,19 @@ def test_sync_file_set_deadline_reaches_the_driver(rt):
 
 
 def test_sync_file_without_memory(rt):
-    """ENOMEM, for a new one and for a merged one."""
+    """ENOMEM, for a new one, for a merged one, and for the entries of an info."""
 
     def main():
         one, other = SyncFile(pending()), SyncFile(pending())
         no_memory(rt)
         errors = []
-        for make in (lambda: SyncFile(one.fence), lambda: one.merge(other)):
+        for make in (lambda: SyncFile(one.fence), lambda: one.merge(other), one.info):
             with pytest.raises(OSError, match="no memory") as caught:
                 make()
             errors.append(caught.value.errno)
         return errors
 
-    assert [errno.ENOMEM] * 2 == rt.run(main)
+    assert [errno.ENOMEM] * 3 == rt.run(main)
 
 
 def test_sync_file_under_every_schedule():

@@ -62,8 +62,30 @@ def test_importer_maps_anew_after_a_move(rt):
         dropped = gpu.table is None
         last = gpu.submit()
         last.run()
+        left = len(gpu.attachment.tables)
         gpu.close()
         same = tables[0] is tables[1]
-        return same, dropped, last.table.priv.kind.name, list(exporter.buf.attachments)
+        where = last.table.priv.kind.name
+        return same, dropped, left, where, list(exporter.buf.attachments)
 
-    assert (True, True, "other", []) == rt.run(main)
+    assert (True, True, 1, "other", []) == rt.run(main)
+
+
+def test_importer_keeps_what_a_job_goes_through(rt):
+    """A void mapping is unmapped when its last job is done; closing waits for that."""
+
+    def main():
+        gpu = GpuImporter(frame().buf, Device("gpu"))
+        job, resv = gpu.submit(), gpu.attachment.buf.resv
+        with resv:
+            gpu.attachment.buf.invalidate_mappings()
+            gpu.retire()
+        kept = list(gpu.attachment.tables) == [job.table]
+        rt.spawn(gpu.close, name="close")
+        rt.settle()
+        waiting = rt.waiting()
+        job.run()
+        rt.settle()
+        return kept, waiting, gpu.attachment.is_attached
+
+    assert (True, {"close": "fence.wait"}, False) == rt.run(main)

@@ -1,6 +1,7 @@
 """A camera's queue: a static importer that holds mappings for long and knows no fences."""
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_queue_keeps_storage_where_it_is(rt):
     assert (errno.EBUSY, "other") == rt.run(main)
 
 
-@pytest.mark.parametrize("case", ["too small", "queued", "cannot map"])
+@pytest.mark.parametrize("case", ["too small", "queued", "being filled", "cannot map"])
 def test_queue_refuses_a_buffer(rt, case):
     """EINVAL, or what mapping answers; no reference and no attachment is left."""
 
@@ -104,6 +105,8 @@ def test_queue_refuses_a_buffer(rt, case):
             queue.frame_size = 4097
         if case == "queued":
             queue.qbuf(0, buf)
+        if case == "being filled":
+            queue.active = 0
         with pytest.raises(OSError, match=r".") as caught:
             queue.qbuf(0, buf)
         left = case == "queued"
@@ -134,6 +137,26 @@ def test_queue_streamoff_takes_buffers_back(rt):
         return waiting, list(queue.queued), list(queue.filled), queue.capture()
 
     assert (["off"], [0, 1], [], False) == rt.run(main)
+
+
+def test_queue_frame_under_way_at_streamoff_is_nobodys(rt):
+    """It is neither filled nor done."""
+
+    def main():
+        queue, [buf] = VideoQueue(CAMERA), buffers(1)
+        queue.qbuf(0, buf)
+        queue.streamon()
+        slot = queue.slots[0]
+        plainly = slot.attachment.device_access
+
+        def ends(table, *, write):
+            queue.is_streaming = False
+            return plainly(table, write=write)
+
+        slot.attachment = SimpleNamespace(device_access=ends)
+        return queue.capture(), queue.done.done, list(queue.filled), queue.active
+
+    assert (False, 0, [], None) == rt.run(main)
 
 
 def test_queue_reqbufs_while_streaming(rt):

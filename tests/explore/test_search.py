@@ -253,4 +253,4 @@ def test_search_tells_how_it_gets_on():
 
     assert told
     assert sorted(one.executions for one in told) == [one.executions for one in told]
-    assert all(one.seconds <= 2 for one in told)
+    assert all(one.seconds <= 10 for one in told)

@@ -599,3 +599,15 @@ def test_warnings_of_finalisers_do_not_need_a_lock():
 
     assert ["DF106"] == [str(one.message)[:5] for one in caught]
     assert not runtime.mutex._is_owned()
+
+
+def test_step_keeps_its_result_when_something_was_put_off():
+    """What a finaliser deferred makes steps of its own after one of the task; its answer stays."""
+    runtime = Threads()
+    lock, other = Mutex("A", rt=runtime), Mutex("B", rt=runtime)
+    runtime.defer(other.is_locked)
+
+    taken = lock.trylock()
+
+    assert taken
+    assert lock.owner is runtime.current()

@@ -137,14 +137,14 @@ def test_exit_with_blocked_tasks_and_helpers_is_quick_and_silent():
     output, seconds = run(program)
 
     assert "end" == output
-    assert seconds < 1.0
+    assert seconds < 10  # the waits would take 1,000
 
 
 @pytest.mark.slow
 def test_exit_waits_only_a_moment_for_helpers_that_are_stuck():
     """Half a second for all of them together, not for each."""
     program = """
-        for _ in range(3):
+        for _ in range(16):
             runtime, begun = Threads(), threading.Event()
             work = IrqWork(lambda: (begun.set(), threading.Event().wait()), rt=runtime)
             work.queue()
@@ -155,4 +155,4 @@ def test_exit_waits_only_a_moment_for_helpers_that_are_stuck():
     output, seconds = run(program)
 
     assert "end" == output
-    assert 0.4 < seconds < 1.4
+    assert 0.4 < seconds < 6  # one after the other they would take eight

@@ -65,12 +65,12 @@ def test_rule_finding_points_into_the_rule(code: str, fn: Design) -> None:
 
 
 def test_rules_together_are_quick() -> None:
-    """All designs of all rules are explored in less than five seconds."""
-    started = time.monotonic()
+    """All designs of all rules are explored in less than five seconds of processor time."""
+    started = time.process_time()
 
     assert all(run_rule(rule).ok for rule in RULES.values())
 
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 # --- the runner itself -------------------------------------------------------------------------

@@ -23,21 +23,26 @@ must not overtake what is kept by fences in the buffer's reservation object.
 from __future__ import annotations
 
 import errno
-from collections.abc import Generator
-from contextlib import contextmanager
+import functools
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.abi.dma_buf import DMA_BUF_NAME_LEN
+from dmabuf.core.access import Accesses
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_convention import check_call, check_callback
-from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, Watcher, why_unusable
+from dmabuf.core.dma_buf_cpu import bracket
+from dmabuf.core.dma_buf_fd import HasDescriptor, forget_descriptor
+from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma, why_unusable
+from dmabuf.core.dma_buf_poll import Events, ImplicitPoll, Wake, poll_of
 from dmabuf.core.dma_buf_steps import (
     ADD,
     FILE,
     GET,
     PUT,
     RENAME,
+    REVIVE,
     USE,
     BufferList,
     File,
@@ -115,7 +120,7 @@ def check_name(name: str) -> None:
 
 
 @kernel("struct dma_buf")
-class DmaBuf:
+class DmaBuf(HasDescriptor):
     """A buffer; made by `export`.
 
     Attributes:
@@ -126,12 +131,13 @@ class DmaBuf:
         priv: the exporter's own.
         attachments: those there are, in order of attaching.
         label: its name in reports.
-        watcher: who is told of CPU accesses and mappings (see `Watcher`); usually None.
+        accesses: who is using the bytes (see `core.access`).
         poll_state: what `core.dma_buf_poll` keeps for it; None before the first poll.
     """
 
     __slots__ = (
         "__weakref__",
+        "accesses",
         "attachments",
         "buffers",
         "exp_name",
@@ -146,7 +152,6 @@ class DmaBuf:
         "size",
         "vmap_count",
         "vmap_mapping",
-        "watcher",
     )
 
     def __init__(
@@ -167,16 +172,18 @@ class DmaBuf:
         self.attachments: dict[Attachment, None] = {}
         self.vmap_count = 0
         self.vmap_mapping: Any = None
-        self.watcher: Watcher | None = None
-        self.poll_state: Any = None
+        self.poll_state: ImplicitPoll | None = None
         self.label = escaped(name or exp_name)
         rt.adopt(self, self.label)
         self.owns_resv = resv is None
         self.resv = resv if resv is not None else Resv(f"{self.label}.resv", rt=rt)
+        self.accesses = Accesses(self.label, self.resv, rt=rt)
         self.buffers = BufferList.of(rt)
         self.file = File(name or None, self.buffers.new_inode(rt))
         rt.adopt(self.file, f"{self.label}.file")
         rt.step(ADD, self)
+        if rt.explored:
+            poll_of(self)
 
     # -- references ------------------------------------------------------------------------------
 
@@ -189,6 +196,12 @@ class DmaBuf:
             self._was_released("takes a reference to")
         return self
 
+    @no_kernel("get_file_rcu")
+    def get_file(self) -> bool:
+        """Take a reference, for a table of descriptors; False if none was left. Context: any."""
+        self.rt.step(GET, self)
+        return bool(self.rt.current().value)
+
     @kernel("dma_buf_put")
     def put(self) -> None:
         """Put a reference; the last one releases the buffer. Context: any, lock not held.
@@ -197,8 +210,14 @@ class DmaBuf:
 
         Raises:
             ContractViolation: DF004, there was none.
+            BufferError: it is the last one, and there are views of the bytes; nothing is put.
         """
         check_call("dma_buf_put", self.resv, self.label)
+        self.fput()
+
+    @no_kernel("fput of the buffer's file; `put` is that of dma_buf_put")
+    def fput(self) -> None:
+        """As `put`, whatever locks the caller holds. Context: any."""
         rt = self.rt
         rt.step(PUT, self)
         before = rt.current().value
@@ -214,9 +233,18 @@ class DmaBuf:
     def _release(self) -> None:
         """Nobody refers to it: it is off the list, now the exporter lets go of the storage."""
         rt = self.rt
+        if self.poll_state is not None:
+            self.poll_state.release()
+            self.poll_state = None
         if self.vmap_count:
             rt.report("DF004", f"{self.label} is released with {self.vmap_count} vmaps")
-        self.call("release", self)
+        try:
+            self.call("release", self)
+        except BufferError:
+            rt.step(REVIVE, self)
+            raise
+        self.accesses.release()
+        forget_descriptor(self)
         if self.owns_resv:
             self.resv.fini()
         if self.attachments:
@@ -294,7 +322,7 @@ class DmaBuf:
             self.attachments[attachment] = None
         return attachment
 
-    @kernel("dma_buf_invalidate_mappings", context="process")
+    @kernel("dma_buf_invalidate_mappings", "dma_buf_move_notify", context="process")
     def invalidate_mappings(self) -> None:
         """Tell dynamic importers that their mappings are void. Context: process, lock held.
 
@@ -327,8 +355,7 @@ class DmaBuf:
         if self.ops.begin_cpu_access is not None:
             self.call("begin_cpu_access", self, direction)
         self.resv.wait(usage_rw(write=direction.is_cpu_write))
-        if self.watcher is not None:
-            self.watcher.cpu_begins(self, direction)
+        self.accesses.open(direction)
 
     @kernel("dma_buf_end_cpu_access", context="process")
     def end_cpu_access(self, direction: Direction) -> None:
@@ -340,21 +367,19 @@ class DmaBuf:
         check_call("dma_buf_end_cpu_access", self.resv, self.label)
         might_lock(self.resv.ww)
         self.check_use("ends CPU access to")
-        if self.watcher is not None:
-            self.watcher.cpu_ends(self, direction)
+        flush = None
         if self.ops.end_cpu_access is not None:
-            self.call("end_cpu_access", self, direction)
+            flush = functools.partial(self.call, "end_cpu_access", self, direction)
+        self.accesses.close(direction, flush)
 
-    @contextmanager
     @no_kernel("DMA_BUF_IOCTL_SYNC, START and END")
-    def cpu_access(self, access: Access) -> Generator[DmaBuf]:
-        """Inside, the CPU may read or write the bytes. Context: process, may sleep."""
-        direction = Access(access).direction
-        self.begin_cpu_access(direction)
-        try:
-            yield self
-        finally:
-            self.end_cpu_access(direction)
+    def cpu_access(self, access: Access) -> AbstractContextManager[Any]:
+        """Inside, the CPU may read or write the bytes. Context: process, may sleep.
+
+        Gives a view of the bytes, read-only for READ, which ends with the block; None if the
+        exporter's storage is no `Memory`.
+        """
+        return bracket(self, access)
 
     @kernel("dma_buf_mmap", context="process")
     def mmap(self, vma: Vma) -> Any:
@@ -453,6 +478,12 @@ class DmaBuf:
             OSError: EINVAL, no such access or no sync file; ENOMEM.
         """
         import_sync_file(self, sync_file, access)
+
+    @no_kernel("dma_buf_poll, a static function there")
+    def poll(self, events: Events, wake: Wake | None = None) -> Events:
+        """Which of `events` are there? See `ImplicitPoll.poll`. Context: process, lock not held."""
+        self.check_use("polls")
+        return poll_of(self).poll(events, wake)
 
     # -- the exporter ----------------------------------------------------------------------------
 

@@ -24,10 +24,13 @@ from dmabuf.errors import Unwind
 from dmabuf.sync.context import might_sleep, warn_on
 
 if TYPE_CHECKING:
+    from dmabuf.core.access import Span
     from dmabuf.core.dma_buf import DmaBuf
     from dmabuf.core.dma_buf_ops import AttachOps
 
 __all__ = ["Attachment"]
+
+_WAYS = (Direction.TO_DEVICE, Direction.FROM_DEVICE)
 
 
 @kernel("struct dma_buf_attachment")
@@ -158,8 +161,7 @@ class Attachment:
                 self._call("unpin", self)
             raise
         self.tables.append(table)
-        if self.buf.watcher is not None:
-            self.buf.watcher.mapped(self, table)
+        self.buf.accesses.mapped(table)
         return table
 
     def _mapped(self, direction: Direction) -> SgTable:
@@ -191,8 +193,7 @@ class Attachment:
         if found < 0:
             self._misused("unmaps", "which it has not mapped so")
         del self.tables[found]
-        if self.buf.watcher is not None:
-            self.buf.watcher.unmapped(self, table)
+        self.buf.accesses.unmapped(table)
         self._call("unmap_dma_buf", self, table)
         if self.pins_on_map:
             self._call("unpin", self)
@@ -210,6 +211,29 @@ class Attachment:
         check_call("dma_buf_unmap_attachment_unlocked", self.buf.resv, self.buf.label)
         with self.buf.resv:
             self.unmap(table)
+
+    @no_kernel("what a device does by itself")
+    def device_access(
+        self, table: SgTable, *, write: bool = False, offset: int = 0, length: int | None = None
+    ) -> Span:
+        """An access of the device through a mapping, for a with-block. Context: any.
+
+        What it overlaps is DF604, a mapping that is not good any more or not yet is DF603.
+
+        Args:
+            table: what `map` gave.
+            write: it writes; else it reads.
+            offset: the first byte.
+            length: how many; up to the end if not given.
+        """
+        if table.direction not in (Direction.BIDIRECTIONAL, _WAYS[write]):
+            does = "writes" if write else "reads"
+            rt = self.buf.rt
+            what = (
+                f"{self.dev.name} {does} {self.buf.label}, which is mapped {table.direction.name}"
+            )
+            warn_on(rt, f"{rt.current().name}: {what}")
+        return self.buf.accesses.device(write=write, offset=offset, length=length, table=table)
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -14,16 +14,15 @@ Mirrors: include/linux/dma-buf.h (struct dma_buf_ops, struct dma_buf_attach_ops)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
-from dmabuf.core.dma_map import PAGE_SIZE, Direction, Segment, SgTable
+from dmabuf.core.dma_map import PAGE_SIZE, Segment
 
 if TYPE_CHECKING:
-    from dmabuf.core.dma_buf import DmaBuf
-    from dmabuf.core.dma_buf_attach import Attachment
+    pass
 
-__all__ = ["AttachOps", "DmaBufOps", "Segment", "Vma", "Watcher", "why_unusable"]
+__all__ = ["AttachOps", "DmaBufOps", "Segment", "Vma", "why_unusable"]
 
 
 @kernel("struct dma_buf_ops")
@@ -75,26 +74,6 @@ class AttachOps:
 
     allow_peer2peer: bool = False
     invalidate_mappings: Any = None
-
-
-class Watcher(Protocol):
-    """Who is told of what happens to a buffer (`DmaBuf.watcher`). It may step and report."""
-
-    @no_kernel("nothing listens there")
-    def cpu_begins(self, buf: DmaBuf, direction: Direction) -> None:
-        """CPU access has begun: exporter and fences have let it."""
-
-    @no_kernel("nothing listens there")
-    def cpu_ends(self, buf: DmaBuf, direction: Direction) -> None:
-        """CPU access is about to end."""
-
-    @no_kernel("nothing listens there")
-    def mapped(self, attachment: Attachment, table: SgTable) -> None:
-        """A device was told where the buffer is; the lock is held."""
-
-    @no_kernel("nothing listens there")
-    def unmapped(self, attachment: Attachment, table: SgTable) -> None:
-        """A device gives a table back; the lock is held."""
 
 
 @dataclass(frozen=True, slots=True)

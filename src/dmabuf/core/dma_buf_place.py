@@ -79,24 +79,9 @@ def _drop_touches(place: Place, _task: Task) -> tuple[tuple[Any, int], ...]:
     return ((place, WRITE), (place.kind, WRITE)) if place.users == 1 else ((place, WRITE),)
 
 
-def _retire(place: Place, task: Task) -> int:
-    """The buffer is elsewhere from now on."""
-    place.is_current = False
-    return _drop(place, task)
-
-
 TAKE = Op("memory_kind.take", action=_take, says="takes memory of {}")
 USE = Op("place.use", action=_use, says="maps {}")
 DROP = Op("place.drop", action=_drop, touches=_drop_touches, wakes=True, says="lets go of {}")
-RETIRE = Op(
-    "place.retire", action=_retire, touches=_drop_touches, wakes=True, says="moves away from {}"
-)
-ACCESS = Op(
-    "place.access",
-    action=lambda place, _task: place.is_current,
-    access=READ,
-    says="accesses {}",
-)
 WAIT = Op(
     "place.wait",
     guard=lambda place, _task: place.users <= 1,
@@ -187,17 +172,15 @@ class Place:
         kind: what memory it is.
         segments: where.
         users: the buffer, and each mapping.
-        is_current: is the buffer there? Not after a move.
     """
 
-    __slots__ = ("__weakref__", "is_current", "kind", "name", "runs", "segments", "users")
+    __slots__ = ("__weakref__", "kind", "name", "runs", "segments", "users")
 
     def __init__(self, kind: MemoryKind, runs: tuple[Run, ...], what: str = "") -> None:
         self.kind = kind
         self.runs = runs
         self.segments = kind.segments(runs)
         self.users = 1
-        self.is_current = True
         self.name = f"{what or 'place'} in {kind.name}"
         kind.rt.adopt(self, self.name)
 
@@ -213,18 +196,6 @@ class Place:
         rt.step(DROP, self)
         if not rt.current().value:
             rt.report("DF004", f"{rt.current().name} lets go of {self.name}, which is free already")
-
-    @no_kernel("the end of a move")
-    def retire(self) -> None:
-        """The buffer is elsewhere; what is mapped stays until it is unmapped. Context: any."""
-        self.kind.rt.step(RETIRE, self)
-
-    @no_kernel("what a bus analyser would say")
-    def access(self) -> bool:
-        """A device uses the memory: is the buffer still there? Context: any."""
-        rt = self.kind.rt
-        rt.step(ACCESS, self)
-        return bool(rt.current().value)
 
     @no_kernel("the completion that a revoking exporter waits for")
     def wait_unmapped(self) -> None:

@@ -21,7 +21,19 @@ from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
 if TYPE_CHECKING:
     from dmabuf.core.dma_buf import DmaBuf
 
-__all__ = ["ADD", "FILE", "GET", "LOOK", "PUT", "RENAME", "USE", "BufferList", "File", "escaped"]
+__all__ = [
+    "ADD",
+    "FILE",
+    "GET",
+    "LOOK",
+    "PUT",
+    "RENAME",
+    "REVIVE",
+    "USE",
+    "BufferList",
+    "File",
+    "escaped",
+]
 
 _LIST = "core.dma_buf_list"
 
@@ -107,6 +119,12 @@ def _put_touches(buf: DmaBuf, _task: Task) -> tuple[tuple[Any, int], ...]:
     return ((buf.file, WRITE), (buf, WRITE), (buf.buffers, READ))
 
 
+def _revive(buf: DmaBuf, _task: Task) -> None:
+    """The exporter could not release it: the last reference was not put after all."""
+    buf.file.count = 1
+    buf.buffers.buffers[buf.file.ino] = buf
+
+
 def _add(buf: DmaBuf, _task: Task) -> None:
     buf.buffers.buffers[buf.file.ino] = buf
 
@@ -141,6 +159,12 @@ GET = Op(
     says="takes a reference to {}",
 )
 PUT = Op("dma_buf.put", action=_put, touches=_put_touches, says="puts a reference to {}")
+REVIVE = Op(
+    "dma_buf.revive",
+    action=_revive,
+    touches=lambda buf, _task: ((buf.file, WRITE), (buf, WRITE), (buf.buffers, READ)),
+    says="keeps {}",
+)
 RENAME = Op(
     "dma_buf.rename",
     action=_rename,

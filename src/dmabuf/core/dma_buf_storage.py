@@ -24,14 +24,16 @@ from dmabuf.core.resv import Usage
 from dmabuf.sync.lockdep import assert_held
 
 if TYPE_CHECKING:
+    from dmabuf.core.access import Span
     from dmabuf.core.dma_buf import DmaBuf
     from dmabuf.core.dma_buf_attach import Attachment
     from dmabuf.core.fence import Fence
 
-__all__ = ["Mover", "Placement", "Storage", "device_uses"]
+__all__ = ["Mover", "Placement", "Storage"]
 
-Mover = Callable[[Place, Place], "Fence | None"]
-"""Copies from the old place to the new one; returns a fence if a device does it meanwhile."""
+Mover = Callable[[Place, Place, "Span"], "Fence | None"]
+"""Copies from the old place to the new one. Where a device does it, that device enters the move
+when it does, and its fence is returned; else the move is entered at once."""
 
 
 class Placement:
@@ -191,7 +193,7 @@ class Storage:
     def release(self) -> None:
         """Give the memory back. Context: process."""
         if self.place is not None:
-            self.place.retire()
+            self.place.drop()
             self.place = None
 
     # -- moving ----------------------------------------------------------------------------------
@@ -220,20 +222,26 @@ class Storage:
         buf.invalidate_mappings()
         buf.resv.wait(Usage.BOOKKEEP, interruptible=False)
         try:
+            if self.mover is not None:
+                buf.resv.reserve_fences(1)
             self._copy(buf, old, new)
         except OSError:
             new.drop()
             raise
         self.place = new
         self.moves += 1
-        old.retire()
+        old.drop()
 
     def _copy(self, buf: DmaBuf, old: Place, new: Place) -> None:
         """Have the bytes moved; a device that does so keeps both places until it is done."""
-        if self.mover is None:
-            return
-        buf.resv.reserve_fences(1)
-        fence = self.mover(old, new)
+        move = buf.accesses.move()
+        fence: Fence | None = None
+        try:
+            fence = self.mover(old, new, move) if self.mover is not None else None
+        finally:
+            if fence is None:
+                with move:
+                    pass
         if fence is None:
             return
         old.use()
@@ -255,7 +263,7 @@ class Storage:
             place, self.place = self.place, None
         if place is not None:
             place.wait_unmapped()
-            place.retire()
+            place.drop()
 
     # -- helpers ---------------------------------------------------------------------------------
 
@@ -280,17 +288,3 @@ class Storage:
     def _check_revoked(self, buf: DmaBuf) -> None:
         if self.is_revoked:
             raise OSError(errno.ENODEV, f"{buf.label} was revoked")
-
-
-@no_kernel("what a bus analyser would say")
-def device_uses(table: SgTable, who: str) -> None:
-    """A device uses the memory that a table names. Context: any.
-
-    Reports a buffer that is not there any more: the device reads and writes what is somebody
-    else's by now.
-    """
-    place = table.priv
-    assert isinstance(place, Place)
-    if not place.access():
-        rt = place.kind.rt
-        rt.report("DF004", f"{who} uses {place.name}, from which the buffer has moved away")

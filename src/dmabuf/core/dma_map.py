@@ -102,9 +102,10 @@ class SgTable:
 
     Attributes:
         priv: the exporter's own.
+        maps: how many mappings use it; `generation` says of which place (see `core.access`).
     """
 
-    __slots__ = ("direction", "priv", "segments")
+    __slots__ = ("direction", "generation", "maps", "priv", "segments")
 
     def __init__(
         self,
@@ -115,6 +116,8 @@ class SgTable:
         self.segments = tuple(segments)
         self.direction = direction
         self.priv = priv
+        self.maps = 0
+        self.generation: int | None = None
 
     @property
     @no_kernel("the sum of sg_dma_len")

@@ -97,7 +97,7 @@ def _copy(memory: Memory, task: Task) -> bool | None:
     source, target = memory._pages, memory._cpu
     if not into_cache:
         source, target = target, source
-    target.write(offset, source.read(offset, length))
+    source.copy_to(target, offset, length)
     return True
 
 
@@ -116,12 +116,19 @@ def _close(memory: Memory, _task: Task) -> BufferError | None:
     if pages is None:
         return None
     try:
-        memory._cpu.close()
+        if memory._cpu is not pages:
+            memory._cpu.close()
         pages.close()
     except BufferError as refused:
         return refused
     memory._pages = None
     return None
+
+
+def _close_touches(memory: Memory, _task: Task) -> tuple[Touch, ...]:
+    """Pages of others are let go."""
+    pages = memory._pages
+    return ((memory, WRITE), *((one, WRITE) for one in (pages.shared_with if pages else ())))
 
 
 CPU_READ = Op("memory.read", action=_read, touches=_used(_CPU), says="reads {}")
@@ -130,7 +137,7 @@ DEVICE_READ = Op("memory.device_read", action=_device_read, touches=_used(_DEVIC
 DEVICE_WRITE = Op("memory.device_write", action=_device_write, touches=_used(_DEVICE + WRITE))
 SYNC = Op("memory.sync", action=_copy, touches=_synced, says="synchronises {} with the cache")
 VIEW = Op("memory.view", action=_view, touches=_view_touches, says="takes a view of {}")
-CLOSE = Op("memory.close", action=_close, says="closes {}")
+CLOSE = Op("memory.close", action=_close, touches=_close_touches, says="closes {}")
 
 
 class Memory:

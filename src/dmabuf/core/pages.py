@@ -86,6 +86,12 @@ class Pages:
         with self.view() as view:
             view[offset : offset + len(data)] = data
 
+    @no_kernel("memcpy between the pages of two")
+    def copy_to(self, target: Pages, offset: int, length: int) -> None:
+        """Put `length` bytes into another store, at the same offset."""
+        with self.view() as view, view[offset : offset + length] as part:
+            target.write(offset, part)
+
     @no_kernel("a mapping, as Python knows it")
     def view(self) -> memoryview:
         """All bytes, writable. Raises NotAvailable where they are not in one place."""
@@ -112,12 +118,12 @@ class PlainPages(Pages):
     @no_kernel("a copy out of the pages")
     def read(self, offset: int, length: int) -> bytes:
         """A copy of `length` bytes."""
-        return bytes(self.data[offset : offset + length])
+        return bytes(memoryview(self.data)[offset : offset + length])
 
     @no_kernel("a copy into the pages")
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put `data` there."""
-        self.data[offset : offset + len(data)] = data
+        memoryview(self.data)[offset : offset + len(data)] = data
 
     @no_kernel("a mapping, as Python knows it")
     def view(self) -> memoryview:
@@ -147,17 +153,24 @@ class ScatteredPages(Pages):
     @no_kernel("a copy out of the pages")
     def read(self, offset: int, length: int) -> bytes:
         """A copy of `length` bytes."""
-        return b"".join(bytes(view) for view in self._between(offset, offset + length))
+        return b"".join(bytes(view) for view in self.between(offset, offset + length))
 
     @no_kernel("a copy into the pages")
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put `data` there."""
         done = 0
-        for view in self._between(offset, offset + len(data)):
+        for view in self.between(offset, offset + len(data)):
             view[:] = data[done : done + len(view)]
             done += len(view)
 
-    def _between(self, start: int, stop: int) -> list[memoryview]:
+    @no_kernel("memcpy between the pages of two")
+    def copy_to(self, target: Pages, offset: int, length: int) -> None:
+        """Put `length` bytes into another store, at the same offset."""
+        target.write(offset, self.read(offset, length))
+
+    @no_kernel("the pages of a range")
+    def between(self, start: int, stop: int) -> list[memoryview]:
+        """The pieces of a range that is inside."""
         found: list[memoryview] = []
         base = 0
         for piece in self.pieces:

@@ -21,13 +21,15 @@ import errno
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.core.fence import Fence
+from dmabuf.core.fence_container import allocate_or_fail
 from dmabuf.core.fence_ops import FenceOps
 from dmabuf.core.timeline import Timeline
+from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Runtime
 from dmabuf.sync.shared import Shared
 from dmabuf.sync.spinlock import SpinLock
 
-__all__ = ["SwSync"]
+__all__ = ["SwSync", "SyncPt"]
 
 _U32 = (1 << 32) - 1
 INT_MAX = (1 << 31) - 1
@@ -55,11 +57,11 @@ class _Ops(FenceOps):
         return _has_come(fence.seqno, self.timeline.value.read())
 
     def set_deadline(self, fence: Fence, deadline_ns: int) -> None:
-        """The earliest one is kept."""
-        deadlines = self.timeline.deadlines
+        """The earliest one is kept, also when the fence has signalled."""
+        assert isinstance(fence, SyncPt)
         with self.timeline.lock.irqsave():
-            known = deadlines.get(fence.seqno, deadline_ns)
-            deadlines[fence.seqno] = min(known, deadline_ns)
+            known = fence.deadline
+            fence.deadline = deadline_ns if known is None else min(known, deadline_ns)
 
     def release(self, fence: Fence) -> None:
         """A fence whose last reference is put leaves the timeline."""
@@ -71,6 +73,19 @@ def _has_come(seqno: int, value: int) -> bool:
     """Is `seqno` not after `value`? More than 2^31-1 ahead counts as passed, as in the kernel."""
     ahead = (seqno - value) & _U32
     return not 0 < ahead <= INT_MAX
+
+
+@kernel("struct sync_pt")
+class SyncPt(Fence):
+    """A fence of such a timeline.
+
+    Attributes:
+        deadline: the earliest one it was given, in ns; None without one.
+    """
+
+    __slots__ = ("deadline",)
+
+    deadline: int | None
 
 
 @kernel("struct sync_timeline", "sync_timeline_create", context="process")
@@ -88,7 +103,6 @@ class SwSync:
 
     __slots__ = (
         "__weakref__",
-        "deadlines",
         "lock",
         "name",
         "order",
@@ -98,27 +112,31 @@ class SwSync:
     )
 
     def __init__(self, name: str = "", *, rt: Runtime | None = None) -> None:
+        rt = rt or ambient()
+        allocate_or_fail("a sw_sync timeline", rt)
         self.name = (name or "sw_sync")[:TASK_NAME_MAX]
         self.lock = SpinLock(f"{self.name} lock", rt=rt)
         self.value = Shared(0, f"{self.name} value", rt=rt)
         self.timeline = Timeline(self.name, driver="sw_sync", ops=_Ops(self), lock=self.lock, rt=rt)
         self.order: list[int] = []
-        self.pending: dict[int, Fence] = {}
-        self.deadlines: dict[int, int] = {}
+        self.pending: dict[int, SyncPt] = {}
 
     @kernel("sync_pt_create", context="process")
-    def create_fence(self, value: int) -> Fence:
+    def create_fence(self, value: int) -> SyncPt:
         """A fence that signals when the counter comes to `value`; at once if it has already.
 
         Two pending fences of the same number are one object, of which the second caller gets a
         counted reference. Context: process.
 
         Raises:
-            OSError: EINVAL, the number does not fit into 32 bits.
+            OSError: EINVAL, the number does not fit into 32 bits; ENOMEM.
         """
         if not 0 <= value <= _U32:
             raise OSError(errno.EINVAL, f"a number of a sw_sync timeline has 32 bits: {value}")
-        fence = self.timeline.fence_at(value)
+        allocate_or_fail("a sw_sync fence", self.timeline.rt)
+        fence = SyncPt()
+        fence.deadline = None
+        self.timeline.init(fence, value)
         with self.lock.irqsave():
             if fence.is_signaled():
                 return fence
@@ -152,9 +170,8 @@ class SwSync:
             while self.order and _has_come(self.order[0], value):
                 self._take_first().signal_locked()
 
-    def _take_first(self) -> Fence:
+    def _take_first(self) -> SyncPt:
         seqno = self.order.pop(0)
-        self.deadlines.pop(seqno, None)
         return self.pending.pop(seqno)
 
     @no_kernel("timeline_fence_release, a static function there")
@@ -164,19 +181,21 @@ class SwSync:
             if self.pending.get(fence.seqno) is fence:
                 self.order.remove(fence.seqno)
                 del self.pending[fence.seqno]
-                self.deadlines.pop(fence.seqno, None)
 
-    @no_kernel("SW_SYNC_GET_DEADLINE, a static function there")
+    @no_kernel("sw_sync_ioctl_get_deadline, a static function there")
     def deadline_of(self, fence: Fence) -> int:
         """The earliest deadline that a fence was given, in ns. Context: any.
+
+        Args:
+            fence: of this or of any other such timeline, as in the kernel.
 
         Raises:
             OSError: EINVAL, it is no fence of a sw_sync timeline; ENOENT, it was given none.
         """
-        if fence.timeline is not self.timeline:
-            raise OSError(errno.EINVAL, f"{fence.name} is no fence of {self.name}")
-        with self.lock.irqsave():
-            deadline = self.deadlines.get(fence.seqno)
+        if not isinstance(fence, SyncPt):
+            raise OSError(errno.EINVAL, f"{fence.name} is no fence of a sw_sync timeline")
+        with fence.lock.irqsave():
+            deadline = fence.deadline
         if deadline is None:
             raise OSError(errno.ENOENT, f"{fence.name} has no deadline")
         return deadline

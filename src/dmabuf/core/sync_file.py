@@ -15,9 +15,11 @@ counted reference to its fence until it is released.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from dmabuf._names import kernel, no_kernel
+from dmabuf.core.counted_file import CountedFile
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_container import allocate_or_fail
 from dmabuf.core.fence_names import driver_name, timeline_name
@@ -71,28 +73,30 @@ class FileInfo:
 
     Attributes:
         name: the user's, or one made of driver, timeline, context and number.
-        status: folded over `fences`: 1, or the first that is not.
-        fences: the plain fences inside.
+        status: folded over `fences`: 1, or the first that is not; without room for them, the
+            status of the fence as a whole.
+        fences: the plain fences inside; none without room for them.
+        num_fences: how many there are inside.
     """
 
     name: str
     status: int
     fences: tuple[FenceInfo, ...]
+    num_fences: int
 
 
 @kernel("struct sync_file", "sync_file_create", context="process")
-class SyncFile:
+class SyncFile(CountedFile):
     """A sync file: created of a fence, whose reference it takes in addition to the caller's.
 
     Args:
         fence: any fence; a container counts as what is inside.
     """
 
-    __slots__ = ("__weakref__", "_callback", "_is_armed", "_queue", "fence", "rt", "user_name")
+    __slots__ = ("__weakref__", "_callback", "_is_armed", "_queue", "fence", "user_name")
 
     def __init__(self, fence: Fence) -> None:
-        self.rt = fence.timeline.rt
-        allocate_or_fail("a sync_file", self.rt)
+        allocate_or_fail("a sync_file", fence.timeline.rt)
         fence.get()
         self._set_up(fence, "")
 
@@ -101,7 +105,7 @@ class SyncFile:
         self.user_name = user_name[:NAME_MAX]
         self._is_armed = False
         self._callback: Callback | None = None
-        self.rt.adopt(self, f"sync_file {fence.name}")
+        self._open(fence.timeline.rt, f"sync_file {fence.name}")
         self._queue = WaitQueue(f"sync_file {fence.name}", rt=self.rt)
 
     @kernel("sync_file_get_fence")
@@ -133,16 +137,30 @@ class SyncFile:
         """
         allocate_or_fail("a sync_file", self.rt)
         made = SyncFile.__new__(SyncFile)
-        made.rt = self.rt
         made._set_up(merge(self.fence, other.fence, rt=self.rt), name)
         return made
 
-    @no_kernel("SYNC_IOC_FILE_INFO with room for all fences")
-    def info(self) -> FileInfo:
-        """Name, status and the plain fences inside. Context: any. Asking may signal."""
+    @no_kernel("SYNC_IOC_FILE_INFO, a static function there")
+    def info(self, room: int | None = None) -> FileInfo:
+        """Name, status and the plain fences inside. Context: process. Asking may signal.
+
+        Args:
+            room: for how many fences; more than there are is fine, 0 asks for none. Without it
+                there is room for all.
+
+        Raises:
+            OSError: EINVAL, there are more fences than room; ENOMEM.
+        """
+        count = sum(1 for _fence in unwrap(self.fence))
+        if room == 0:
+            status = self.status  # first, as a fence found signalled loses its names
+            return FileInfo(self.name, status, (), count)
+        if room is not None and not count <= room:
+            raise OSError(errno.EINVAL, f"{count} fences of {self.name} are more than {room}")
+        allocate_or_fail(f"the infos of {count} fences", self.rt)
         fences = tuple(_info_of(fence) for fence in unwrap(self.fence))
         status = next((one.status for one in fences if one.status <= 0), 1)
-        return FileInfo(self.name, status, fences)
+        return FileInfo(self.name, status, fences, len(fences))
 
     @property
     @no_kernel("SYNC_IOC_FILE_INFO without room for fences")

@@ -18,8 +18,6 @@ from __future__ import annotations
 from dmabuf.core.dma_buf import DmaBuf
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_ops import AttachOps
-from dmabuf.core.dma_buf_place import Place
-from dmabuf.core.dma_buf_storage import device_uses
 from dmabuf.core.dma_map import Device, Direction, SgTable
 from dmabuf.core.fence import Fence
 from dmabuf.core.resv import Usage, usage_rw
@@ -31,24 +29,35 @@ __all__ = ["GpuImporter", "Job"]
 class Job:
     """Work for the device.
 
-    Attributes:
-        fence: signals when it is done.
-        table: the memory it uses.
+    Args:
+        attachment: of the device.
+        table: the mapping it goes through.
+        write: it writes the buffer; else it reads.
         dependencies: what it waits for.
+        fence: signals when it is done.
     """
 
-    def __init__(self, fence: Fence, table: SgTable, dependencies: list[Fence], who: str) -> None:
-        self.fence = fence
+    def __init__(
+        self,
+        attachment: Attachment,
+        table: SgTable,
+        dependencies: list[Fence],
+        fence: Fence,
+        *,
+        write: bool,
+    ) -> None:
+        self.attachment = attachment
         self.table = table
         self.dependencies = dependencies
-        self.who = who
+        self.fence = fence
+        self.write = write
 
     def run(self) -> None:
         """What scheduler and device do: wait, use the memory, signal."""
         for fence in self.dependencies:
             fence.wait()
-        if isinstance(self.table.priv, Place):
-            device_uses(self.table, self.who)
+        with self.attachment.device_access(self.table, write=self.write):
+            pass
         self.fence.signal()
 
 
@@ -62,27 +71,40 @@ class GpuImporter(AttachOps):
 
     Attributes:
         attachment: of device and buffer.
-        table: the valid mapping; None if it has to be made anew. Guarded by the buffer's lock.
+        table: the valid mapping; None if it has to be made anew. Guarded by the buffer's lock, as
+            is the rest.
+        last: fence of the last job; None before the first.
+        retired: mappings that are void, each with the last job that goes through it.
     """
 
     def __init__(self, buf: DmaBuf, dev: Device, *, peer2peer: bool = False) -> None:
         self.allow_peer2peer = peer2peer
         self.timeline = Timeline(dev.name, rt=buf.rt)
         self.table: SgTable | None = None
+        self.last: Fence | None = None
+        self.retired: list[tuple[SgTable, Fence | None]] = []
         self.attachment = buf.attach(dev, self, self)
 
     def invalidate_mappings(self, attachment: Attachment) -> None:
-        """The mapping is void: unmap it; the next job makes a new one. Context: lock held."""
-        self.drop_mapping(attachment)
-
-    def drop_mapping(self, attachment: Attachment) -> None:
-        """Unmap what is mapped. Context: lock held."""
+        """The mapping is void for jobs to come; those submitted go on. Context: lock held."""
+        del attachment
         if self.table is not None:
-            attachment.unmap(self.table)
+            self.retired.append((self.table, self.last))
             self.table = None
+
+    def retire(self) -> None:
+        """Unmap what is void and used by no job any more. Context: process, lock held."""
+        busy: list[tuple[SgTable, Fence | None]] = []
+        for table, last in self.retired:
+            if last is None or last.is_signaled():
+                self.attachment.unmap(table)
+            else:
+                busy.append((table, last))
+        self.retired = busy
 
     def mapping(self) -> SgTable:
         """The valid mapping, made if there is none. Context: process, lock held."""
+        self.retire()
         if self.table is None:
             self.table = self.attachment.map(Direction.BIDIRECTIONAL)
         return self.table
@@ -103,12 +125,15 @@ class GpuImporter(AttachOps):
             table = self.mapping()
             resv.reserve_fences(1)
             dependencies = resv.get_fences(usage_rw(write=write))
-            fence = self.timeline.fence()
+            fence = self.last = self.timeline.fence()
             resv.add_fence(fence, Usage.WRITE if write else Usage.READ)
-            return Job(fence, table, dependencies, self.attachment.dev.name)
+            return Job(self.attachment, table, dependencies, fence, write=write)
 
     def close(self) -> None:
-        """Unmap and detach. Context: process, may sleep, lock not held."""
+        """Wait for the last job, unmap and detach. Context: process, may sleep, lock not held."""
+        if self.last is not None:
+            self.last.wait(interruptible=False)
         with self.attachment.buf.resv:
-            self.drop_mapping(self.attachment)
+            self.invalidate_mappings(self.attachment)
+            self.retire()
         self.attachment.detach()

@@ -22,8 +22,6 @@ from collections import deque
 
 from dmabuf.core.dma_buf import DmaBuf
 from dmabuf.core.dma_buf_attach import Attachment
-from dmabuf.core.dma_buf_place import Place
-from dmabuf.core.dma_buf_storage import device_uses
 from dmabuf.core.dma_map import Device, Direction, SgTable
 from dmabuf.rt.api import Runtime
 from dmabuf.sync.completion import Completion
@@ -144,9 +142,9 @@ class VideoQueue:
                 return False
             index = self.queued.popleft()
             self.active = index
-        table = self.slots[index].table
-        if isinstance(table.priv, Place):
-            device_uses(table, self.dev.name)
+        slot = self.slots[index]
+        with slot.attachment.device_access(slot.table, write=True):
+            pass
         with self.lock.irqsave():
             self.active = None
             is_kept = self.is_streaming

@@ -16,6 +16,7 @@ from dmabuf.core.fence_steps import PUBLISHED, State, is_flagged
 from dmabuf.core.fence_steps import WAIT as FENCE_WAIT
 from dmabuf.core.fence_unwrap import pending_inside
 from dmabuf.core.fence_wait import SLEEP as ANY_SLEEP
+from dmabuf.core.syncobj_steps import SLEEP as SYNCOBJ_SLEEP
 from dmabuf.rt.api import Kind
 from dmabuf.sync.waitqueue import SCHEDULE, WaitQueue
 
@@ -176,18 +177,33 @@ def _is_owed(task: ExploredTask) -> bool:
 def _blocked(rt: Tasks, task: ExploredTask) -> Blocked:
     op, obj = task.op, task.obj
     assert op is not None
-    awaited = op.awaited(obj)
+    awaited, label = _awaited(rt, task)
     handler = rt.cpus.owner(rt.cpus.of(task))
     return Blocked(
         task=task.number,
         op=op.name,
         obj=rt.number_of(awaited),
-        label=rt.label(awaited) + _of_which(rt, task),
+        label=label + _of_which(rt, task),
         owners=tuple(owner.number for owner in _owners(awaited, task)),
         fences=_fences(rt, task),
         lost=op is SCHEDULE and _is_lost(rt, obj, task),
         interrupted_by=handler.number if handler is not None and handler is not task else None,
     )
+
+
+def _awaited(rt: Tasks, task: ExploredTask) -> tuple[Any, str]:
+    """What it waits for, and how that is called.
+
+    A call that waits for sync objects is an object of its own that nobody has heard of; until all
+    are submitted the answer is the one that is not.
+    """
+    assert task.op is not None
+    if task.op is SYNCOBJ_SLEEP:
+        missing = task.obj.unsubmitted()
+        if missing is not None:
+            return missing, f"a submission to {rt.label(missing)}"
+    awaited = task.op.awaited(task.obj)
+    return awaited, rt.label(awaited)
 
 
 def _owners(awaited: Any, task: ExploredTask) -> tuple[ExploredTask, ...]:
@@ -207,6 +223,8 @@ def _fences(rt: Tasks, task: ExploredTask) -> tuple[int, ...]:
         awaited = (task.obj,)
     elif task.op is ANY_SLEEP:
         awaited = task.obj.fences
+    elif task.op is SYNCOBJ_SLEEP:
+        awaited = task.obj.pending()
     inside = [rt.number_of(fence) for outer in awaited for fence in pending_inside(outer)]
     return tuple(dict.fromkeys(inside)) or tuple(rt.number_of(fence) for fence in awaited)
 

@@ -44,6 +44,7 @@ _ELSEWHERE = {
     "dma_fence_unwrap": "containers",
     "dma_resv": "resv",
     "dma_resv_iter": "resv",
+    "drm_file": "syncobj",
     "jiffies": "deferred",
     "ww_acquire_ctx": "resv",
 }

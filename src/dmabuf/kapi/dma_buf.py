@@ -13,14 +13,18 @@ Mirrors: include/linux/dma-buf.h
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
 from dmabuf.core.dma_buf import DmaBuf, export
 from dmabuf.core.dma_buf_attach import Attachment
+from dmabuf.core.dma_buf_convention import check_call
 from dmabuf.core.dma_buf_ops import AttachOps, DmaBufOps, Vma
 from dmabuf.core.dma_map import Device, Direction, SgTable
 from dmabuf.core.resv import Resv
+from dmabuf.kapi.files import files
 from dmabuf.kapi.spell import returns_errno, spelled
 from dmabuf.rt.ambient import ambient
 from dmabuf.sync.context import warn_on
@@ -64,6 +68,32 @@ def dma_buf_export(exp_info: dma_buf_export_info) -> DmaBuf | int:
 def get_dma_buf(dmabuf: DmaBuf) -> None:
     """Take a reference."""
     dmabuf.get()
+
+
+@spelled("dma_buf_fd")
+@returns_errno
+def dma_buf_fd(dmabuf: DmaBuf, flags: int) -> int:
+    """A descriptor of the calling process, which takes over the reference, or -EMFILE.
+
+    It is a number of a table that runs everywhere; `DmaBuf.fileno` is a real descriptor.
+    """
+    check_call("dma_buf_fd", dmabuf.resv, dmabuf.label)
+    dmabuf.check_use("makes a descriptor of")
+    number = files().get_unused(cloexec=bool(flags & os.O_CLOEXEC))
+    files().install(number, dmabuf)
+    return number
+
+
+@spelled("dma_buf_get")
+@returns_errno
+def dma_buf_get(number: int) -> DmaBuf | int:
+    """The buffer behind a descriptor of the calling process, -EBADF or -EINVAL."""
+    file = files().fget(number)
+    if not isinstance(file, DmaBuf):
+        file.put()
+        raise OSError(errno.EINVAL, f"descriptor {number} is no buffer's")
+    check_call("dma_buf_get", file.resv, file.label)
+    return file
 
 
 @spelled("dma_buf_attach")

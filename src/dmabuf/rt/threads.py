@@ -400,9 +400,11 @@ class Threads:
         self.settle(task)
 
     def settle(self, task: Task) -> None:
-        """Do what was deferred, unless `task` is atomic."""
+        """Do what was deferred, unless `task` is atomic; its last step's result stays its own."""
         if self._deferred and not task.is_atomic:
+            value = task.value
             self.flush()
+            task.value = value
 
     def join(self, tasks: Iterable[Task], timeout: float = 10.0) -> list[Task]:
         """Wait for tasks to end; returns those that did not."""

@@ -9,7 +9,18 @@ design breaks it, which one keeps it, and which ones only look as if they broke 
 
 from __future__ import annotations
 
-from dmabuf.rules import buffers, finite, general, locks, resv, signalling, usage
+from dmabuf.rules import (
+    accesses,
+    buffers,
+    cpu_access,
+    finite,
+    general,
+    locks,
+    moves,
+    resv,
+    signalling,
+    usage,
+)
 from dmabuf.rules.frame import DOCUMENTS, Check, Rule, RuleRun, Source, assemble, run_rule
 
 __all__ = ["DOCUMENTS", "RULES", "Check", "Rule", "RuleRun", "Source", "run_rule"]
@@ -22,5 +33,8 @@ RULES: dict[str, Rule] = assemble(
     locks.PAGES,
     resv.PAGES,
     buffers.PAGES,
+    cpu_access.PAGES,
+    moves.PAGES,
+    accesses.PAGES,
 )
 """Every rule by ID, in order of ID."""
