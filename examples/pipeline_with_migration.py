@@ -43,7 +43,7 @@ class Pipeline:
             publish(resv, self.decoding, write=True)
 
     def start(self) -> None:
-        """Everything at once; the display's turn comes when there is something to show."""
+        """Everything at once; the GPU's task has its picture shown as well."""
         self.machine.hardware(self.decode, "decoder", hangs=False)
         self.machine.kthread(self.blit, "gpu")
         self.machine.kthread(self.evict)
@@ -62,7 +62,8 @@ class Pipeline:
             table = self.mapping()
             publish(self.decoded.resv, self.blitted, write=False)
             publish(self.shown.resv, self.blitted, write=True)
-        self.machine.kthread(self.scanout, "display")
+            pending = self.flip()
+        self.machine.hardware(lambda: self.scanout(pending), "display", hangs=False)
         with (
             self.gpu.attachment.device_access(table),
             self.shown.accesses.device(write=True),
@@ -74,10 +75,18 @@ class Pipeline:
         """Where the decoded picture is, or will be when it has moved."""
         return self.gpu.mapping()
 
-    def scanout(self) -> None:
+    def flip(self) -> list[Fence]:
+        """With the lock held: leave the fence of the display's job; what it has to wait for."""
+        resv = self.shown.resv
+        resv.reserve_fences(1)
+        pending = resv.get_fences(usage_rw(write=False))
+        resv.add_fence(self.flipped, Usage.READ)
+        return pending
+
+    def scanout(self, pending: list[Fence]) -> None:
         """The display's job."""
-        with self.shown.resv as resv:
-            publish(resv, self.flipped, write=False)
+        for fence in pending:
+            fence.wait()
         with self.display.device_access(self.scanned):
             pass
         self.flipped.signal()
@@ -117,14 +126,10 @@ def keeps_its_mapping(machine: Machine) -> None:
 class _Hurries(Pipeline):
     """The display's driver leaves its fence, but does not look for others."""
 
-    def scanout(self) -> None:
+    def scanout(self, pending: list[Fence]) -> None:
         """Show what is there."""
-        with self.shown.resv as resv:
-            resv.reserve_fences(1)
-            resv.add_fence(self.flipped, Usage.READ)
-        with self.display.device_access(self.scanned):
-            pass
-        self.flipped.signal()
+        del pending
+        super().scanout([])
 
 
 @design

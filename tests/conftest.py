@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from dmabuf.core.compiled import is_compiled, use
 from tests.support import KINDS, Ground, ground
 
 
@@ -14,7 +17,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(params=KINDS)
 def rt(request: pytest.FixtureRequest) -> Ground:
-    """Every runtime in turn: threads, observed threads, greenlets (three orders), baton."""
+    """Every runtime: threads (compiled, pure), observed ones, greenlets (three orders), baton."""
     return ground(request.param)
 
 
@@ -28,3 +31,11 @@ def live(request: pytest.FixtureRequest) -> Ground:
 def explored(request: pytest.FixtureRequest) -> Ground:
     """Virtual time only, for what threads cannot be made to do; the test says why."""
     return ground(request.param)
+
+
+@pytest.fixture(params=["compiled", "pure"] if is_compiled() else ["pure"])
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The quick ways of a fence in C, where they were built, and in Python."""
+    before = use(request.param == "compiled")
+    yield request.param
+    use(before)

@@ -349,7 +349,7 @@ FACTS = {
     # 7. sync_file
     "F7.01": "a sync file takes a reference of its own, released with it",
     "F7.02": "merging sync files merges what is inside their fences",
-    "F7.03": "a name is cut to 31 characters",
+    "F7.03": "a name is cut to 31 bytes",
     "F7.04": "without a name one is made: driver-timeline, the context, dash, the number",
     "F7.05": "poll arms one callback, once",
     "F7.06": "the callback goes when the file is released",

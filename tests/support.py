@@ -28,6 +28,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from dmabuf.core.compiled import is_compiled, use
 from dmabuf.errors import ContractViolation, KernelWarning
 from dmabuf.rt.api import OPS, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
@@ -239,15 +240,23 @@ class _Recorded(Threads):
 
 
 class Live(Ground):
-    """Real threads; with an observer no fused path is taken."""
+    """Real threads; with an observer no fused path is taken, with `pure` no compiled one."""
 
     runtime: _Recorded
 
-    def __init__(self, kind: str, *, observed: bool = False) -> None:
+    def __init__(self, kind: str, *, observed: bool = False, pure: bool = False) -> None:
         super().__init__(kind)
         self.observed = observed
+        self.pure = pure
 
     def _execute(self, fn: Callable[[], T]) -> tuple[T, list[tuple[str, str]]]:
+        before = use(not self.pure)
+        try:
+            return self._run_threads(fn)
+        finally:
+            use(before)
+
+    def _run_threads(self, fn: Callable[[], T]) -> tuple[T, list[tuple[str, str]]]:
         rt = self.runtime = _Recorded()
         if self.observed:
             rt.attach(_Forgetful())
@@ -377,13 +386,14 @@ class Explored(Ground):
 
 _MAKERS: dict[str, Callable[[str], Ground]] = {
     "threads": lambda kind: Live(kind),
+    "threads-pure": lambda kind: Live(kind, pure=True),
     "observed": lambda kind: Live(kind, observed=True),
     "greenlets": lambda kind: Explored(kind, Greenlets),
     "greenlets-1": lambda kind: Explored(kind, Greenlets, seed=1),
     "greenlets-2": lambda kind: Explored(kind, Greenlets, seed=2),
     "baton": lambda kind: Explored(kind, Baton),
 }
-KINDS = tuple(_MAKERS)
+KINDS = tuple(kind for kind in _MAKERS if kind != "threads-pure" or is_compiled())
 
 
 def ground(kind: str) -> Ground:

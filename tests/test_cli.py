@@ -1,5 +1,6 @@
 """The command line: what it prints where, and what it ends with."""
 
+import ast
 import json
 import os
 import pty
@@ -14,6 +15,7 @@ import pytest
 
 from dmabuf import __version__, cli
 from dmabuf.codes import CODES
+from dmabuf.core.compiled import is_compiled
 from dmabuf.explore.budget import parse_budget
 from dmabuf.explore.search import Budget
 from dmabuf.rules import RuleRun
@@ -361,8 +363,19 @@ def test_internal_error_is_one_message(run, monkeypatch):
 
 
 def test_version_is_that_of_the_package(run):
-    """--version prints name and version."""
-    assert (0, f"dmabuf {__version__}\n", "") == run("--version")
+    """--version prints name, version, and whether the compiled build is in use."""
+    build = "compiled" if is_compiled() else "pure Python"
+
+    assert (0, f"dmabuf {__version__} ({build})\n", "") == run("--version")
+
+
+@pytest.mark.slow
+def test_version_says_that_a_pure_build_was_asked_for():
+    """DMABUF_PURE leaves a compiled build aside, and --version says so."""
+    with start("--version", env={"DMABUF_PURE": "1"}) as process:
+        out, _err = process.communicate(timeout=10)
+
+    assert f"dmabuf {__version__} (pure Python)\n" == out
 
 
 @pytest.mark.slow
@@ -382,7 +395,9 @@ def test_version_loads_nothing_heavy():
         check=True,
     )
 
-    assert "['dmabuf.cli']" == found.stdout.splitlines()[-1]
+    loaded = set(ast.literal_eval(found.stdout.splitlines()[-1]))
+    light = {"dmabuf.cli", "dmabuf.core", "dmabuf.core.compiled"}
+    assert light == loaded - {"dmabuf.core._fused"}
 
 
 def test_help_names_the_commands(run):

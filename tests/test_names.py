@@ -11,7 +11,12 @@ import dmabuf.machine
 import dmabuf.sync
 from dmabuf._names import KERNEL_NAMES, kernel, kernel_names_of, no_kernel
 
-HELPERS = {"dmabuf.core.fence_steps", "dmabuf.core.fence_fused"}
+HELPERS = {
+    "dmabuf.core._fused",
+    "dmabuf.core.compiled",
+    "dmabuf.core.fence_steps",
+    "dmabuf.core.fence_fused",
+}
 """Modules of steps: internal to their room, they mirror no function of their own."""
 
 

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from dmabuf.core.fence_ops import FenceOps
     from dmabuf.core.fence_unwrap import merge, unwrap
     from dmabuf.core.fence_wait import wait_any
+    from dmabuf.core.heap import SystemHeap
     from dmabuf.core.resv import Resv, Usage
     from dmabuf.core.sync_file import SyncFile
+    from dmabuf.core.syncobj import SyncObj
     from dmabuf.core.timeline import Timeline
     from dmabuf.core.wait_set import WaitSet
-    from dmabuf.explore.check import Budget, check_design
+    from dmabuf.explore.check import check_design
     from dmabuf.machine import Machine, design
     from dmabuf.report.finding import Finding
     from dmabuf.report.verdict import Status, Verdict
@@ -53,7 +55,6 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Access": "core.dma_buf",
-    "Budget": "explore.check",
     "Completion": "sync.completion",
     "DmaBuf": "core.dma_buf",
     "Fence": "core.fence",
@@ -69,6 +70,8 @@ _HOME = {
     "SpinLock": "sync.spinlock",
     "Status": "report.verdict",
     "SyncFile": "core.sync_file",
+    "SyncObj": "core.syncobj",
+    "SystemHeap": "core.heap",
     "Threads": "rt.threads",
     "Timeline": "core.timeline",
     "Usage": "core.resv",
@@ -92,7 +95,6 @@ _HOME = {
 
 __all__ = [
     "Access",
-    "Budget",
     "Completion",
     "DmaBuf",
     "Fence",
@@ -108,6 +110,8 @@ __all__ = [
     "SpinLock",
     "Status",
     "SyncFile",
+    "SyncObj",
+    "SystemHeap",
     "Threads",
     "Timeline",
     "Usage",

@@ -78,8 +78,9 @@ def _dispatch(arguments: list[str]) -> int:
     command, rest = arguments[0], arguments[1:]
     if command in ("--version", "-V"):
         from dmabuf import __version__
+        from dmabuf.core.compiled import is_compiled
 
-        print(f"dmabuf {__version__}")
+        print(f"dmabuf {__version__} ({'compiled' if is_compiled() else 'pure Python'})")
         return 0
     if command in ("--help", "-h", "help"):
         print(_HELP)

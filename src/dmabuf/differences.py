@@ -54,6 +54,13 @@ DIFFERENCES = (
     Difference(
         "dma_buf_vunmap_unlocked", Kind.NEW, "6.1", "Takes the lock that dma_buf_vunmap needs."
     ),
+    Difference("DRM_IOCTL_SYNCOBJ_EVENTFD", Kind.NEW, "6.1", "Eventfds came between 6.1 and 6.12."),
+    Difference(
+        "DRM_IOCTL_SYNCOBJ_WAIT",
+        Kind.CHANGED,
+        "6.1",
+        "A wait for no handles succeeds; up to 6.1 it was EINVAL. Deadline hints are new, too.",
+    ),
     Difference(
         "dma_fence_array_create",
         Kind.CHANGED,

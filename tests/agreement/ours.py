@@ -12,7 +12,6 @@ import fcntl
 import functools
 import os
 import select
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,7 +27,6 @@ from dmabuf.core.sync_file import SyncFile
 from dmabuf.core.syncobj_handles import SyncObjHandles
 from dmabuf.core.udmabuf import Item, udmabuf_create, udmabuf_create_list
 from dmabuf.drivers.vgem import VgemFile
-from dmabuf.errors import KernelWarning
 from dmabuf.rt.ambient import ambient
 from dmabuf.sync.eventfd import EventFd
 from dmabuf.sync.irq_work import IrqWork
@@ -206,9 +204,7 @@ class Ours:
     def sync(self, fd, flags):
         """begin_cpu_access or end_cpu_access."""
         buf, direction = self._as(fd, DmaBuf), Access(flags & ~DMA_BUF_SYNC_END).direction
-        with warnings.catch_warnings():  # brackets out of balance are a finding, not an answer
-            warnings.simplefilter("ignore", KernelWarning)
-            (buf.end_cpu_access if flags & DMA_BUF_SYNC_END else buf.begin_cpu_access)(direction)
+        (buf.end_cpu_access if flags & DMA_BUF_SYNC_END else buf.begin_cpu_access)(direction)
 
     def set_name(self, fd, name):
         """set_name."""

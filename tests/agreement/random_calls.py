@@ -3,6 +3,7 @@
     --steps 100000          how many calls in all; programs of 80 calls, each on fresh devices
     --seed 7                the first program's; each is told by its own
     --in-vm                 start a VM and run there
+    --only 7.12             one program of an earlier run
     --alone                 ours only: nothing is compared, but nothing must break
 
 The first answer that differs ends the run: the program is made smaller and printed with its seed.
@@ -16,6 +17,7 @@ import random
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -29,6 +31,8 @@ from tests.agreement.ours import Ours
 __all__ = ["Mismatch", "main", "mismatch", "smaller"]
 
 LENGTH = 80
+PROGRESS = 10_000
+"""Calls after which a long run says that it lives."""
 EXPIRY_S = 8.0
 """A program that takes longer proves nothing: vgem's fences signal themselves after ten."""
 
@@ -51,21 +55,29 @@ def mismatch(program: Sequence[Call], makes: Sequence[Make], seen: Counter[str])
         seen: counts calls by name and kind of answer.
     """
     systems = [make() for make in makes]
-    limit = time.monotonic() + EXPIRY_S
-    try:
-        worlds = [World(system) for system in systems]
-        for index, call in enumerate(program):
-            answers = tuple(answer(world, call) for world in worlds)
-            if time.monotonic() > limit:
-                seen["(programs given up, too slow)"] += 1
-                return None
-            if any(one != answers[0] for one in answers[1:]):
-                return Mismatch(index, answers)
-            failed = isinstance(answers[0], tuple) and answers[0][:1] == (OSError,)
-            seen[f"{call.name} {'fails' if failed else 'works'}"] += 1
-    finally:
-        for system in systems:
+    found = _parting(program, systems, seen)
+    for system in systems:
+        try:
             system.end()
+        except Exception as error:  # noqa: BLE001 - closing all fails on no other system
+            found = found or Mismatch(len(program) - 1, (system.name, type(error), str(error)))
+    return found
+
+
+def _parting(
+    program: Sequence[Call], systems: Sequence[System], seen: Counter[str]
+) -> Mismatch | None:
+    limit = time.monotonic() + EXPIRY_S
+    worlds = [World(system) for system in systems]
+    for index, call in enumerate(program):
+        answers = tuple(answer(world, call) for world in worlds)
+        if time.monotonic() > limit:
+            seen["(programs given up, too slow)"] += 1
+            return None
+        if any(one != answers[0] for one in answers[1:]):
+            return Mismatch(index, answers)
+        failed = isinstance(answers[0], tuple) and answers[0][:1] == (OSError,)
+        seen[f"{call.name} {'fails' if failed else 'works'}"] += 1
     return None
 
 
@@ -88,10 +100,16 @@ def smaller(program: list[Call], parts: Callable[[list[Call]], Mismatch | None])
     return program
 
 
-def _tell(seed: str, program: list[Call], makes: Sequence[Make]) -> None:
-    """The smallest program that parts the systems, with every answer."""
+def _tell(seed: str, program: list[Call], found: Mismatch, makes: Sequence[Make]) -> None:
+    """Where the systems parted, and the smallest program that parts them, with every answer."""
+    print(f"MISMATCH, seed {seed}, call {found.index}: {program[found.index]}")
+    for one in found.answers:
+        print(f"      {one}")
+    if not mismatch(program, makes, Counter()):
+        print("  the same program did not part them again: it depends on time")
+        return
     program = smaller(program, lambda one: mismatch(one, makes, Counter()))
-    print(f"MISMATCH, seed {seed}; the program made smaller ({len(program)} calls):")
+    print(f"the program made smaller ({len(program)} calls):")
     systems = [make() for make in makes]
     worlds = [World(system) for system in systems]
     for call in program:
@@ -109,10 +127,13 @@ def _run(steps: int, seed: int, makes: Sequence[Make]) -> int:
     while done < steps:
         name = f"{seed}.{number}"
         program = a_program(random.Random(name), min(LENGTH, steps - done))
-        if mismatch(program, makes, seen):
-            _tell(name, program, makes)
+        found = mismatch(program, makes, seen)
+        if found:
+            _tell(name, program, found, makes)
             return 1
-        done, number = done + len(program), number + 1
+        before, done, number = done, done + len(program), number + 1
+        if before // PROGRESS != done // PROGRESS:
+            print(f"random calls: {done} so far, {time.monotonic() - started:.0f} s", flush=True)
     given_up = seen["(programs given up, too slow)"]
     compared = sum(seen.values()) - given_up
     for what, count in sorted(seen.items()):
@@ -134,9 +155,18 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--in-vm", action="store_true")
     parser.add_argument("--alone", action="store_true")
+    parser.add_argument("--only", metavar="SEED.NUMBER", help="one program, as a mismatch names it")
     given = parser.parse_args(words)
+    warnings.filterwarnings("ignore", "DF601")  # brackets out of balance: no answer of a system
+    makes: list[Make] = [Ours] if given.alone else [Ours, Kernel]
+    if given.only:
+        program = a_program(random.Random(given.only), LENGTH)
+        found = mismatch(program, makes, Counter())
+        if found:
+            _tell(given.only, program, found, makes)
+        return int(found is not None)
     if not given.in_vm:
-        return _run(given.steps, given.seed, [Ours] if given.alone else [Ours, Kernel])
+        return _run(given.steps, given.seed, makes)
     inside = [sys.executable, "-m", "tests.agreement.random_calls"]
     inside += ["--steps", str(given.steps), "--seed", str(given.seed)]
     path = os.pathsep.join(["src", "."])

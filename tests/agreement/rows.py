@@ -35,6 +35,7 @@ class Row(NamedTuple):
         id: for ever.
         text: what happens.
         by: who decides.
+        since: the oldest of the kernels read (6.1, 6.12) that answers so.
         difference: the symbol of the entry in `dmabuf.differences` where ours answers otherwise.
         lacks: what a stock 6.12 lacks for it; no test then.
     """
@@ -42,6 +43,7 @@ class Row(NamedTuple):
     id: str
     text: str
     by: By
+    since: str = "6.1"
     difference: str = ""
     lacks: str = ""
 
@@ -69,6 +71,9 @@ A4.19 IMPORT of a signalled fence is fine and nobody waits
 A4.20 IMPORT of a merged fence adds each fence inside by itself
 A4.21 a fence imported in place of an older one of its context replaces it
 A4.23 SYNC START does not wait for a fence that has signalled
+A4.24 SYNC START waits for a pending write fence, whatever it begins
+A4.25 SYNC START of a WRITE waits for a pending read fence, of a READ it does not
+A4.26 SYNC END never waits
 A5.01 poll is 0 while pending, POLLIN once signalled, never POLLOUT
 A5.02 MERGE of two pending fences has both inside and signals with the second
 A5.03 MERGE of a fence with itself keeps one
@@ -84,6 +89,7 @@ A5.17 a signalled fence is shown with other names than a pending one
 A5.18 SET_DEADLINE answers 0, also for past times and signalled fences
 A5.20 a fence of vgem is unbound of vgem while pending
 A5.21 the name is made of driver, timeline with context, and number
+A5.23 the number in a made name has a sign and 64 bits
 A5.22 the stub that stands for nothing pending is stub of stub
 A6.01 the length is rounded up to pages
 A6.02 length 0, and lengths that wrap to 0, are EINVAL
@@ -156,6 +162,7 @@ A9.45 HANDLE_TO_FD with the flag for points
 A9.46 the deadline flag is accepted
 A9.47 the fence of RESET object is gone for EXPORT_SYNC_FILE
 A9.48 objects of one file are no handles of another
+A9.50 TRANSFER with FOR_SUBMIT waits for the point, and after five seconds it is ETIME
 A9.49 an eventfd registered before the point is there fires when it comes
 A10.01 ATTACH with unknown flags or pad is EINVAL
 A10.02 ATTACH to an unknown handle is ENOENT
@@ -242,9 +249,19 @@ _DIFFERENCES = {
 }
 
 
+_SINCE_6_12 = """
+A5.18 A5.19 A9.13 A9.38 A9.39 A9.40 A9.41 A9.46 A9.49
+"""
+"""Calls and flags that came after 6.1, and answers that changed."""
+
+
 def _rows(text: str, by: By, lacks: str = "") -> dict[str, Row]:
     split = (line.split(" ", 1) for line in text.strip().splitlines())
-    return {key: Row(key, says, by, _DIFFERENCES.get(key, ""), lacks) for key, says in split}
+    later = _SINCE_6_12.split()
+    return {
+        key: Row(key, says, by, "6.12" if key in later else "6.1", _DIFFERENCES.get(key, ""), lacks)
+        for key, says in split
+    }
 
 
 ROWS: dict[str, Row] = {

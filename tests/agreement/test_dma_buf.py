@@ -1,6 +1,7 @@
 """Rows of section 4: a buffer and its implicit fences."""
 
 import select
+import threading
 from errno import EINVAL
 
 import pytest
@@ -13,6 +14,8 @@ from tests.agreement.scenes import PAGE, READ, RW, WRITE, buffer, fence, is_sign
 START, END = DMA_BUF_SYNC_START, DMA_BUF_SYNC_END
 POLLIN, POLLOUT, POLLPRI = select.POLLIN, select.POLLOUT, select.POLLPRI
 BOTH = POLLIN | POLLOUT
+GLANCE_S = 0.2
+PATIENCE_S = 20
 
 
 @row("A4.01")
@@ -227,6 +230,54 @@ def test_exports_of_one_handle_are_one_buffer(system):
     system.set_name(one, b"shared")
 
     assert (0, b"shared") == (system.poll(two, BOTH), system.get_name(two))
+
+
+def _begins_at_once(system, buf, access):
+    """Does SYNC START return while the fences are as they are? Also the thread that calls it."""
+    caller = threading.Thread(target=system.sync, args=(buf, START | access))
+    caller.start()
+    caller.join(GLANCE_S)
+    return not caller.is_alive(), caller
+
+
+@row("A4.24")
+@pytest.mark.parametrize("access", [READ, WRITE, RW])
+def test_sync_waits_for_a_writer(system, access):
+    """Reader and writer alike; they go on when it signals."""
+    buf, one = buffer(system), fence(system)
+    system.import_sync_file(buf, one.fd, WRITE)
+
+    at_once, caller = _begins_at_once(system, buf, access)
+    one.signal()
+    caller.join(PATIENCE_S)
+
+    assert (False, False) == (at_once, caller.is_alive())
+
+
+@row("A4.25")
+@pytest.mark.parametrize(("access", "expected"), [(READ, True), (WRITE, False), (RW, False)])
+def test_sync_and_a_reader(system, access, expected):
+    """Readers do not wait for each other, a writer waits for them."""
+    buf, one = buffer(system), fence(system)
+    system.import_sync_file(buf, one.fd, READ)
+
+    at_once, caller = _begins_at_once(system, buf, access)
+    one.signal()
+    caller.join(PATIENCE_S)
+
+    assert (expected, False) == (at_once, caller.is_alive())
+
+
+@row("A4.26")
+def test_sync_end_never_waits(system):
+    """A fence that came during the access is nothing to its end."""
+    buf, one = buffer(system), fence(system)
+
+    system.sync(buf, START | RW)
+    system.import_sync_file(buf, one.fd, WRITE)
+    system.sync(buf, END | RW)
+
+    assert not is_signaled(system, one.fd)
 
 
 @row("A4.23")

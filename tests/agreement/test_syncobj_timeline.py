@@ -15,6 +15,7 @@ ALL = abi.DRM_SYNCOBJ_WAIT_FLAGS_WAIT_ALL
 FOR_SUBMIT = abi.DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT
 AVAILABLE = abi.DRM_SYNCOBJ_WAIT_FLAGS_WAIT_AVAILABLE
 LAST = abi.DRM_SYNCOBJ_QUERY_FLAGS_LAST_SUBMITTED
+EXPORT = abi.DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE
 U64_MAX = (1 << 64) - 1
 
 
@@ -181,6 +182,45 @@ def test_transfer_of_nothing(system, source, target):
         system.syncobj_timeline_signal(drm, [one], [source - 1])
 
     assert EINVAL == errno_of(system.syncobj_transfer, drm, one, two, source, target)
+
+
+@row("A5.23")
+@pytest.mark.parametrize(
+    ("point", "shown"),
+    [((1 << 63) - 1, b"9223372036854775807"), (1 << 63, b"-9223372036854775808"), (U64_MAX, b"-1")],
+)
+def test_name_of_a_huge_point(system, point, shown):
+    """Beyond 2^63 it is negative; what does not fit into the name is cut."""
+    drm = system.gpu()
+    handle = system.syncobj_create(drm)
+    _pending(system, drm, handle, point)
+
+    name = system.file_info(system.syncobj_handle_to_fd(drm, handle, EXPORT)).name
+
+    chain, _, number = name.removeprefix(b"dma_fence_chain-").partition(b"-")
+    assert (True, True) == (chain.startswith(b"unbound"), shown.startswith(number))
+
+
+@pytest.mark.slow
+@row("A9.50")
+def test_transfer_waits_for_the_point(system):
+    """It comes, or it does not come in time."""
+    drm = system.gpu()
+    source, target = system.syncobj_create(drm), system.syncobj_create(drm)
+    found = []
+
+    def transfer():
+        found.append(errno_of(system.syncobj_transfer, drm, source, target, 4, 0, FOR_SUBMIT))
+
+    caller = threading.Thread(target=transfer)
+    caller.start()
+    caller.join(0.1)
+    was_waiting = caller.is_alive()
+    system.syncobj_timeline_signal(drm, [source], [4])
+    caller.join(20)
+    late = errno_of(system.syncobj_transfer, drm, source, target, 5, 0, FOR_SUBMIT)
+
+    assert (True, [0], ETIME) == (was_waiting, found, late)
 
 
 @row("A9.37")

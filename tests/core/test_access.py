@@ -448,9 +448,9 @@ def test_buffer_released_with_an_open_bracket(rt):
     assert [("DF601", "frame is released with 1 CPU brackets")] == rt.reports(main)
 
 
-@pytest.mark.parametrize("at", ["begin", "end"])
-def test_buffer_bracket_is_open_for_the_bytes_only(rt, at):
-    """The exporter's hooks run outside; they move bytes, they do not use them."""
+@pytest.mark.parametrize(("at", "count"), [("begin", 0), ("end", 1)])
+def test_buffer_bracket_and_the_exporters_hooks(rt, at, count):
+    """It is open when begin has succeeded, and closed when the exporter has done its part."""
     seen = []
 
     def main():
@@ -462,7 +462,7 @@ def test_buffer_bracket_is_open_for_the_bytes_only(rt, at):
         buf.end_cpu_access(READING)
 
     rt.run(main)
-    assert [[0, 0]] == seen
+    assert [[count, 0]] == seen
 
 
 def test_buffer_dynamic_importer_maps_again(rt):
@@ -497,15 +497,13 @@ def test_buffer_dynamic_importer_maps_again(rt):
 )
 def test_buffer_of_the_reference_exporter_moves(rt, table, when, code, fails):
     """While its engine copies nobody uses it; afterwards through new mappings only."""
-    fence = []
+    engine = []
 
     def mover(_old, _new, move):
         if fails:
             raise OSError("broken")
-        fence.append(pending())
-        move.begin()
-        fence[0].add_callback(lambda _fence: move.end())
-        return fence[0]
+        engine.extend([move, pending()])
+        return engine[1]
 
     def main():
         kinds = [MemoryKind("vram", 1 << 20, peer=True), MemoryKind("system", 1 << 20)]
@@ -524,9 +522,11 @@ def test_buffer_of_the_reference_exporter_moves(rt, table, when, code, fails):
         with contextlib.suppress(OSError):
             frame.evict()
         new = gpu.map_unlocked(BOTH)
-        if fence:
+        if engine:
             use("during", "new", new)
-            fence[0].signal()
+            with engine[0]:
+                pass
+            engine[1].signal()
         use("after", "old", old)
         use("after", "new", new)
 

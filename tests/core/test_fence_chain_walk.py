@@ -222,3 +222,22 @@ def test_walk_fused_equals_the_steps(live):
     steps, fused = live.run(main)
     assert steps == fused
     assert [None, None, 2, 2, 2, 5] == fused[0]
+
+
+def test_walk_past_a_node_of_two_chains_leaves_both_their_references(rt):
+    """A node that two others follow goes out of one chain; what is before it is kept by both."""
+
+    def main():
+        released = []
+        fences = [pending_of(Driver(release=released.append)) for _ in range(4)]
+        first = FenceChain.create(None, fences[0], 1)
+        shared = FenceChain.create(first, fences[1], 2)
+        heads = [FenceChain.create(shared.get(), fence, 3) for fence in fences[2:]]
+        shared.put()
+        fences[1].signal()
+        before = [chain_walk(heads[0]) is first, chain_walk(heads[1]) is first]
+        for head in heads:
+            head.put()
+        return before, fences[0] in released
+
+    assert ([True, True], True) == rt.run(main)

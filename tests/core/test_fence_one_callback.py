@@ -10,11 +10,13 @@ import sys
 import pytest
 
 from dmabuf import Completion, SpinLock, Timeline, WaitSet, wait_any
+from dmabuf.core import fence_steps
 from dmabuf.core.fence_steps import Callback, State, state_of
 from dmabuf.sync.lockdep import assert_held, lock_is_held
 from tests.core.drivers import pending
 
 
+@pytest.mark.usefixtures("way")
 def test_one_callback_is_all_that_is_kept():
     """Live and unobserved: the callback itself, and after the signal only the time."""
     fence = Timeline("gpu").fence()
@@ -45,6 +47,59 @@ def test_one_callback_runs_under_the_fences_lock(rt):
 
     seen = [(True, 1, True), (1, True)]
     assert (seen, (None, {}, 0, 0, 0), False) == rt.run(main)
+
+
+def test_one_callback_that_ends_while_a_state_is_made(monkeypatch):
+    """A signal handler signals between the look at the callback and the state made of it.
+
+    Live only: a step of virtual time is not interrupted.
+    """
+    take_over, ran = fence_steps._take_over, []
+    fence = Timeline("gpu").fence()
+    fence.add_callback(ran.append)
+
+    def interrupted(state, callback):
+        monkeypatch.undo()
+        fence.signal()
+        take_over(state, callback)
+
+    monkeypatch.setattr(fence_steps, "_take_over", interrupted)
+    with fence.timeline.rt.mutex:
+        state = state_of(fence)
+
+    task = fence.timeline.rt.current()
+    assert ([fence], None, {}) == (ran, state.callbacks, task.held)
+    assert state.owner is None
+
+
+def test_one_callback_is_held_as_soon_as_it_is_owned(live):
+    """Whoever waits for the mutex while the signal is marked finds the lock with its holder.
+
+    Live only: in virtual time a fence has a whole state from the start.
+    """
+
+    def main():
+        fence, seen = pending(), []
+
+        def wake(*_objects):
+            task = live.current()
+            seen.append((fence._state.owner is task, list(task.held) == [fence._state]))
+            live.runtime.parked.clear()
+
+        fence.add_callback(lambda _f: None)
+        live.runtime.parked[id(fence)] = []
+        live.runtime.wake = wake
+        fence.signal()
+        return seen
+
+    if not ground_is_quick(live):
+        pytest.skip("observed, it has a whole state")
+    assert [(True, True)] == live.run(main)
+
+
+def ground_is_quick(ground):
+    """Are fused paths taken?"""
+    return ground.kind.startswith("threads")
 
 
 @pytest.mark.parametrize("when", ["before", "inside"])

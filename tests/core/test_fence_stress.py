@@ -20,8 +20,9 @@ from dmabuf.rt.ambient import use
 from dmabuf.rt.threads import Threads
 
 ROUNDS_S = 0.4
+ROUNDS_MIN = 2
 PATIENCE_S = 20
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,7 @@ def rounds(parts, setup, check):
         crew = Crew(runtime, parts)
         until = time.monotonic() + ROUNDS_S
         played = 0
-        while time.monotonic() < until:
+        while played < ROUNDS_MIN or time.monotonic() < until:
             given = setup()
             crew.play(given)
             check(given)

@@ -1,9 +1,11 @@
 """Heaps: what a buffer of the system heap is, and which errors come before it."""
 
 import errno
+import gc
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -243,6 +245,34 @@ def test_heap_not_coherent_in_a_design(bracketed):
     verdict = check_design(frame, "frame")
 
     assert ("PROVED" if bracketed else "VIOLATED") == verdict.status.value
+
+
+def held():
+    """Blocks of Python's allocator, mappings of buffers, and descriptors."""
+    gc.collect()
+    mappings = Path("/proc/self/maps").read_text().count("dmabuf:")
+    return sys.getallocatedblocks(), mappings, open_descriptors()
+
+
+@pytest.mark.slow
+def test_heap_many_buffers_leave_nothing():
+    """Made, written and released by the thousand, they leave what was there before."""
+
+    def use(count):
+        for _ in range(count):
+            buf = SystemHeap().alloc(1)
+            with buf.cpu_access(Access.WRITE) as view:
+                view[0] = 1
+            buf.fileno()
+            buf.put()
+
+    use(100)
+    blocks, *before = held()
+    use(2000)
+    after, *rest = held()
+
+    assert before == rest
+    assert after - blocks < 500
 
 
 _EXHAUSTED = """

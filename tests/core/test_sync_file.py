@@ -89,6 +89,20 @@ def test_sync_file_name_is_cut(rt, length):
     assert "x" * min(length, 31) == rt.run(main)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("ü" * 20, "ü" * 15 + "\udcc3"), ("a\nb\x7f", "a\nb\x7f"), ("frame\0rest", "frame")],
+)
+def test_sync_file_name_is_bytes(rt, given, told):
+    """31 of them, in the middle of a character if need be; a zero ends it, others are kept."""
+
+    def main():
+        file = SyncFile(pending())
+        return file.merge(file, given).name
+
+    assert told == rt.run(main)
+
+
 @fact("F7.04")
 def test_sync_file_without_a_name_makes_one(rt):
     """Driver, dash, timeline with the context, dash, number; cut like any other."""

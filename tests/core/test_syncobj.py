@@ -210,6 +210,21 @@ def test_syncobj_point_out_of_order_counts_as_the_newest(rt, late):
     assert (5, True, [0, True], 5) == rt.run(main)
 
 
+@fact("F15.38")
+def test_syncobj_query_starts_anew_with_a_point_out_of_order(rt):
+    """What was reached before counts no more: only what was added since does."""
+
+    def main():
+        line, fences = points(2, 5)
+        fences[0].signal()
+        rt.settle()
+        before = line.query()
+        line.add_point(pending(), 3)
+        return before, line.query()
+
+    assert (2, 0) == rt.run(main)
+
+
 @fact("F15.48")
 def test_syncobj_points_do_not_wrap(rt):
     """After 2^64-1 nothing is later: point 1 is taken as 2^64-1; 2^32 is after 2^32-1."""

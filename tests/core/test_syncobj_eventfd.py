@@ -106,6 +106,36 @@ def test_syncobj_eventfd_goes_with_the_object(rt):
     assert (1, 0) == rt.run(main)
 
 
+class Put(EventFd):
+    """Counts how often it is put."""
+
+    def __init__(self):
+        super().__init__("counted")
+        self.puts = 0
+
+    def put(self):
+        """Once more."""
+        self.puts += 1
+
+
+def test_syncobj_eventfd_is_let_go_once(rt):
+    """When it has counted, or with the object."""
+
+    def main():
+        line, fences = points(1)
+        reached, dropped = Put(), Put()
+        add_eventfd(line, reached, 1)
+        add_eventfd(line, dropped, 2)
+        before = reached.puts, dropped.puts
+        fences[0].signal()
+        rt.settle()
+        first = reached.puts, dropped.puts
+        line.put()
+        return before, first, (reached.puts, dropped.puts), line.eventfds
+
+    assert ((0, 0), (1, 0), (1, 1), {}) == rt.run(main)
+
+
 def test_syncobj_eventfd_puts_its_reference(rt):
     """To the fence, once that has signalled."""
 

@@ -434,6 +434,33 @@ def test_syncobj_find_fence_waits_for_the_submission(rt):
     assert ([3], []) == rt.run(main)
 
 
+def test_syncobj_find_fence_after_a_wait_counts_a_reference(rt):
+    """The caller's, beside the creator's and the object's."""
+
+    def main():
+        obj, fence = SyncObj("o"), pending()
+        found = []
+        rt.spawn(lambda: found.append(obj.find_fence(for_submit=True)), name="driver")
+        rt.settle()
+        obj.replace_fence(fence)
+        rt.settle()
+        return found == [fence], state_of(fence).references
+
+    assert (True, 3) == rt.run(main)
+
+
+def test_syncobj_wait_that_is_over_passes_no_deadline_on(rt):
+    """Nothing is wanted any more."""
+
+    def main():
+        driver = Driver(set_deadline=lambda _fence, _ns: None)
+        busy_one = SyncObj(fence=pending_of(driver))
+        found = wait([busy_one, SyncObj(signaled=True)], deadline_nsec=5)
+        return found, driver.calls
+
+    assert (1, []) == rt.run(main)
+
+
 @fact("F15.42")
 def test_syncobj_find_fence_gives_up_after_5_s(explored):
     """ETIME (virtual time only: nobody waits 5 s for a test)."""

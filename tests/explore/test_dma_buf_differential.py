@@ -23,6 +23,7 @@ from dmabuf.core.dma_buf_place import MemoryKind
 from dmabuf.core.dma_buf_stats import statistics
 from dmabuf.core.dma_buf_steps import FILE
 from dmabuf.core.dma_map import PAGE_SIZE, Access, Device, Direction, SgTable
+from dmabuf.core.fd_table import FdTable
 from dmabuf.core.resv import Usage
 from dmabuf.core.sync_file import SyncFile
 from dmabuf.drivers.exporter import MigratingExporter
@@ -70,6 +71,10 @@ class _World:
         self.gpu = self.buf.attach(Device("gpu"), _Importer())
         self.fence = Timeline("gpu").fence()
         self.place = self.kinds[0].place(1, "spare")
+        self.files = FdTable(limit=3)
+        self.second = export(_Plain(), 1, priv=1, name="second")
+        self.files.install(self.files.get_unused(), self.second)
+        self.files.get_unused()
         self.made: list[Any] = []
         self.tasks: list[Any] = []
         self.logs: list[list[Any]] = []
@@ -87,6 +92,8 @@ class _World:
             (storage.moves, storage.is_revoked),
             [kind.runs for kind in self.kinds],
             self.place.users,
+            sorted(self.files.files),
+            sorted(self.files.cloexec),
             str(self.buf.resv.ww.owner),
         )
 
@@ -151,6 +158,32 @@ def _add_kernel(world: _World) -> None:
         resv.add_fence(world.fence, Usage.KERNEL)
 
 
+def _fget(world: _World) -> Any:
+    """What is behind the first number, looked at and put."""
+
+    def look() -> Any:
+        file = world.files.fget(0)
+        file.put()
+        return file.label
+
+    return _answer(look)
+
+
+def _reserve(world: _World) -> Any:
+    return _answer(world.files.get_unused)
+
+
+def _fd(world: _World) -> Any:
+    """A descriptor of another buffer."""
+
+    def make() -> int:
+        number = world.files.get_unused()
+        world.files.install(number, export(_Plain(), 1, priv=1, name="third"))
+        return number
+
+    return _answer(make)
+
+
 OPERATIONS: dict[str, Operation] = {
     "get": lambda w: w.buf.get() is w.buf,
     "put": lambda w: w.buf.put(),
@@ -174,6 +207,13 @@ OPERATIONS: dict[str, Operation] = {
     "file": lambda w: w.buf.export_sync_file(Access.READ).fence.name,
     "signal": lambda w: w.fence.signal(),
     "interrupt": lambda w: w.machine.rt.interrupt(w.tasks[0]),
+    "fget": _fget,
+    "fd": _fd,
+    "reserve": _reserve,
+    "unreserve": lambda w: w.files.put_unused(1),
+    "install": lambda w: w.files.install(1, w.second),
+    "fget second": lambda w: _answer(lambda: w.files.fget(1).label),
+    "close": lambda w: _answer(lambda: w.files.close(0)),
     "take": lambda w: _answer(lambda: w.kinds[0].place(1).segments[0].address),
     "use place": lambda w: w.place.use(),
     "drop place": lambda w: w.place.drop(),
@@ -185,6 +225,7 @@ _FAMILIES = (
     ("name", "rename", "look", "get"),
     ("map", "map and unmap", "device", "evict", "pin", "revoke", "attach"),
     ("cpu", "import", "kernel fence", "file", "signal", "evict", "map"),
+    ("fget", "fd", "reserve", "close", "get", "put"),
     ("take", "use place", "drop place", "wait for place", "map", "evict"),
 )
 
@@ -281,6 +322,10 @@ WEAKENED = [
     pytest.param("dma_buf.add", _nothing, ["export"], ["look"], id="export enters no list"),
     pytest.param("dma_buf.look", _reads, ["look"], ["export"], id="a look commutes with export"),
     pytest.param("dma_buf.look", _only_first, ["look"], ["count"], id="a look takes no references"),
+    pytest.param("fd_table.unused", _reads, ["reserve"], ["reserve"], id="reserving reads only"),
+    pytest.param("fd_table.install", _reads, ["install"], ["fget second"], id="blind install"),
+    pytest.param("fd_table.fget", _nothing, ["fget"], ["close"], id="looking up is blind"),
+    pytest.param("fd_table.close", _reads, ["close"], ["fget"], id="closing reads only"),
     pytest.param("memory_kind.take", _reads, ["take"], ["take", "take"], id="taking reads only"),
     pytest.param("place.use", _reads, ["use place"], ["wait for place"], id="use reads only"),
     pytest.param("place.drop", _reads, ["drop place"], ["drop place"], id="dropping reads only"),

@@ -545,6 +545,30 @@ def test_deferred_work_may_step_and_defer(ground):
     assert (11, True) == ground.run(main)
 
 
+def test_deferred_work_leaves_the_answer_of_the_step_alone(ground):
+    """Whoever made the step reads what that answered, not what the deferred work's steps did."""
+
+    def main():
+        rt, cell, seven = ground.runtime, Shared(1, "cell"), Shared(7, "seven")
+        rt.defer(lambda: cell.add(1))
+        return seven.read(), cell.read()
+
+    assert (7, 2) == ground.run(main)
+
+
+def test_deferred_work_of_any_amount_is_done_in_a_loop(ground):
+    """Steps of deferred work are no safe points: as many as there are fit on the stack."""
+
+    def main():
+        rt, cell = ground.runtime, Shared(0, "cell")
+        for _ in range(3000):
+            rt.defer(lambda: cell.add(1))
+        Completion("c").complete()
+        return cell.read()
+
+    assert 3000 == ground.run(main)
+
+
 def test_flush_is_a_safe_point_of_the_programs_choosing():
     """Deferred work is done there without any step."""
     runtime, ran = Threads(), []

@@ -551,3 +551,79 @@ def test_ww_mutex_is_held_by_its_task(rt):
             return bool(lock_is_held(lock))
 
     assert rt.run(main)
+
+
+# --- several locks without one context -----------------------------------------------------------
+
+
+def _nested(way):
+    """Take B while holding A, in that way."""
+    a, b = WwMutex("A"), WwMutex("B")
+    if way == "no context":
+        with a, b:
+            pass
+    elif way == "beside its context":
+        with ww_acquire() as ctx:
+            ctx.lock(a)
+            with b:
+                pass
+    elif way == "two contexts":
+        with ww_acquire() as ctx, ww_acquire() as other:
+            ctx.lock(a)
+            other.lock(b)
+    elif way == "tried before the context":
+        a.trylock()
+        with ww_acquire() as ctx:
+            ctx.lock(b)
+        a.unlock()
+    elif way == "tried inside the context":
+        with ww_acquire() as ctx:
+            ctx.lock(WwMutex("first"))
+            a.trylock()
+            ctx.lock(b)
+            a.unlock()
+    elif way == "tried second":
+        with a:
+            b.trylock()
+            b.unlock()
+    elif way == "one context":
+        with ww_acquire() as ctx:
+            ctx.lock(a)
+            ctx.lock(b)
+    else:
+        with a, WwMutex("B", WwClass("other")):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("way", "is_wrong"),
+    [
+        ("no context", True),
+        ("beside its context", True),
+        ("two contexts", True),
+        ("tried before the context", True),
+        ("tried inside the context", True),
+        ("tried second", False),
+        ("one context", False),
+        ("another class", False),
+    ],
+)
+def test_ww_mutex_second_lock_needs_the_context_of_the_first(rt, way, is_wrong):
+    """Who waits for a lock must be able to drop all others; no deadlock has to happen."""
+    message = "main locks B while it holds A, without one acquire context for both"
+
+    assert ([("DF204", message)] if is_wrong else []) == rt.reports(lambda: _nested(way))
+
+
+def test_ww_mutex_taken_without_context_is_still_taken(rt):
+    """Live the kernel only warns: the lock is there, and is given back."""
+    held = []
+
+    def main():
+        a, b = WwMutex("A"), WwMutex("B")
+        with a, b:
+            held.append(b.is_locked())
+        held.append(b.is_locked())
+
+    assert ["DF204"] == [code for code, _ in rt.reports(main)]
+    assert held == ([] if rt.explored else [True, False])

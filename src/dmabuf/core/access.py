@@ -47,14 +47,13 @@ from dmabuf.sync.context import warn_on
 from dmabuf.sync.lockdep import assert_held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
 
     from dmabuf.core.dma_map import SgTable
     from dmabuf.core.resv import Resv
     from dmabuf.rt.api import Runtime, Task
 
-__all__ = ["Accesses", "Bracket", "Span", "Who"]
+__all__ = ["Accesses", "Bracket", "Move", "Span", "Who"]
 
 _PACKAGE = __file__.rpartition("core")[0]
 _DESIGNS = (_PACKAGE + "rules", _PACKAGE + "drivers")
@@ -163,6 +162,12 @@ class Span:
         return f"{self.task.name} {verb} {self.accesses.name}{which}{how}"
 
 
+class Move(Span):
+    """A move of the storage: planned when it is made, done inside the with-block."""
+
+    __slots__ = ()
+
+
 class Bracket:
     """The CPU may use the bytes inside: a with-block around `Accesses.open` and `close`."""
 
@@ -259,7 +264,7 @@ class Accesses:
         return Span(self, Who.DEVICE, write=write, offset=offset, length=length, table=table)
 
     @no_kernel("an exporter decides on a move")
-    def move(self) -> Span:
+    def move(self) -> Move:
         """A move of the storage, planned now. Context: process, lock held.
 
         Enter it where the bytes are copied or cleared, which may be another task.
@@ -267,7 +272,7 @@ class Accesses:
         if self.resv is not None:
             assert_held(self.resv.ww)
         self.placed += 1
-        return Span(self, Who.MOVE, write=True, target=self.placed)
+        return Move(self, Who.MOVE, write=True, target=self.placed)
 
     # -- brackets --------------------------------------------------------------------------------
 
@@ -282,18 +287,15 @@ class Accesses:
         self.rt.step(OPEN, self, direction)
 
     @no_kernel("a part of dma_buf_end_cpu_access")
-    def close(self, direction: Direction, flush: Callable[[], object] | None = None) -> None:
-        """The CPU uses the bytes no more; `flush` is what the exporter does then. Context: process.
+    def close(self, direction: Direction) -> None:
+        """The CPU uses the bytes no more. Context: process.
 
-        Warns (DF601) if nobody opened such a bracket, or the CPU goes on, unless the exporter
-        answers with an error of its own.
+        Warns (DF601) if nobody opened such a bracket, or the CPU goes on.
         """
         rt = self.rt
         rt.step(CLOSE, self, direction)
         task = rt.current()
         wrong: Wrong | None = task.value
-        if flush is not None:
-            flush()
         if wrong is None:
             return
         what = f"{task.name} ends a bracket of {self.name} for {_FOR[direction]}"

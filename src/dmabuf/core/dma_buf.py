@@ -23,7 +23,6 @@ must not overtake what is kept by fences in the buffer's reservation object.
 from __future__ import annotations
 
 import errno
-import functools
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -367,10 +366,9 @@ class DmaBuf(HasDescriptor):
         check_call("dma_buf_end_cpu_access", self.resv, self.label)
         might_lock(self.resv.ww)
         self.check_use("ends CPU access to")
-        flush = None
         if self.ops.end_cpu_access is not None:
-            flush = functools.partial(self.call, "end_cpu_access", self, direction)
-        self.accesses.close(direction, flush)
+            self.call("end_cpu_access", self, direction)
+        self.accesses.close(direction)
 
     @no_kernel("DMA_BUF_IOCTL_SYNC, START and END")
     def cpu_access(self, access: Access) -> AbstractContextManager[Any]:

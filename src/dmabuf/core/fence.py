@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.core import fence_steps as steps
+from dmabuf.core.compiled import compiled
 from dmabuf.core.fence_default_wait import checked_ns, default_wait
 from dmabuf.core.fence_free import check_use
 from dmabuf.core.fence_fused import add_fused, remove_fused, signal_fused, signal_one
@@ -65,6 +66,7 @@ class Fence:
 
     # -- signalling ----------------------------------------------------------------------------
 
+    @compiled
     @kernel("dma_fence_signal", "dma_fence_signal_timestamp")
     def signal(self, *, timestamp: int | None = None) -> None:
         """Signal the fence and run its callbacks; a second time does nothing. Context: any.
@@ -155,6 +157,7 @@ class Fence:
         if first_error is not None:
             raise first_error
 
+    @compiled
     @kernel("dma_fence_add_callback")
     def add_callback(self, fn: Callable[[Fence], object]) -> Callback | None:
         """Let `fn(fence)` be called at the signal; None if it is signalled already.

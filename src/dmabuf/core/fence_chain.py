@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from dmabuf._names import kernel, no_kernel
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_container import ContainerOps, FenceContainer, allocate_or_fail, was_put
-from dmabuf.core.fence_steps import state_of
+from dmabuf.core.fence_steps import State, state_of
 from dmabuf.core.timeline import Timeline
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
@@ -55,12 +55,39 @@ def _exchange(node: FenceChain, task: Task) -> bool:
     expected, replacement = task.arg
     if node._prev is not expected:
         return False
+    assert expected is not None
     node._prev = replacement
+    _share(expected, replacement)
     return True
 
 
 def _exchange_touches(node: FenceChain, task: Task) -> tuple[tuple[Any, int], ...]:
-    return ((node, WRITE if node._prev is task.arg[0] else READ),)
+    expected, replacement = task.arg
+    if node._prev is not expected:
+        return ((node, READ),)
+    assert expected is not None
+    if not _is_shared(expected):
+        return ((node, WRITE), (expected, READ))
+    after = () if replacement is None else ((replacement, WRITE),)
+    return ((node, WRITE), (expected, WRITE), *after)
+
+
+def _is_shared(fence: Fence) -> bool:
+    """Does somebody else than the node after it have a counted reference?"""
+    state = fence._state
+    return isinstance(state, State) and state.references > 1
+
+
+def _share(collected: Fence, replacement: Fence | None) -> None:
+    """A node takes another one out of its chain: the reference to what is before it moves along.
+
+    Where others still refer to the one that was taken out, that one keeps its own.
+    """
+    if _is_shared(collected):
+        state_of(collected).references -= 1
+        if replacement is not None:
+            after = state_of(replacement)
+            after.references += bool(after.references)
 
 
 def _unlink(node: FenceChain, _task: Task) -> Fence | None:
@@ -325,7 +352,7 @@ def chain_contained(fence: Fence) -> Fence:
 def chain_walk(fence: Fence) -> Fence | None:
     """What is pending before a node: a node, or the plain fence that a chain may start with.
 
-    Takes out of the chain what is signalled in between. No counted reference is taken or put.
+    Takes out of the chain what is signalled in between, with the references that go with it.
     Context: any.
 
     Returns None at the end, and for a fence that is no node.
@@ -373,6 +400,7 @@ def _walk_fused(node: FenceChain, rt: Runtime) -> Fence | None:
         try:
             if node._prev is prev:
                 node._prev = replacement
+                _share(prev, replacement)
         finally:
             mutex.release()
 

@@ -82,10 +82,15 @@ def signal_one(fence: Fence, callback: Callback) -> None:
     """
     rt = fence.timeline.rt
     task = rt.current()
+    held = task.held
     mutex = rt.mutex
     opens_section = not (task.signalling or task.atomic or task.irqs_off or task.in_irq)
     task.irqs_off += 1
-    mutex.acquire()
+    try:
+        mutex.acquire()
+    except BaseException:  # a Python signal handler raised while we waited for it
+        task.irqs_off -= 1
+        raise
     try:
         now = monotonic_ns()
         runs = fence._state is callback and callback.owner is None
@@ -93,6 +98,7 @@ def signal_one(fence: Fence, callback: Callback) -> None:
             callback.timestamp = now
             callback.owner = task
             callback.queued = False
+            held[callback] = 1  # with the owner: whoever makes a state now moves both to it
             if rt.parked and id(fence) in rt.parked:
                 rt.wake(fence)
     finally:
@@ -104,8 +110,6 @@ def signal_one(fence: Fence, callback: Callback) -> None:
     if opens_section:
         task.signalling = 1
     task.atomic += 1
-    held = task.held
-    held[callback] = 1
     try:
         callback.fn(fence)
     finally:
@@ -141,7 +145,11 @@ def signal_fused(fence: Fence) -> None:
     mutex = rt.mutex
     opens_section = not (task.signalling or task.atomic or task.irqs_off or task.in_irq)
     task.irqs_off += 1
-    mutex.acquire()
+    try:
+        mutex.acquire()
+    except BaseException:  # a Python signal handler raised while we waited for it
+        task.irqs_off -= 1
+        raise
     try:
         now = monotonic_ns()
         lock = fence._state

@@ -119,6 +119,9 @@ def state_of(fence: Fence) -> State:
         _take_over(made, known)
         if fence._state is not known:
             return state_of(fence)
+        if known.owner is not None:
+            del known.owner.held[known]
+            known.owner.held[made] = 1
         fence._state = made
     elif isinstance(known, int):
         mark(made, known)
@@ -137,8 +140,6 @@ def _take_over(state: State, callback: Callback) -> None:
         return
     mark(state, callback.timestamp)
     state.owner = runner
-    del runner.held[callback]
-    runner.held[state] = 1
 
 
 def is_flagged(fence: Fence) -> bool:

@@ -31,7 +31,16 @@ from dmabuf.sync.waitqueue import WaitQueue
 __all__ = ["FenceInfo", "FileInfo", "SyncFile"]
 
 NAME_MAX = 31
-"""Characters of a name; one more byte ends it."""
+"""Bytes of a name; one more ends it."""
+
+
+def _cut(name: str) -> str:
+    """What is left of a name in the 32 bytes of a struct: up to a zero byte, and at most 31.
+
+    Any other byte is kept, as in the kernel; what is no UTF-8 is told as Python tells file names.
+    """
+    kept = name.encode("utf-8", "surrogateescape").partition(b"\0")[0][:NAME_MAX]
+    return kept.decode("utf-8", "surrogateescape")
 
 
 def _arm(file: SyncFile, _task: Task) -> bool:
@@ -102,7 +111,7 @@ class SyncFile(CountedFile):
 
     def _set_up(self, fence: Fence, user_name: str) -> None:
         self.fence = fence
-        self.user_name = user_name[:NAME_MAX]
+        self.user_name = _cut(user_name)
         self._is_armed = False
         self._callback: Callback | None = None
         self._open(fence.timeline.rt, f"sync_file {fence.name}")
@@ -121,8 +130,8 @@ class SyncFile(CountedFile):
         if self.user_name:
             return self.user_name
         fence = self.fence
-        made = f"{driver_name(fence)}-{timeline_name(fence)}{fence.context}-{fence.seqno}"
-        return made[:NAME_MAX]
+        number = _signed(fence.seqno)
+        return _cut(f"{driver_name(fence)}-{timeline_name(fence)}{fence.context}-{number}")
 
     @no_kernel("SYNC_IOC_MERGE, a static function there")
     def merge(self, other: SyncFile, name: str = "") -> SyncFile:
@@ -130,7 +139,7 @@ class SyncFile(CountedFile):
 
         Args:
             other: of the same runtime; the same one is fine.
-            name: cut to 31 characters; a name is generated if it is empty.
+            name: cut to 31 bytes; a name is generated if it is empty.
 
         Raises:
             OSError: ENOMEM.
@@ -227,3 +236,8 @@ def _info_of(fence: Fence) -> FenceInfo:
     status = fence.status
     timestamp = fence.timestamp if status else 0
     return FenceInfo(timeline_name(fence), driver_name(fence), status, timestamp)
+
+
+def _signed(seqno: int) -> int:
+    """A number as names show it: of 64 bits, with a sign."""
+    return seqno - (1 << 64) if seqno >> 63 else seqno

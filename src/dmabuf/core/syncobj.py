@@ -175,7 +175,6 @@ class SyncObj:
         rt = self.rt
         node = chain if chain is not None else FenceChain.alloc(rt=rt)
         fence.get()
-        fence.publish()
         with self.lock:
             prev = self.fence_get()
             node.init(prev, fence, point)

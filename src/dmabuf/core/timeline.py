@@ -14,11 +14,13 @@ import itertools
 from collections.abc import Callable
 
 from dmabuf._names import kernel, no_kernel
+from dmabuf.core.compiled import bind
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_ops import HOOKED, FenceOps, NamedOps, check_names, context_alloc
-from dmabuf.core.fence_steps import new_state
+from dmabuf.core.fence_steps import Callback, State, new_state
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Op, Runtime, Task
+from dmabuf.rt.clock import monotonic_ns
 from dmabuf.sync.spinlock import SpinLock
 
 __all__ = ["Timeline"]
@@ -144,3 +146,6 @@ class Timeline:
 
     def __repr__(self) -> str:
         return f"<Timeline {self.driver}:{self.name} context={self.context}>"
+
+
+bind(Fence, Timeline, Callback, State, Task, clock=monotonic_ns)

@@ -63,6 +63,9 @@ class Threads:
     disturb a step under way is put off to its end; only a wait is refused (`handler`).
     """
 
+    # Slots for what fused paths look at: compiled ones (core/_fused.c) read it in place.
+    __slots__ = ("__dict__", "__weakref__", "_local", "mutex", "parked", "quick")
+
     explored = False
     interrupts = False
     clock = None
@@ -375,12 +378,18 @@ class Threads:
 
     def flush(self) -> None:
         """Do what finalisers deferred; a safe point that a program may choose itself."""
-        while self._deferred:
-            try:
-                fn = self._deferred.popleft()
-            except IndexError:
-                break
-            fn()
+        if getattr(self._local, "is_flushing", False):
+            return  # a step of deferred work: the loop below is still there, for any amount
+        self._local.is_flushing = True
+        try:
+            while self._deferred:
+                try:
+                    fn = self._deferred.popleft()
+                except IndexError:
+                    break
+                fn()
+        finally:
+            self._local.is_flushing = False
         self._reopen()
 
     def _reopen(self) -> None:
@@ -402,7 +411,7 @@ class Threads:
     def settle(self, task: Task) -> None:
         """Do what was deferred, unless `task` is atomic; its last step's result stays its own."""
         if self._deferred and not task.is_atomic:
-            value = task.value
+            value = task.value  # whoever made the step has yet to read it
             self.flush()
             task.value = value
 

@@ -1,0 +1,189 @@
+"""The build hook: it compiles where it can, and says in one line why it did not."""
+
+import importlib.util
+import os
+import shutil
+import sys
+import sysconfig
+import types
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "dmabuf" / "core" / "_fused.c"
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+
+needs_compiler = pytest.mark.skipif(
+    shutil.which(os.environ.get("CC", "cc")) is None
+    or not Path(sysconfig.get_path("include"), "Python.h").exists()
+    or bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="no C compiler, no headers, or a free-threaded Python",
+)
+
+
+class Interface:
+    """What the hook inherits from: hatchling itself is there only while building."""
+
+    target_name = "wheel"
+
+    def __class_getitem__(cls, _item):
+        return cls
+
+    def __init__(self, root):
+        self.root = str(root)
+        self.told = []
+        self.app = types.SimpleNamespace(display_info=self.told.append)
+
+
+@pytest.fixture
+def build(monkeypatch):
+    """The module hatch_build, as hatchling loads it."""
+    name = "hatchling.builders.hooks.plugin.interface"
+    monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(BuildHookInterface=Interface))
+    for variable in ("CC", "CFLAGS", "LDSHARED", "DMABUF_PURE", "DMABUF_COMPILED"):
+        monkeypatch.delenv(variable, raising=False)
+    if shutil.which("cc"):
+        monkeypatch.setenv("CC", "cc")
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A checkout with the C file alone."""
+    copy = tmp_path / "src" / "dmabuf" / "core" / "_fused.c"
+    copy.parent.mkdir(parents=True)
+    copy.write_text(SOURCE.read_text())
+    return tmp_path
+
+
+def hooked(build, tree, version):
+    """The hook after it ran, and what it told hatchling."""
+    hook = build.CustomBuildHook(tree)
+    data = {"force_include": {}, "pure_python": True}
+    hook.initialize(version, data)
+    return hook, data
+
+
+def names(tree):
+    """What lies beside the C file."""
+    return {path.name for path in (tree / "src" / "dmabuf" / "core").iterdir()}
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_source_compiles_without_a_warning(build, tmp_path, monkeypatch):
+    """The C file is clean under -Wall, and what comes out can be loaded."""
+    monkeypatch.setenv("CFLAGS", "-O0 -Wall -Werror")
+
+    build.compile_module(SOURCE, tmp_path / f"_fused{SUFFIX}")
+
+    assert (tmp_path / f"_fused{SUFFIX}").exists()
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_wheel_carries_the_module_and_its_tag(build, tree):
+    """An ordinary wheel includes what was compiled elsewhere; the tree stays as it was."""
+    hook, data = hooked(build, tree, "standard")
+    (built,) = data["force_include"]
+
+    assert f"dmabuf/core/_fused{SUFFIX}" == data["force_include"][built]
+    assert (False, True) == (data["pure_python"], data["infer_tag"])
+    assert {"_fused.c"} == names(tree)
+    hook.finalize("standard", data, "")
+    assert not Path(built).exists()
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_editable_build_compiles_in_place(build, tree):
+    """An editable install finds the module in the tree."""
+    hook, _data = hooked(build, tree, "editable")
+
+    assert {"_fused.c", f"_fused{SUFFIX}"} == names(tree)
+    assert [f"dmabuf: compiled _fused{SUFFIX}"] == hook.told
+
+
+@pytest.fixture
+def headers(tree, monkeypatch):
+    """Python's headers, as far as the hook looks, also where they are not installed."""
+    (tree / "Python.h").touch()
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(tree))
+
+
+@pytest.mark.usefixtures("headers")
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("DMABUF_PURE", "1", "DMABUF_PURE is set"),
+        ("CC", "no-such-compiler", "no C compiler"),
+        ("CC", "false", "the compiler failed: 1"),
+    ],
+)
+def test_what_cannot_be_compiled_is_one_line(build, tree, monkeypatch, variable, value, reason):
+    """The build goes on without; a module of an earlier build does not stay behind."""
+    monkeypatch.setenv(variable, value)
+    earlier = tree / "src" / "dmabuf" / "core" / f"_fused{SUFFIX}"
+    earlier.write_text("")
+
+    hook, data = hooked(build, tree, "editable")
+
+    assert [f"dmabuf: pure Python, nothing compiled ({reason})"] == hook.told
+    assert {"force_include": {}, "pure_python": True} == data
+    assert not earlier.exists()
+
+
+@pytest.mark.usefixtures("headers")
+@pytest.mark.parametrize("version", ["editable", "standard"])
+def test_module_that_is_insisted_on_is_an_error_if_absent(build, tree, monkeypatch, version):
+    """With DMABUF_COMPILED the build fails rather than being pure."""
+    monkeypatch.setenv("DMABUF_COMPILED", "1")
+    monkeypatch.setenv("CC", "false")
+
+    with pytest.raises(build.CannotCompile, match="the compiler failed"):
+        hooked(build, tree, version)
+
+
+def test_headers_that_are_missing_are_named(build, tree, monkeypatch):
+    """A compiler alone does not do."""
+    monkeypatch.setenv("CC", "true")
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(tree))
+
+    hook, _data = hooked(build, tree, "standard")
+
+    assert "no Python.h" in hook.told[0]
+
+
+def test_free_threaded_python_is_refused(build, tree, monkeypatch):
+    """There the Python code is used."""
+    known = sysconfig.get_config_var
+    monkeypatch.setattr(
+        sysconfig, "get_config_var", lambda name: 1 if name == "Py_GIL_DISABLED" else known(name)
+    )
+
+    hook, _data = hooked(build, tree, "standard")
+
+    assert ["dmabuf: pure Python, nothing compiled (a free-threaded Python)"] == hook.told
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_source_refuses_a_free_threaded_python(build, tmp_path, monkeypatch):
+    """Whoever compiles it by hand for one is told where that is written."""
+    monkeypatch.setenv("CFLAGS", "-DPy_GIL_DISABLED=1")
+
+    with pytest.raises(build.CannotCompile, match="the compiler failed"):
+        build.compile_module(SOURCE, tmp_path / f"_fused{SUFFIX}")
+
+
+def test_source_distribution_is_pure_business(build, tree):
+    """Nothing is compiled for an sdist."""
+    hook = build.CustomBuildHook(tree)
+    hook.target_name = "sdist"
+    hook.initialize("standard", {})
+
+    assert [] == hook.told
