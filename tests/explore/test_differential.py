@@ -5,7 +5,6 @@
 
 import pytest
 
-from dmabuf.explore.portfolio import ENGINES
 from dmabuf.explore.search import Budget, Search
 from dmabuf.rt.explored_task import Names
 from tests.explore.fuzz import compare
@@ -19,12 +18,10 @@ SHARE = 30
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("start", range(0, PROGRAMS, SHARE))
-def test_search_equals_naive_search(start, engine):
+def test_search_equals_naive_search(start):
     """Nothing is lost or made up, no schedule has a switch too many, no class is run twice."""
-    seeds = range(start, start + SHARE)
-    compared = [compare(generate(seed), cap=CAP, engine=engine) for seed in seeds]
+    compared = [compare(generate(seed), cap=CAP) for seed in range(start, start + SHARE)]
 
     assert [] == [said for comparison in compared for said in comparison.said]
     assert sum(comparison.capped for comparison in compared) <= SHARE // 3
@@ -40,15 +37,14 @@ def test_search_equals_naive_search_on_each_family(family):
     assert not all(comparison.capped for comparison in compared)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_comparison_notices_a_mistake(mutant, engine, monkeypatch):
+def test_comparison_notices_a_mistake(mutant, monkeypatch):
     """A footprint that forgets something, or a wrong relation, is noticed by a known program."""
     program = generate(mutant.seed, mutant.families)
-    before = compare(program, engine=engine)
+    before = compare(program)
 
     mutant.apply(monkeypatch)
-    after = compare(program, engine=engine)
+    after = compare(program)
 
     assert ([], False) == (before.said, before.capped)
     assert after.said

@@ -5,6 +5,8 @@ import pytest
 from dmabuf import Completion, Mutex, Shared, Timeline, design
 from dmabuf.explore.portfolio import DPOR, SLEEP
 from dmabuf.explore.search import Budget, Search
+from tests.explore.fuzz import CAP, compare
+from tests.explore.random_programs import generate
 from tests.explore.test_search import guests
 
 
@@ -25,7 +27,7 @@ def philosophers(count):
     return fn
 
 
-def searched(fn, engine=""):
+def searched(fn, engine=DPOR):
     """The search, to its end."""
     search = Search(fn, Budget(seconds=None), engine=engine).run()
     assert "" == search.limit
@@ -127,7 +129,18 @@ def test_dpor_gives_others_their_turn_beside_a_loop_without_end():
         machine.kthread(loop, "loop")
         machine.kthread(fails, "fails")
 
-    search = Search(loops, Budget(seconds=None, executions=50, steps_per_execution=30)).run()
+    budget = Budget(seconds=None, executions=50, steps_per_execution=30)
+    search = Search(loops, budget, engine=DPOR).run()
 
     assert DPOR == search.used
     assert any("ValueError" in key for key in search.cases)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(0, 60, 20))
+def test_dpor_equals_naive_search(start):
+    """Outcomes, findings, wakers, fewest switches and classes of random programs are the same."""
+    found = [compare(generate(seed), cap=CAP, engine=DPOR) for seed in range(start, start + 20)]
+
+    assert [] == [one.said for one in found if one.said]
+    assert any(not one.capped for one in found)

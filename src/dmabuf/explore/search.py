@@ -84,7 +84,7 @@ class Search:
     """The state of a search; `run` does it.
 
     Attributes:
-        engine: a name of `portfolio`, to have that engine where it is sound; empty for the best.
+        engine: a name of `portfolio`, to have that engine where it is sound; sleep sets if empty.
         visits: states of rest that were looked at besides the executions.
         cases: what went wrong, by what it means.
         wakers: by object number, the tasks that ended a wait on it in some run.
@@ -118,7 +118,7 @@ class Search:
     _touched: dict[int, set[int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._strategy = self._made_for(self.engine or (DPOR if self.sleep else SLEEP))
+        self._strategy = self._made_for(self.engine or SLEEP)
         self._waking = frozenset(name for name, op in OPS.items() if op.wakes)
         self._touched = {}
 
