@@ -227,6 +227,16 @@ def test_timer_delete_sync_in_a_handler_is_reported(rt):
     assert ["DF003"] == [code for code, _ in rt.reports(main)]
 
 
+def test_timer_irqsafe_may_be_deleted_in_a_handler(rt):
+    """Its function runs with interrupts off, so no handler can have interrupted it."""
+
+    def main():
+        rt.current().in_irq = True
+        Timer(lambda: None, "t", irqsafe=True).delete_sync()
+
+    assert [] == rt.reports(main)
+
+
 def test_timers_live_share_one_helper(live):
     """One thread for all of them (live only: explored, each has a CPU of its own)."""
 

@@ -55,7 +55,7 @@ class _Ops(FenceOps):
 
     def __init__(self, rt: Runtime) -> None:
         self.fence: Fence | None = None
-        self.timer = Timer(self._expire, "vgem fence", rt=rt)
+        self.timer = Timer(self._expire, "vgem fence", irqsafe=True, rt=rt)
 
     def get_driver_name(self, fence: Fence) -> str:
         """The driver's name."""

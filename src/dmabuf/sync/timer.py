@@ -239,18 +239,25 @@ class Timer:
     Args:
         fn: runs in softirq context: it may not sleep, but may arm the timer again.
         name: for reports.
+        irqsafe: a handler may wait for its function to end (TIMER_IRQSAFE).
         rt: the runtime it belongs to; the ambient one if not given.
     """
 
-    __slots__ = ("__weakref__", "base", "fn", "is_shut_down", "name", "rt")
+    __slots__ = ("__weakref__", "base", "fn", "irqsafe", "is_shut_down", "name", "rt")
 
     runs = True
     """Has it a function to run? Otherwise `_expire` is all there is, part of one step."""
 
     def __init__(
-        self, fn: Callable[[], object], name: str = "", *, rt: Runtime | None = None
+        self,
+        fn: Callable[[], object],
+        name: str = "",
+        *,
+        irqsafe: bool = False,
+        rt: Runtime | None = None,
     ) -> None:
         self.fn = fn
+        self.irqsafe = irqsafe
         self.name = name or "timer"
         self.rt = rt or ambient()
         self.is_shut_down = False
@@ -317,7 +324,7 @@ class Timer:
         """Disarm once its function does not run, which is waited for. Was it armed?
 
         Never with a lock held that the function takes, nor from the function itself.
-        Context: any but a handler (DF003).
+        Context: any but a handler (DF003), unless the timer is irqsafe.
         """
         return self._sync("timer_delete_sync", False)
 
@@ -334,7 +341,7 @@ class Timer:
 
     def _sync(self, call: str, for_good: bool) -> bool:
         rt = self.rt
-        if rt.current().in_irq:
+        if rt.current().in_irq and not self.irqsafe:
             warn_on(rt, f"{call} of {rt.label(self)} in a handler", code="DF003")
         rt.step(DELETE_SYNC, self, for_good)
         return bool(rt.current().value)
