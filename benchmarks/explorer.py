@@ -16,6 +16,7 @@ from typing import Any
 from _measure import Must, finish, options
 
 from dmabuf.explore.check import check_design
+from dmabuf.explore.portfolio import DPOR
 from dmabuf.explore.search import Budget, Search
 from dmabuf.machine import Design, Machine, design
 from dmabuf.rt.carriers import has_greenlet
@@ -113,8 +114,9 @@ def switch_ns() -> float:
 
 
 def measured(problem: Design) -> dict[str, float]:
-    """Both searches on one problem."""
+    """Sleep sets, source-DPOR and naive search on one problem."""
     reduced = Search(problem, Budget(seconds=60)).run()
+    dpor = Search(problem, Budget(seconds=60), engine=DPOR).run()
     naive = Search(problem, Budget(seconds=60, executions=NAIVE_CAP), sleep=False).run()
     return {
         "executions": reduced.executions,
@@ -124,6 +126,7 @@ def measured(problem: Design) -> dict[str, float]:
         "all/s": (reduced.steps + reduced.replayed) / reduced.seconds,
         "naive all/s": (naive.steps + naive.replayed) / naive.seconds,
         "ms": reduced.seconds * 1000,
+        "ms, source-DPOR": dpor.seconds * 1000,
     }
 
 

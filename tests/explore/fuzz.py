@@ -43,7 +43,7 @@ class Comparison:
     asleep: int = 0
 
 
-def compare(program: Program, *, cap: int = CAP, seed: int = 0) -> Comparison:
+def compare(program: Program, *, cap: int = CAP, seed: int = 0, engine: str = "") -> Comparison:
     """Run both searches on a program; `seed` is the order of the reduced one."""
     names = Names()
     collecting = gc.isenabled()
@@ -52,7 +52,7 @@ def compare(program: Program, *, cap: int = CAP, seed: int = 0) -> Comparison:
         naive = everything(program, cap=cap, names=names)
         if naive.capped:
             return Comparison(capped=True, schedules=naive.executions)
-        ours = reduced(program, names=names, seed=seed)
+        ours = reduced(program, names=names, seed=seed, engine=engine)
     finally:
         if collecting:
             gc.enable()
@@ -62,11 +62,11 @@ def compare(program: Program, *, cap: int = CAP, seed: int = 0) -> Comparison:
     return Comparison(said, False, naive.executions, ours.search.executions, ours.search.asleep)
 
 
-def minimal(program: Program, *, cap: int = CAP) -> Program:
+def minimal(program: Program, *, cap: int = CAP, engine: str = "") -> Program:
     """A program from which nothing more can be left out without the difference going away."""
     for candidate in smaller(program):
-        if compare(candidate, cap=cap).said:
-            return minimal(candidate, cap=cap)
+        if compare(candidate, cap=cap, engine=engine).said:
+            return minimal(candidate, cap=cap, engine=engine)
     return program
 
 

@@ -233,7 +233,12 @@ class Reduced:
 
 
 def reduced(
-    design: Any, *, names: Names | None = None, seed: int = 0, carrier: str = "greenlet"
+    design: Any,
+    *,
+    names: Names | None = None,
+    seed: int = 0,
+    carrier: str = "greenlet",
+    engine: str = "",
 ) -> Reduced:
     """Run the search that users get, to its end."""
     outcomes: set[Any] = set()
@@ -247,7 +252,13 @@ def reduced(
 
     budget = Budget(seconds=None)
     search = Search(
-        design, budget, seed=seed, carrier=carrier, names=names or Names(), on_complete=complete
+        design,
+        budget,
+        seed=seed,
+        carrier=carrier,
+        engine=engine,
+        names=names or Names(),
+        on_complete=complete,
     ).run()
     found = {_key(case.key, case.failure): case.switches for case in search.cases.values()}
     return Reduced(search, outcomes, found, classes, paths)

@@ -14,9 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dmabuf.errors import InternalError
+from dmabuf.explore.portfolio import DPOR, SLEEP, needs_every_state
 from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
-from dmabuf.explore.strategies.dfs import DepthFirst
+from dmabuf.explore.strategies.dfs import DepthFirst, Node
+from dmabuf.explore.strategies.dpor import SourceSets
+from dmabuf.explore.strategies.stops import Visit
 from dmabuf.explore.whose import is_ours
 from dmabuf.machine import Design, Machine
 from dmabuf.rt.api import OPS
@@ -81,6 +84,8 @@ class Search:
     """The state of a search; `run` does it.
 
     Attributes:
+        engine: a name of `portfolio`, to have that engine where it is sound; sleep sets if empty.
+        visits: states of rest that were looked at besides the executions.
         cases: what went wrong, by what it means.
         wakers: by object number, the tasks that ended a wait on it in some run.
         assumed: traits of the design that the answer depends on.
@@ -92,6 +97,7 @@ class Search:
     seed: int = 0
     carrier: str = ""
     sleep: bool = True
+    engine: str = ""
     progress: Callable[[Progress], None] | None = None
     cases: dict[Any, Case] = field(default_factory=dict)
     wakers: dict[int, set[int]] = field(default_factory=dict)
@@ -105,33 +111,43 @@ class Search:
     seconds: float = 0.0
     names: Names = field(default_factory=Names)
     on_complete: Callable[[Tasks, DepthFirst], None] | None = None
+    visits: int = 0
     _strategy: DepthFirst = field(init=False)
+    _path: list[Node] = field(init=False)
     _waking: frozenset[str] = field(init=False)
     _touched: dict[int, set[int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._strategy = DepthFirst(
+        self._strategy = self._made_for(self.engine or SLEEP)
+        self._waking = frozenset(name for name, op in OPS.items() if op.wakes)
+        self._touched = {}
+
+    def _made_for(self, engine: str) -> DepthFirst:
+        kind = SourceSets if engine == DPOR else DepthFirst
+        return kind(
             sleep=self.sleep,
             seed=self.seed,
             limit=self.budget.steps_per_execution,
             at_rest=self._at_rest,
             at_cut=self._at_cut,
         )
-        self._waking = frozenset(name for name, op in OPS.items() if op.wakes)
-        self._touched = {}
+
+    @property
+    def used(self) -> str:
+        """The engine that does the search, or did it."""
+        return DPOR if isinstance(self._strategy, SourceSets) else SLEEP
 
     def run(self) -> Search:
         """Explore until exhausted or out of budget; returns itself."""
         started = time.monotonic()
         told = started
-        strategy = self._strategy
         collecting = gc.isenabled()
         gc.disable()
         try:
-            self._execute(repeat=False)
-            self._verify_first()
-            while not self.limit and strategy.diverged is None and strategy.backtrack():
+            self._execute_first()
+            while not self.limit and self._goes_on():
                 self._execute(repeat=False)
+                self._visit_rests()
                 now = time.monotonic()
                 if now - told > _TELL_EVERY_S:
                     told = now
@@ -161,7 +177,25 @@ class Search:
     def _tell(self, seconds: float) -> None:
         if self.progress is not None:
             depth = len(self._strategy.path)
-            self.progress(Progress(self.executions, self.steps, depth, len(self.cases), seconds))
+            done = (self.executions, self.steps, depth, len(self.cases), seconds)
+            self.progress(Progress(*done, phase=self.used))
+
+    def _execute_first(self) -> None:
+        self._execute(repeat=False)
+        self._verify_first()
+        self._visit_rests()
+
+    def _goes_on(self) -> bool:
+        """Is there one more execution?"""
+        return self._strategy.diverged is None and self._strategy.backtrack()
+
+    def _start_over(self) -> None:
+        """Forget what was found, and visit every state."""
+        self._strategy = self._made_for(SLEEP)
+        self.executions = self.asleep = self.cut = self.visits = self.steps = self.replayed = 0
+        for found in (self.cases, self.wakers, self.traits):
+            found.clear()
+        self._execute_first()
 
     def _verify_first(self) -> None:
         """Run the first schedule again: a design that differs then is not deterministic."""
@@ -175,9 +209,14 @@ class Search:
     def _execute(self, *, repeat: bool) -> None:
         strategy = self._strategy
         strategy.begin(repeat=repeat)
+        self._path = strategy.path
         self._touched = {}
         rt = Tasks(strategy, names=self.names, carrier=carrier_named(self.carrier))
+        rt.at_end = strategy.ended
         rt.run(lambda runtime: self.design(Machine(runtime)))
+        if isinstance(strategy, SourceSets) and needs_every_state(rt):
+            self._start_over()
+            return
         self._count(rt)
         self._learn_wakers()
         if strategy.diverged is not None:
@@ -189,6 +228,21 @@ class Search:
             self._add(rt, ("report", code, message), report=(code, message, task.name))
         elif self.on_complete is not None and not repeat and strategy.is_complete:
             self.on_complete(rt, strategy)
+
+    def _visit_rests(self) -> None:
+        """Judge the states of rest that the last execution stands for."""
+        strategy = self._strategy
+        if not isinstance(strategy, SourceSets):
+            return
+        while strategy.rests and strategy.diverged is None:
+            self._path = strategy.rests.pop()
+            visit = Visit(self._path, self._at_rest)
+            rt = Tasks(visit, names=self.names, carrier=carrier_named(self.carrier))
+            rt.run(lambda runtime: self.design(Machine(runtime)))
+            self.visits += 1
+            self.replayed += len(self._path)
+            if visit.differs:
+                raise InternalError("independent steps in another order led elsewhere")
 
     def _count(self, rt: Tasks) -> None:
         strategy = self._strategy
@@ -222,7 +276,7 @@ class Search:
     def _at_rest(self, rt: Tasks, enabled: list[int]) -> None:
         touched: dict[int, set[int]] = {}
         woke: set[tuple[int, int]] = set()
-        for node in self._strategy.path:
+        for node in self._path:
             task = node.chosen // 256
             for number in node.footprint:
                 touched.setdefault(number >> 1, set()).add(task)
@@ -267,7 +321,7 @@ class Search:
         if known is None and len(self.cases) >= _MAX_CASES:
             return
         ordinals = {task.number: task.ordinal for task in rt.tasks}
-        events = [Event(n.chosen // 256, n.chosen, n.footprint) for n in self._strategy.path]
+        events = [Event(n.chosen // 256, n.chosen, n.footprint) for n in self._path]
         if only is not None:
             events = causal_past(events, only)
         below = known.switches if known is not None else None

@@ -38,10 +38,7 @@ from dmabuf.rt.strategy import (
     Strategy,
 )
 
-__all__ = [
-    "MAX_TASKS",
-    "Tasks",
-]
+__all__ = ["MAX_TASKS", "Tasks"]
 
 MAX_TASKS = 64
 """More tasks than this in one execution is taken as spawning without end."""
@@ -68,6 +65,7 @@ class Tasks:
         cpus: who owns which CPU.
         reports: (code, message, task) of each broken rule recorded.
         failure: the exception of a task that raised, with the task.
+        at_end: called when the execution has ended, before its tasks are unwound.
     """
 
     explored = True
@@ -84,6 +82,7 @@ class Tasks:
         self.carrier = carrier or best_carrier()
         self.clock = VirtualClock()
         self.instrument: Instrument | None = None
+        self.at_end: Callable[[Tasks], object] | None = None
         self.tasks: list[ExploredTask] = []
         self.by_number: dict[int, ExploredTask] = {}
         self.reports: list[tuple[str, str, ExploredTask]] = []
@@ -131,6 +130,8 @@ class Tasks:
                 following = self._next()
                 if following is not None:
                     self.carrier.resume(following)
+            if self.at_end is not None:
+                self.at_end(self)
             self._unwind()
         if self.failure is not None:
             return End.RAISED
@@ -349,10 +350,8 @@ class Tasks:
         if task.refusals > _MAX_REFUSALS:
             _LEFT_BEHIND.append(task)
             if self.failure is None:
-                self.failure = (
-                    task,
-                    DesignError("swallows the end of its execution (a bare except)"),
-                )
+                error = DesignError("swallows the end of its execution (a bare except)")
+                self.failure = (task, error)
             task.finished = True
             self.carrier.switch(task, None)
         raise Unwind

@@ -85,6 +85,9 @@ class DepthFirst:
         self.fell_asleep = self.was_cut = False
         self._depth = 0
 
+    def ended(self, runtime: Tasks) -> None:
+        """The execution has ended; its tasks are still where they stood."""
+
     @property
     def is_complete(self) -> bool:
         """Did the last execution run to its end?"""
@@ -104,7 +107,7 @@ class DepthFirst:
             if self.at_cut is not None:
                 self.at_cut(runtime, enabled)
             return -1
-        return self._extend(enabled)
+        return self._extend(enabled, runtime)
 
     def _repeat(self, runtime: Tasks) -> int:
         node = self.path[self._depth]
@@ -130,7 +133,7 @@ class DepthFirst:
         self.diverged = (self._depth, node.step, (got, -1))
         return -1
 
-    def _extend(self, enabled: list[int]) -> int:
+    def _extend(self, enabled: list[int], _runtime: Tasks) -> int:
         previous = self.path[-1] if self.path else None
         sleep = self._inherited(previous) if previous is not None else {}
         todo = [transition for transition in enabled if transition not in sleep]

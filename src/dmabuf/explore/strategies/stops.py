@@ -1,0 +1,87 @@
+"""Where userspace and hardware may have stopped: the states of rest inside an execution.
+
+An execution that was run stands for all orders of its independent steps, so also for every state
+that is reached by some of its steps, namely those in which a task that may stop has stopped
+early and so has whatever depends on it. A depth-first search comes by each of these states;
+source-DPOR does not, and visits the ones that it has not been in.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dmabuf.explore.strategies.dfs import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dmabuf.rt.explored_task import ExploredTask
+    from dmabuf.rt.tasks import Tasks
+
+__all__ = ["Visit", "rests"]
+
+_PER_TASK = 256
+Footprint = tuple[int, ...]
+
+
+def rests(pasts: Sequence[int], stops: dict[int, list[int]], new: int) -> Iterator[int]:
+    """Sets of steps after which nothing but tasks that may stop goes on, perhaps.
+
+    Args:
+        pasts: of each step, the steps that came before it and itself.
+        stops: by task that may stop, the steps that it could have stopped before.
+        new: the first step of which sets are wanted; those without such a step are known.
+    """
+    count = len(pasts)
+    allowed = 0
+    for steps in stops.values():
+        for step in steps:
+            allowed |= 1 << step
+    seen: set[int] = set()
+    for chosen in itertools.product(*([-1, *steps] for steps in stops.values())):
+        start = sum(1 << step for step in chosen if step >= 0)
+        left_out = sum(1 << step for step in range(count) if pasts[step] & start)
+        if left_out in seen:
+            continue
+        seen.add(left_out)
+        made = ((1 << count) - 1) & ~left_out
+        first = [
+            step
+            for step in range(count)
+            if left_out >> step & 1 and not pasts[step] & left_out & ~(1 << step)
+        ]
+        if made >> new and all(allowed >> step & 1 for step in first):
+            yield made
+
+
+class Visit:
+    """The strategy that makes some steps of an execution again and looks where they lead.
+
+    Attributes:
+        path: these steps.
+    """
+
+    def __init__(self, path: list[Node], at_rest: Callable[[Tasks, list[int]], object]) -> None:
+        self.path = path
+        self.at_rest = at_rest
+        self.differs = False
+        self._depth = 0
+
+    def pick(self, runtime: Tasks) -> int:
+        """The next of the steps; after the last one, judge."""
+        enabled = runtime.enabled()
+        if self._depth < len(self.path):
+            chosen = self.path[self._depth].chosen
+            self.differs = chosen not in enabled
+            return -1 if self.differs else chosen
+        if all(runtime.by_number[transition // _PER_TASK].may_stop for transition in enabled):
+            self.at_rest(runtime, enabled)
+        return -1
+
+    def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
+        """It has to touch what it touched before."""
+        del transition, task
+        self.differs = self.differs or footprint != self.path[self._depth].footprint
+        self._depth += 1

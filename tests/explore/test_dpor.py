@@ -1,0 +1,146 @@
+"""Source-DPOR: as many executions as there are classes, and who stops where is judged."""
+
+import pytest
+
+from dmabuf import Completion, Mutex, Shared, Timeline, design
+from dmabuf.explore.portfolio import DPOR, SLEEP
+from dmabuf.explore.search import Budget, Search
+from tests.explore.fuzz import CAP, compare
+from tests.explore.random_programs import generate
+from tests.explore.test_search import guests
+
+
+def philosophers(count):
+    """Those who all take the left fork first."""
+
+    @design
+    def fn(machine):
+        forks = [Mutex(f"fork {n}") for n in range(count)]
+        for n in range(count):
+
+            def eat(n=n):
+                with forks[n], forks[(n + 1) % count]:
+                    pass
+
+            machine.kthread(eat, f"guest {n}")
+
+    return fn
+
+
+def searched(fn, engine=DPOR):
+    """The search, to its end."""
+    search = Search(fn, Budget(seconds=None), engine=engine).run()
+    assert "" == search.limit
+    return search
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", range(2, 11))
+def test_dpor_completes_one_execution_a_class_of_philosophers(count):
+    """Each fork is used in one of two orders: 2 to the n, but for the one that cannot be."""
+    search = searched(philosophers(count))
+
+    assert DPOR == search.used
+    assert 2**count - 1 == search.executions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", range(2, 11))
+def test_dpor_completes_one_execution_a_class_of_the_safe_order(count):
+    """With one left-handed guest two of the orders cannot be."""
+    search = searched(guests(count))
+
+    assert 2**count - 2 == search.executions
+
+
+def test_dpor_abandons_no_execution_of_philosophers():
+    """Where sleep sets alone abandon many, races call for no execution too many."""
+    ours = searched(philosophers(4))
+    oracle = searched(philosophers(4), SLEEP)
+
+    assert ours.executions == oracle.executions
+    assert 0 == ours.asleep < oracle.asleep
+
+
+def test_dpor_judges_where_userspace_stops():
+    """Two stops that no one schedule passes are both found: each leaves its own fence pending."""
+
+    @design
+    def two(machine):
+        fences = [Timeline(name).fence() for name in "ab"]
+        cells = [Shared(0, name) for name in "xy"]
+        for fence, cell in zip(fences, cells, strict=True):
+            fence.publish()
+            machine.userspace(lambda f=fence, c=cell: (c.write(1), f.signal(), c.write(2)))
+
+    ours, oracle = searched(two), searched(two, SLEEP)
+
+    assert DPOR == ours.used
+    assert 1 == ours.executions
+    assert set(oracle.cases) == set(ours.cases)
+
+
+def test_dpor_visits_a_state_of_rest_once():
+    """A stop that two executions stand for is judged with the first of them."""
+
+    @design
+    def three(machine):
+        done, cell = Completion("done"), Shared(0, "cell")
+        machine.userspace(done.complete, "app")
+        machine.kthread(lambda: cell.write(1), "one")
+        machine.kthread(lambda: cell.write(2), "other")
+
+    search = searched(three)
+
+    assert 2 == search.executions
+    assert search.visits <= 2
+
+
+def test_dpor_leaves_handlers_to_the_engine_that_visits_every_state():
+    """A design with an interrupt line is searched with sleep sets, whatever was asked for."""
+
+    @design
+    def line(machine):
+        irq = machine.irq(lambda: None, "line")
+        machine.kthread(irq.raise_irq, "device")
+
+    search = searched(line, DPOR)
+
+    assert SLEEP == search.used
+    assert searched(line, SLEEP).executions == search.executions
+
+
+def test_dpor_gives_others_their_turn_beside_a_loop_without_end():
+    """Where executions are cut, tasks that the cut kept from moving are tried as well."""
+
+    @design
+    def loops(machine):
+        lock, cell = Mutex("A"), Shared(0, "cell")
+
+        def loop():
+            while True:
+                with lock:
+                    pass
+
+        def fails():
+            with lock:
+                raise ValueError(cell.read())
+
+        machine.kthread(loop, "loop")
+        machine.kthread(fails, "fails")
+
+    budget = Budget(seconds=None, executions=50, steps_per_execution=30)
+    search = Search(loops, budget, engine=DPOR).run()
+
+    assert DPOR == search.used
+    assert any("ValueError" in key for key in search.cases)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(0, 60, 20))
+def test_dpor_equals_naive_search(start):
+    """Outcomes, findings, wakers, fewest switches and classes of random programs are the same."""
+    found = [compare(generate(seed), cap=CAP, engine=DPOR) for seed in range(start, start + 20)]
+
+    assert [] == [one.said for one in found if one.said]
+    assert any(not one.capped for one in found)
