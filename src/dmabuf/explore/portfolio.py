@@ -1,9 +1,9 @@
 """Which engine explores a design: depth first with sleep sets, or source-DPOR where it is sound.
 
-Source-DPOR is had by asking for it (`Search(engine=DPOR)`): it is known to miss classes of one random
-program in 5,000. The choice is made by looking at executions as they come. A trait that source-DPOR
-cannot do soundly yet sends the whole search back to its start with the other engine, whose argument
-needs less: it visits every state.
+Source-DPOR is had by asking for it (`Search(engine=DPOR)`): it is known to miss classes of one
+random program in 5,000. The choice is made by looking at executions as they come. A trait that
+source-DPOR cannot do soundly yet sends the whole search back to its start with the other engine,
+whose argument needs less: it visits every state.
 """
 
 from __future__ import annotations
