@@ -185,7 +185,9 @@ class Tasks:
         if variant == TIMEOUT:
             footprint = self._timeout(task)
         elif variant == INTERRUPT:
-            read = (self.number_of(op.awaited(obj)) << 1, self.number_of(task) << 1)
+            read: Footprint = (self.number_of(op.awaited(obj)) << 1, self.number_of(task) << 1)
+            if task.deadline is not None:
+                read += (self.number_of(self.clock) << 1,)  # a later deadline may be next now
             footprint = self.cpus.widen(task, read)
             task.outcome = Outcome.INTERRUPTED
         else:
