@@ -18,7 +18,8 @@ from dmabuf.errors import WouldDeadlock
 from dmabuf.explore.diagnose import Diagnosis, diagnose
 from dmabuf.explore.explain import Telling, finding_of, tell
 from dmabuf.explore.search import Budget, Case, Progress, Search, carrier_named
-from dmabuf.explore.snapshot import take_snapshot
+from dmabuf.explore.simplest import Simplifier
+from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.token import TokenError, check_of, decode
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
@@ -53,7 +54,8 @@ def check_design(
     """
     search = Search(fn, budget or Budget(), seed=seed, carrier=carrier, progress=progress).run()
     ranked = _ranked(search)
-    findings = [_explain(search, case, diagnosis) for case, diagnosis in ranked[:_MAX_FINDINGS]]
+    simplifier = Simplifier(search, lambda rest: diagnose(rest, search.wakers, _stoppers(search)))
+    findings = [_explain(simplifier, *pair) for pair in ranked[:_MAX_FINDINGS]]
     more = len(ranked) - len(findings)
     return _verdict(
         search,
@@ -75,8 +77,12 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
 
     def at_end(rt: Tasks, enabled: list[int]) -> None:
         assert isinstance(rt.instrument, Telling)
-        snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
-        if snapshot.is_bad:
+        snapshot: Snapshot | None
+        if all(rt.by_number[transition // 256].may_stop for transition in enabled):
+            snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
+        else:  # the others never come to rest
+            snapshot = take_cycle(rt, enabled)
+        if snapshot is not None and snapshot.is_bad:
             seen.append(Case(snapshot.key, moves, 0, snapshot=snapshot))
 
     telling, rt = tell(fn, moves, names=search.names, carrier=carrier, at_end=at_end)
@@ -146,12 +152,13 @@ def _diagnosis(case: Case, search: Search, stops: set[tuple[int, int]]) -> Diagn
     return Diagnosis("DF005", said, ())
 
 
-def _explain(search: Search, case: Case, diagnosis: Diagnosis) -> Finding:
+def _explain(simplifier: Simplifier, case: Case, diagnosis: Diagnosis) -> Finding:
+    search = simplifier.search
     try:
+        case, fewest = simplifier.simplest(case, diagnosis)
         telling, rt = tell(search.design, case.moves, names=search.names, carrier=search.carrier)
     except TokenError:
         return _not_repeatable(search.design, diagnosis)
-    fewest = not search.limit and case.exact
     finding = finding_of(case, diagnosis, telling, rt, search.wakers, fewest=fewest)
     return _placed(finding, search.design)
 
