@@ -53,7 +53,7 @@ class Cpus:
 
     @property
     def doors_number(self) -> int:
-        """The schedule-stable number of "where handlers may start", for what reads or changes it."""
+        """The schedule-stable number of what `doors` says, for whatever depends on it."""
         return self._names.number(("doors",))
 
     def doors(self, tasks: list[ExploredTask]) -> frozenset[int]:

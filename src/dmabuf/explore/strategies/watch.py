@@ -77,15 +77,18 @@ class Watches:
             return (runtime.number_of(runtime.clock) << 1 | WRITE, *self.timed)
         return ()
 
-    def near(
-        self, runtime: Tasks, enabled: list[int], mover: ExploredTask
-    ) -> dict[int, Footprint]:
+    def near(self, runtime: Tasks, enabled: list[int], mover: ExploredTask) -> dict[int, Footprint]:
         """What the guarded steps that are possible would touch, by task; not the mover's."""
         found: dict[int, Footprint] = {}
         for transition in enabled:
             task = runtime.by_number[transition // VARIANTS]
             op = task.op
-            if op is not None and op.is_guarded and task is not mover and transition % VARIANTS < INTERRUPT:
+            if (
+                op is not None
+                and op.is_guarded
+                and task is not mover
+                and transition % VARIANTS < INTERRUPT
+            ):
                 found[task.number] = tuple(
                     runtime.number_of(obj) << 1 | mode for obj, mode in op.footprint(task.obj, task)
                 )
