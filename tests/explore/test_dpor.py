@@ -5,8 +5,6 @@ import pytest
 from dmabuf import Completion, Mutex, Shared, SpinLock, Timeline, design, wait_any
 from dmabuf.explore.portfolio import DPOR, SLEEP
 from dmabuf.explore.search import Budget, Search
-from tests.explore.fuzz import CAP, compare
-from tests.explore.random_programs import generate
 from tests.explore.test_search import guests
 
 
@@ -35,7 +33,7 @@ def searched(fn, engine=DPOR):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", range(2, 11))
+@pytest.mark.parametrize("count", range(2, 9))
 def test_dpor_completes_one_execution_a_class_of_philosophers(count):
     """Each fork is used in one of two orders: 2 to the n, but for the one that cannot be."""
     search = searched(philosophers(count))
@@ -45,7 +43,7 @@ def test_dpor_completes_one_execution_a_class_of_philosophers(count):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", range(2, 11))
+@pytest.mark.parametrize("count", range(2, 9))
 def test_dpor_completes_one_execution_a_class_of_the_safe_order(count):
     """With one left-handed guest two of the orders cannot be."""
     search = searched(guests(count))
@@ -171,13 +169,3 @@ def test_dpor_gives_others_their_turn_beside_a_loop_without_end():
 
     assert DPOR == search.used
     assert any("ValueError" in key for key in search.cases)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("start", range(0, 60, 20))
-def test_dpor_equals_naive_search(start):
-    """Outcomes, findings, wakers, fewest switches and classes of random programs are the same."""
-    found = [compare(generate(seed), cap=CAP, engine=DPOR) for seed in range(start, start + 20)]
-
-    assert [] == [one.said for one in found if one.said]
-    assert any(not one.capped for one in found)
