@@ -17,7 +17,7 @@ from dmabuf.core.fence_steps import PUBLISHED, State, is_flagged
 from dmabuf.explore import forms
 from dmabuf.explore.canonical import Walk
 from dmabuf.explore.codes_of import name_of, per_code, reads_of
-from dmabuf.explore.frames import can_read, contents, position
+from dmabuf.explore.frame_values import can_read, contents, position
 from dmabuf.explore.opaque import Opaque
 from dmabuf.explore.whose import is_ours
 from dmabuf.rt.tasks import Tasks

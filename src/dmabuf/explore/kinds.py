@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dmabuf.explore.codes_of import class_of, globals_of, is_design_class, name_of, reads_of
-from dmabuf.explore.frames import NULL, contents, position
+from dmabuf.explore.frame_values import NULL, contents, position
 from dmabuf.explore.whose import is_of_design
 
 __all__ = ["FORMS", "Form", "attributes", "class_of", "form_of", "put_code", "told"]
