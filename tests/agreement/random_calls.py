@@ -22,13 +22,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from dmabuf.errors import NotAvailable
 from tests.agreement.calls import Call, World, a_program, answer
 from tests.agreement.face import System
 from tests.agreement.in_vm import VM
 from tests.agreement.kernel import Kernel
 from tests.agreement.ours import Ours
+from tools.vm.__main__ import MISSING
 
-__all__ = ["Mismatch", "main", "mismatch", "smaller"]
+__all__ = ["Mismatch", "main", "mismatch", "outside", "smaller"]
 
 LENGTH = 80
 PROGRESS = 10_000
@@ -149,7 +151,7 @@ def _run(steps: int, seed: int, makes: Sequence[Make]) -> int:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run it; 1 on a mismatch, or if too much was given up."""
+    """Run it; 1 on a mismatch, or if too much was given up; `MISSING` without the devices."""
     parser = argparse.ArgumentParser(prog="python -m tests.agreement.random_calls")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
@@ -157,22 +159,37 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--alone", action="store_true")
     parser.add_argument("--only", metavar="SEED.NUMBER", help="one program, as a mismatch names it")
     given = parser.parse_args(words)
+    if given.in_vm:
+        return subprocess.run(outside(given), check=False).returncode
     warnings.filterwarnings("ignore", "DF601")  # brackets out of balance: no answer of a system
     makes: list[Make] = [Ours] if given.alone else [Ours, Kernel]
-    if given.only:
-        program = a_program(random.Random(given.only), LENGTH)
-        found = mismatch(program, makes, Counter())
-        if found:
-            _tell(given.only, program, found, makes)
-        return int(found is not None)
-    if not given.in_vm:
-        return _run(given.steps, given.seed, makes)
+    try:
+        return _once(given.only, makes) if given.only else _run(given.steps, given.seed, makes)
+    except NotAvailable as missing:
+        print(f"random calls: cannot compare: {missing.strerror}; --in-vm has all, --alone needs nothing")
+        return MISSING
+
+
+def _once(seed: str, makes: Sequence[Make]) -> int:
+    """One program of an earlier run."""
+    program = a_program(random.Random(seed), LENGTH)
+    found = mismatch(program, makes, Counter())
+    if found is None:
+        print(f"random calls: program {seed} ({LENGTH} calls): no mismatch")
+        return 0
+    _tell(seed, program, found, makes)
+    return 1
+
+
+def outside(given: argparse.Namespace) -> list[str]:
+    """The command that starts a VM and does there what was asked for here."""
     inside = [sys.executable, "-m", "tests.agreement.random_calls"]
     inside += ["--steps", str(given.steps), "--seed", str(given.seed)]
+    inside += [*(["--only", given.only] if given.only else []), *(["--alone"] * given.alone)]
     path = os.pathsep.join(["src", "."])
-    outside = [sys.executable, "-m", "tools.vm", *VM, "--timeout", str(300 + given.steps // 20)]
-    command = [*outside, "--env", f"PYTHONPATH={path}", "--", *inside]
-    return subprocess.run(command, check=False).returncode
+    limit = str(300 + given.steps // 20)
+    vm = [sys.executable, "-m", "tools.vm", *VM, "--timeout", limit, "--env", f"PYTHONPATH={path}"]
+    return [*vm, "--", *inside]
 
 
 if __name__ == "__main__":
