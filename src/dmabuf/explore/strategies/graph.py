@@ -97,13 +97,6 @@ class Graph(DepthFirst):
         """Is there no going on?"""
         return bool(self.opaque or self.overflow)
 
-    @property
-    def bound(self) -> str:
-        """Why exhausting this search is no proof; empty if it is one."""
-        if self.opaque:
-            return f"states cannot be compared: there is {self.opaque}"
-        return self.overflow
-
     def backtrack(self) -> bool:
         """Move to the next execution; False when all have been run."""
         return not self.is_stuck and super().backtrack()
@@ -144,12 +137,13 @@ class Graph(DepthFirst):
             print_ = self._fingerprints.take(runtime, self._touched)
         except Opaque as error:
             self.opaque = str(error)
+            self.bound = f"states cannot be compared: there is {self.opaque}"
             return False
         number = self._numbers.get(print_, -1)
         is_new = number < 0
         if is_new:
             if len(self.states) >= self._most:
-                self.overflow = f"{self._most} states"
+                self.overflow = self.bound = f"{self._most} states"
                 return False
             number = self._numbers[print_] = len(self.states)
             self._add(runtime, enabled)
