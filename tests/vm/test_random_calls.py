@@ -17,10 +17,7 @@ def test_missing_device_is_one_sentence(monkeypatch, capsys):
 
     status = random_calls.main(["--only", "7.12"])
 
-    said = (
-        "random calls: cannot compare: no vgem is here; "
-        "--in-vm has all, --alone needs nothing\n"
-    )
+    said = "random calls: cannot compare: no vgem is here; --in-vm has all, --alone needs nothing\n"
     assert (MISSING, said) == (status, capsys.readouterr().out)
 
 
