@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dmabuf.explore.search import Progress as Standing
     from dmabuf.explore.wire import Job
     from dmabuf.report.progress import Progress
-    from dmabuf.report.text import Style
+    from dmabuf.report.style import Style
     from dmabuf.report.verdict import Trouble, Verdict
 
 __all__ = ["main"]
@@ -153,8 +153,8 @@ def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Na
 
 
 def _style() -> Style:
+    from dmabuf.report.style import Style
     from dmabuf.report.terminal import wants_colour, width_of_terminal
-    from dmabuf.report.text import Style
 
     return Style(width_of_terminal(sys.stdout), wants_colour(sys.stdout))
 

@@ -166,7 +166,8 @@ def main(words: list[str] | None = None) -> int:
     try:
         return _once(given.only, makes) if given.only else _run(given.steps, given.seed, makes)
     except NotAvailable as missing:
-        print(f"random calls: cannot compare: {missing.strerror}; --in-vm has all, --alone needs nothing")
+        remedy = "--in-vm has all, --alone needs nothing"
+        print(f"random calls: cannot compare: {missing.strerror}; {remedy}")
         return MISSING
 
 

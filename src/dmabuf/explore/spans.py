@@ -119,10 +119,10 @@ class Spans:
             rt: the runtime, for its tasks.
             would_end: by task, who could end the wait in which it stands at the end.
         """
-        lanes = tuple(Lane(task.name, task.kind.value, task.cpu) for task in rt.tasks)
+        lanes = {task.name: Lane(task.name, task.kind.value, task.cpu) for task in rt.tasks}
         open_ones = [
             replace(span, by=would_end.get(span.task, ())) if span.kind == "wait" else span
             for span in self._open.values()
         ]
         spans = sorted((*self._done, *open_ones), key=lambda span: span.start)
-        return Timeline(lanes, tuple(spans))
+        return Timeline(tuple(lanes.values()), tuple(spans))
