@@ -23,8 +23,10 @@ IN, PRI, OUT = 1, 2, 4
 IMPORT = drm_syncobj.DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_IMPORT_SYNC_FILE
 EXPORT = drm_syncobj.DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE
 POINTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 1 << 40, (1 << 63) + 1, (1 << 64) - 1)
+SW_VALUES = (8, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, (1 << 32) - 2, (1 << 32) - 1)
+DEADLINES = (0, 1, 2, 3, 1 << 40, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 LENGTHS = (0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, 1 << 20, (1 << 64) - 1)
-_MADE_NAME = re.compile(rb"(vgem|stub|detached-driver|dma_fence_(array|chain))-")
+_MADE_NAME = re.compile(rb"(vgem|sw_sync|stub|detached-driver|dma_fence_(array|chain))-")
 _NUMBERS = 6
 BUFFERS = 4
 HANDLES = 5
@@ -41,13 +43,14 @@ class Call(NamedTuple):
 class World:
     """What a program has made so far on one system, each kind in order of making."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, *, with_sw_sync: bool = True) -> None:
         self.system = system
         self.vgem = system.vgem()
         self.gpus = [system.gpu(), system.gpu()]
         self.files: list[int] = []
         self.objects: list[int] = []
         self.events: list[int] = [system.eventfd(), system.eventfd()]
+        self.lines = [system.sw_sync(), system.sw_sync()] if with_sw_sync else []
         self.memfds = [system.memfd(4 * PAGE), system.memfd(PAGE, 0)]
         self.handles: list[int] = []
         self.buffers: list[int] = []
@@ -199,12 +202,37 @@ def _poll_file(world: World, n: tuple[int, ...]) -> Any:
 def _deadline(world: World, n: tuple[int, ...]) -> Any:
     if not world.files:
         return None
-    return world.system.set_deadline(world.files[n[0] % len(world.files)], n[1], _pad(n[2]))
+    deadline = DEADLINES[n[1] % len(DEADLINES)]
+    return world.system.set_deadline(world.files[n[0] % len(world.files)], deadline, _pad(n[2]))
 
 
 def _close_file(world: World, n: tuple[int, ...]) -> Any:
     if world.files:
         world.system.close(world.files.pop(n[0] % len(world.files)))
+
+
+# --- timelines counted up by hand
+
+
+def _sw_fence(world: World, n: tuple[int, ...]) -> Any:
+    value = n[1] % 8 if n[1] % 16 != 15 else SW_VALUES[n[1] // 16 % len(SW_VALUES)]
+    return _file(world, world.system.sw_fence(world.lines[n[0] % 2], value))
+
+
+def _sw_inc(world: World, n: tuple[int, ...]) -> Any:
+    steps = n[1] // 32 % 3 if n[1] % 32 != 31 else SW_VALUES[n[1] // 32 % len(SW_VALUES)]
+    return world.system.sw_inc(world.lines[n[0] % 2], steps)
+
+
+def _sw_deadline(world: World, n: tuple[int, ...]) -> Any:
+    file = world.some_fd(n[1], world.files)
+    return world.system.sw_deadline(world.lines[n[0] % 2], file, _pad(n[2]), _pad(n[3]))
+
+
+def _sw_open(world: World, n: tuple[int, ...]) -> Any:
+    """The timeline is closed, and another one opened in its place."""
+    world.system.close(world.lines[n[0] % 2])
+    world.lines[n[0] % 2] = world.system.sw_sync()
 
 
 # --- sync objects
@@ -333,8 +361,12 @@ CALLS: dict[str, tuple[Callable[[World, tuple[int, ...]], Any], int]] = {
     "merge": (_merge, 5),
     "file_info": (_info, 6),
     "poll_file": (_poll_file, 3),
-    "set_deadline": (_deadline, 1),
+    "set_deadline": (_deadline, 3),
     "close_file": (_close_file, 2),
+    "sw_fence": (_sw_fence, 6),
+    "sw_inc": (_sw_inc, 4),
+    "sw_deadline": (_sw_deadline, 2),
+    "sw_open": (_sw_open, 1),
     "syncobj_create": (_create, 5),
     "syncobj_destroy": (_destroy, 1),
     "syncobj_handle_to_fd": (_handle_to_fd, 4),
@@ -354,12 +386,13 @@ CALLS: dict[str, tuple[Callable[[World, tuple[int, ...]], Any], int]] = {
 """By name: how it is made, and how often it is taken."""
 
 
-def a_program(chance: random.Random, length: int) -> list[Call]:
-    """A program of that many calls."""
+def a_program(chance: random.Random, length: int, *, with_sw_sync: bool = True) -> list[Call]:
+    """A program of that many calls; without sw_sync the same one, without calls of that."""
     names = [*CALLS]
     weights = [weight for _, weight in CALLS.values()]
     taken = chance.choices(names, weights, k=length)
-    return [Call(one, tuple(chance.randrange(1 << 16) for _ in range(_NUMBERS))) for one in taken]
+    calls = [Call(one, tuple(chance.randrange(1 << 16) for _ in range(_NUMBERS))) for one in taken]
+    return [one for one in calls if with_sw_sync or not one.name.startswith("sw_")]
 
 
 def answer(world: World, call: Call) -> Any:
