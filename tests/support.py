@@ -44,6 +44,7 @@ __all__ = [
     "Ground",
     "Listener",
     "Live",
+    "errno_of",
     "ground",
     "op_of_test",
     "waiting",
@@ -401,3 +402,12 @@ def ground(kind: str) -> Ground:
     if kind.startswith("greenlets") and not has_greenlet():
         pytest.skip("greenlet is not installed here")
     return _MAKERS[kind](kind)
+
+
+def errno_of(fn: Callable[..., object], *args: object, **how: object) -> int:
+    """The errno that a call raises, 0 if it does not."""
+    try:
+        fn(*args, **how)
+    except OSError as error:
+        return error.errno or 0
+    return 0

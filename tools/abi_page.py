@@ -16,6 +16,7 @@ from types import ModuleType
 from dmabuf import abi
 from dmabuf.abi.ioctls import IOCTLS
 from dmabuf.abi.layout import Struct
+from generated import write_or_check
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "abi.md"
 _HEAD = """\
@@ -99,17 +100,5 @@ def _row(one: type[Struct]) -> str:
     return f"| `{one.__name__}` | {one.SIZE}{older} | {fields} |"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or say that it is out of date."""
-    text = page()
-    if "--check" not in arguments:
-        PAGE.write_text(text, "utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == text:
-        return 0
-    sys.stderr.write(f"{PAGE.name} is out of date: run python3 tools/abi_page.py\n")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(PAGE, page(), sys.argv[1:]))

@@ -15,6 +15,7 @@ from pathlib import Path
 from dmabuf import kapi
 from dmabuf._names import KERNEL_NAMES, KernelName
 from dmabuf.differences import DIFFERENCES
+from generated import write_or_check
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "kernel-names.md"
 _MARK = "<!-- written by tools/kernel_names.py from the @kernel decorators -->"
@@ -68,17 +69,5 @@ def _prefix(header: str) -> str:
     return Path(header).stem.replace("-", "_")
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or say that it is out of date."""
-    text = page()
-    if "--check" not in arguments:
-        PAGE.write_text(text, "utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == text:
-        return 0
-    sys.stderr.write(f"{PAGE.name} is out of date: run python3 tools/kernel_names.py\n")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(PAGE, page(), sys.argv[1:]))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dmabuf.explore.search import Progress as Standing
     from dmabuf.explore.wire import Job
     from dmabuf.report.progress import Progress
-    from dmabuf.report.text import Style
+    from dmabuf.report.style import Style
     from dmabuf.report.verdict import Trouble, Verdict
 
 __all__ = ["main"]
@@ -153,8 +153,8 @@ def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Na
 
 
 def _style() -> Style:
+    from dmabuf.report.style import Style
     from dmabuf.report.terminal import wants_colour, width_of_terminal
-    from dmabuf.report.text import Style
 
     return Style(width_of_terminal(sys.stdout), wants_colour(sys.stdout))
 
@@ -170,6 +170,7 @@ def _check_parser() -> argparse.ArgumentParser:
     add("--replay", metavar="TOKEN", default="", help="run the one schedule of a token again")
     add("--budget", metavar="B", default="30s", help="per design: 10s, 2m, 5000x, 900steps, 10s,5x")
     add("--seed", metavar="N", type=int, default=0, help="order in which schedules are tried")
+    add("--engine", metavar="E", default="", help="one engine only, such as sleep-sets or random")
     add("--carrier", choices=("greenlet", "threads"), default="", help="what tasks run on")
     add("-q", "--quiet", action="store_true", help="one line per design, no progress")
     return parser
@@ -194,14 +195,27 @@ def _check(arguments: list[str]) -> int:
     if options.carrier == "greenlet" and not has_greenlet():
         _complain("--carrier greenlet: greenlet is not installed (pip install 'dmabuf[explore]')")
         return 3
+    engine = _engine(options.engine)
     seconds = min(max(budget.seconds or _LONGEST_IMPORT_S, _SHORTEST_IMPORT_S), _LONGEST_IMPORT_S)
     limits = Limits(import_seconds=seconds)
-    job = Job(budget, options.seed, options.carrier, options.replay, limits)
+    job = Job(budget, options.seed, options.carrier, engine, options.replay, limits)
     code = _Checking(options, job).run(find_targets(options.paths))
     if not options.quiet and not options.carrier and not has_greenlet():
         hint = "greenlet is not installed; pip install 'dmabuf[explore]' makes the search faster"
         print(f"hint: {hint}", file=sys.stderr)
     return code
+
+
+def _engine(text: str) -> str:
+    """The name of an engine, as asked for; empty if none was."""
+    if not text:
+        return ""
+    from dmabuf.explore.portfolio import EngineError, engine_named
+
+    try:
+        return engine_named(text).name
+    except EngineError as error:
+        raise _Usage(f"--engine: {error}") from None
 
 
 class _Checking:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from tests.support import errno_of
+
 __all__ = ["FOREVER", "Entry", "Info", "System", "errno_of", "soon"]
 
 FOREVER = (1 << 63) - 1
@@ -298,12 +300,3 @@ class System(Protocol):
 def soon(after_ms: int) -> int:
     """The absolute time in that many milliseconds, in ns of CLOCK_MONOTONIC."""
     return time.monotonic_ns() + after_ms * 1_000_000
-
-
-def errno_of(call: object, *arguments: object, **named: object) -> int:
-    """The errno that a call fails with, 0 if it does not fail."""
-    try:
-        call(*arguments, **named)  # type: ignore[operator]
-    except OSError as error:
-        return error.errno or -1
-    return 0

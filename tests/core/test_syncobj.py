@@ -11,6 +11,7 @@ from dmabuf.core.fence_wait import stub
 from dmabuf.core.syncobj import SyncObj
 from tests.core.drivers import no_memory, pending
 from tests.facts import fact
+from tests.support import errno_of
 
 U64_MAX = 2**64 - 1
 
@@ -22,15 +23,6 @@ def points(*numbers):
     for fence, number in zip(fences, numbers, strict=True):
         line.add_point(fence, number)
     return line, fences
-
-
-def refused(fn, *args, **how):
-    """The errno that a call raises, 0 if it does not."""
-    try:
-        fn(*args, **how)
-    except OSError as error:
-        return error.errno
-    return 0
 
 
 @fact("F15.03")
@@ -60,9 +52,9 @@ def test_syncobj_without_memory_changes_nothing(rt):
         obj = SyncObj(fence=fence)
         no_memory(rt)
         answers = (
-            refused(obj.assign_null_handle),
-            refused(SyncObj),
-            refused(obj.add_point, fence, 1),
+            errno_of(obj.assign_null_handle),
+            errno_of(SyncObj),
+            errno_of(obj.add_point, fence, 1),
         )
         return answers, obj.fence_get() is fence
 
@@ -123,7 +115,7 @@ def test_syncobj_binary_find_fence_counts_a_reference(rt):
         fence = pending()
         obj, empty = SyncObj(fence=fence), SyncObj()
         same = obj.find_fence() is fence
-        return same, state_of(fence).references, refused(empty.find_fence)
+        return same, state_of(fence).references, errno_of(empty.find_fence)
 
     assert (True, 3, errno.EINVAL) == rt.run(main)
 
@@ -138,8 +130,8 @@ def test_syncobj_find_fence_of_a_point(rt):
         return (
             [node.seqno for node in nodes],
             nodes[0] is nodes[1],
-            refused(line.find_fence, 5),
-            refused(binary.find_fence, 1),
+            errno_of(line.find_fence, 5),
+            errno_of(binary.find_fence, 1),
         )
 
     assert ([2, 2, 4, 4], True, errno.EINVAL, errno.EINVAL) == rt.run(main)
@@ -246,7 +238,7 @@ def test_syncobj_point_has_64_bits(rt, point):
 
     def main():
         obj = SyncObj()
-        answers = refused(obj.find_fence, point), refused(obj.add_point, pending(), point)
+        answers = errno_of(obj.find_fence, point), errno_of(obj.add_point, pending(), point)
         return answers, obj.fence_get()
 
     assert ((errno.EINVAL, errno.EINVAL), None) == rt.run(main)

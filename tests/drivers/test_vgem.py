@@ -10,6 +10,7 @@ from dmabuf.core.resv import Resv, Usage
 from dmabuf.drivers.vgem import FENCE_TIMEOUT_S, VgemFile
 from tests.core.drivers import no_memory
 from tests.facts import fact
+from tests.support import errno_of
 
 SECOND = 10**9
 
@@ -27,15 +28,6 @@ def opened():
     return file, buffer, file.gem_handle(buffer)
 
 
-def refused(fn, *args, **how):
-    """The errno that a call raises, 0 if it does not."""
-    try:
-        fn(*args, **how)
-    except OSError as error:
-        return error.errno
-    return 0
-
-
 @fact("F16.01")
 @pytest.mark.parametrize(("flags", "pad"), [(2, 0), (3, 0), (0, 1), (1 << 31, 0)])
 def test_vgem_attach_refuses_flags_and_pad(rt, flags, pad):
@@ -43,7 +35,7 @@ def test_vgem_attach_refuses_flags_and_pad(rt, flags, pad):
 
     def main():
         file, buffer, _handle = opened()
-        return refused(file.attach, 99, flags, pad=pad), buffer.resv.fences
+        return errno_of(file.attach, 99, flags, pad=pad), buffer.resv.fences
 
     assert (errno.EINVAL, None) == rt.run(main)
 
@@ -54,9 +46,9 @@ def test_vgem_attach_to_an_unknown_handle(rt):
 
     def main():
         file, _buffer, handle = opened()
-        before = refused(file.attach, 0), refused(file.attach, handle + 1)
+        before = errno_of(file.attach, 0), errno_of(file.attach, handle + 1)
         file.gem_close(handle)
-        return before, refused(file.attach, handle), refused(file.gem_close, handle)
+        return before, errno_of(file.attach, handle), errno_of(file.gem_close, handle)
 
     assert ((errno.ENOENT, errno.ENOENT), errno.ENOENT, errno.EINVAL) == rt.run(main)
 
@@ -86,17 +78,17 @@ def test_vgem_numbers_are_given_once(rt):
     ],
 )
 def test_vgem_attach_is_refused_where_one_is_in_the_way(rt, pending, new, answer):
-    """Until that is signalled; what was refused leaves nothing behind."""
+    """Until that is signalled; what was errno_of leaves nothing behind."""
 
     def main():
         file, _buffer, handle = opened()
         number = file.attach(handle, pending)
-        first = refused(file.attach, handle, new)
+        first = errno_of(file.attach, handle, new)
         count = len(file.fences)
         file.signal(number)
         if not first:
             file.signal(2)
-        return first, count, refused(file.attach, handle, new)
+        return first, count, errno_of(file.attach, handle, new)
 
     assert (answer, 2 - bool(answer), 0) == rt.run(main)
 
@@ -109,12 +101,12 @@ def test_vgem_signal_refuses(rt):
         file, _buffer, handle = opened()
         number = file.attach(handle)
         return [
-            refused(file.signal, 99, 1),
-            refused(file.signal, number, 1),
-            refused(file.signal, 0),
-            refused(file.signal, 99),
-            refused(file.signal, number),
-            refused(file.signal, number),
+            errno_of(file.signal, 99, 1),
+            errno_of(file.signal, number, 1),
+            errno_of(file.signal, 0),
+            errno_of(file.signal, 99),
+            errno_of(file.signal, number),
+            errno_of(file.signal, number),
         ]
 
     wrong, unknown = errno.EINVAL, errno.ENOENT
@@ -132,7 +124,7 @@ def test_vgem_fence_expires(explored):
         fence = file.fences[number]
         buffer.resv.wait(Usage.WRITE)
         lasted = explored.now() - before
-        answers = [refused(file.signal, number) for _ in range(2)]
+        answers = [errno_of(file.signal, number) for _ in range(2)]
         return lasted, fence.status, answers
 
     expected = FENCE_TIMEOUT_S * SECOND, 1, [errno.ETIMEDOUT, errno.ENOENT]
@@ -147,7 +139,7 @@ def test_vgem_signal_of_a_signalled_fence(rt):
         file, _buffer, handle = opened()
         number = file.attach(handle)
         file.fences[number].signal()
-        return refused(file.signal, number), refused(file.signal, number)
+        return errno_of(file.signal, number), errno_of(file.signal, number)
 
     assert (errno.ETIMEDOUT, errno.ENOENT) == rt.run(main)
 
@@ -224,7 +216,7 @@ def test_vgem_attach_without_memory(rt, but):
     def main():
         file, buffer, handle = opened()
         no_memory(rt, but=but)
-        answer = refused(file.attach, handle, WRITE)
+        answer = errno_of(file.attach, handle, WRITE)
         return answer, file.fences, buffer.resv.test_signaled(Usage.WRITE)
 
     assert (errno.ENOMEM, {}, True) == rt.run(main)

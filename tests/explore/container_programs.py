@@ -15,7 +15,7 @@ from dmabuf.core.fence_array import FenceArray
 from dmabuf.core.fence_chain import PREV, FenceChain, chain_for_each, chain_walk, find_seqno
 from dmabuf.core.fence_steps import state_of
 from dmabuf.core.fence_unwrap import merge, unwrap
-from dmabuf.explore.search import Budget, Search
+from tests.explore.comparison import Compared
 
 _KINDS = ("kthread", "kthread", "userspace", "hardware")
 
@@ -33,7 +33,14 @@ class _World:
         second = FenceChain.create(c if shape % 5 == 0 else first, contained, 2)
         self.nodes = [first, second, FenceChain.create(second, c, 2 if shape % 7 == 0 else 4)]
         self.machine = machine
-        self.logs: list[list[Any]] = []
+
+    @property
+    def state(self) -> Any:
+        """Fences and containers, links and references."""
+        states = [repr(one) for one in (*self.fences, self.array, *self.nodes)]
+        counts = [state_of(one).references for one in (*self.fences, *self.nodes)]
+        links = [getattr(node._prev, "name", None) for node in self.nodes]
+        return states, links, counts
 
     def of(self, x: int) -> Any:
         """One of the containers."""
@@ -70,7 +77,7 @@ def _looks_back(world: _World, x: int) -> Any:
     return getattr(rt.current().value, "name", None)
 
 
-OPERATIONS = {
+OPERATIONS: dict[str, Any] = {
     "signal": lambda w, x: w.fences[x].signal(),
     "signal failed": _signal_failed,
     "is_signaled": lambda w, x: w.of(x).is_signaled(),
@@ -95,7 +102,7 @@ OPERATIONS = {
 _COMMON = ("signal", "signal failed", "signal")
 
 
-class Program:
+class Program(Compared):
     """One random design; the same seed gives the same one.
 
     Attributes:
@@ -104,6 +111,7 @@ class Program:
         shape: which fences are in which container; may be set.
     """
 
+    operations = OPERATIONS
     prelude: tuple[tuple[str, int], ...] = ()
 
     def __init__(self, seed: int) -> None:
@@ -118,36 +126,9 @@ class Program:
         ]
         self.kinds = [rng.choice(_KINDS) for _ in self.tasks]
         self.shape = rng.randrange(210)
-        self.world: Any = None
-        self.design = lambda machine: self._body(machine)
 
-    def _body(self, machine: Machine) -> None:
-        world = self.world = _World(machine, self.shape)
+    def _make_world(self, machine: Machine) -> _World:
+        world = _World(machine, self.shape)
         for name, x in self.prelude:
             OPERATIONS[name](world, x)
-        for index, operations in enumerate(self.tasks):
-            log: list[Any] = []
-            world.logs.append(log)
-            start = getattr(machine, self.kinds[index])
-            start(lambda o=operations, g=log: _run(world, o, g), f"t{index}")
-
-    def outcomes(self, *, sleep: bool, executions: int) -> tuple[Search, Any, Any]:
-        """The search, the set of final states, and the set of what went wrong."""
-        finals: set[Any] = set()
-
-        def complete(rt: Any, _strategy: Any) -> None:
-            world = self.world
-            blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
-            states = [repr(one) for one in (*world.fences, world.array, *world.nodes)]
-            counts = [state_of(one).references for one in (*world.fences, *world.nodes)]
-            links = [getattr(node._prev, "name", None) for node in world.nodes]
-            finals.add((repr([world.logs, states, links, counts]), blocked))
-
-        budget = Budget(seconds=None, executions=executions)
-        search = Search(self.design, budget, sleep=sleep, on_complete=complete).run()
-        return search, finals, {repr(key) for key in search.cases}
-
-
-def _run(world: _World, operations: list[tuple[str, int]], log: list[Any]) -> None:
-    for name, x in operations:
-        log.append((name, OPERATIONS[name](world, x)))
+        return world

@@ -8,45 +8,20 @@ import sys
 import pytest
 
 from dmabuf.core import fence_array, fence_chain
-from dmabuf.rt.api import READ
+from tests.explore.comparison import compare, main, nothing, only_reads, weaken
 from tests.explore.container_programs import Program
 
 NAIVE = 500
-REDUCED = 500
-
-
-def compare(program: Program, executions: int = NAIVE) -> str:
-    """ "same", "capped", or what differs."""
-    naive, finals, wrong = program.outcomes(sleep=False, executions=executions)
-    if naive.limit:
-        return "capped"
-    reduced, our_finals, our_wrong = program.outcomes(sleep=True, executions=REDUCED)
-    if reduced.limit:
-        return "capped"
-    if finals != our_finals or wrong != our_wrong:
-        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
-    return "same"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, 160, 20))
 def test_differential_same_outcomes_over_containers(start):
     """The reduced search loses no outcome, link or finding on random programs."""
-    results = [compare(Program(seed)) for seed in range(start, start + 20)]
+    results = [compare(Program(seed), NAIVE) for seed in range(start, start + 20)]
 
     assert {"same"} <= set(results) <= {"same", "capped"}
     assert results.count("same") >= 8
-
-
-def only_reads(op):
-    """Its footprint, with every change taken for a look."""
-    touches = op.touches
-    return lambda obj, task: tuple((one, READ) for one, _mode in touches(obj, task))
-
-
-def nothing(_op):
-    """No footprint at all."""
-    return lambda _obj, _task: ()
 
 
 def two_tasks(one, other, *prelude):
@@ -73,22 +48,16 @@ WEAKENED = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("op", "weaken", "program"), WEAKENED)
-def test_differential_notices_a_weakened_footprint(monkeypatch, op, weaken, program):
+@pytest.mark.parametrize(("op", "how", "program"), WEAKENED)
+def test_differential_notices_a_weakened_footprint(monkeypatch, op, how, program):
     """A footprint that forgets a conflict loses an outcome, and the comparison sees it."""
     before = compare(program, 5000)
 
-    monkeypatch.setattr(op, "touches", weaken(op))
+    weaken(monkeypatch, op, how)
 
     assert "same" == before
     assert compare(program, 5000) not in ("same", "capped")
 
 
 if __name__ == "__main__":
-    counts: dict[str, int] = {}
-    for number in range(int(sys.argv[1])):
-        said = compare(Program(number))
-        counts[said] = counts.get(said, 0) + 1
-        if said not in ("same", "capped"):
-            print(f"program {number}: {said}")  # noqa: T201 - a command
-    print(counts)  # noqa: T201 - a command
+    main(sys.argv[1:], lambda seed: compare(Program(seed), NAIVE))

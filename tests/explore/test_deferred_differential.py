@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from dmabuf import Mutex, Shared, SpinLock
-from dmabuf.explore.search import Budget, Search
 from dmabuf.machine import Machine
-from dmabuf.rt.api import OPS, READ
 from dmabuf.sync.rcu import (
     RcuHead,
     RcuPointer,
@@ -25,6 +24,15 @@ from dmabuf.sync.rcu import (
 )
 from dmabuf.sync.timer import Timer
 from dmabuf.sync.workqueue import DelayedWork, Work, WorkQueue
+from tests.explore.comparison import (
+    Compared,
+    compare,
+    compared,
+    main,
+    only_first,
+    only_reads,
+    weaken,
+)
 
 NAIVE = 6000
 
@@ -34,7 +42,6 @@ class _World:
 
     def __init__(self, families: set[str], ordered: bool) -> None:
         self.cell, self.lock, self.spin = Shared(0, "cell"), Mutex("L"), SpinLock("s")
-        self.logs: list[list[Any]] = []
         if "work" in families:
             self.queue = WorkQueue("q", ordered=ordered)
             self.first = Work(lambda: self.cell.add(1), "first")
@@ -48,6 +55,11 @@ class _World:
         if "rcu" in families:
             self.head = RcuHead("old", "head")
             self.pointer: RcuPointer[Any] = RcuPointer(self.head, "pointer")
+
+    @property
+    def state(self) -> Any:
+        """What the cell holds."""
+        return self.cell._value
 
     def _locked(self) -> None:
         with self.lock:
@@ -123,7 +135,7 @@ OPERATIONS = {
 }
 
 
-class Program:
+class Program(Compared):
     """One random straight-line design; the same seed gives the same one."""
 
     def __init__(self, seed: int) -> None:
@@ -132,67 +144,24 @@ class Program:
         names = [(f, name) for f in sorted(self.families) for name in sorted(OPERATIONS[f])]
         self.tasks = [[rng.choice(names) for _ in range(rng.randint(1, 2))] for _ in range(2)]
         self.ordered = rng.random() < 0.5
-        self.world: Any = None
-        self.design = lambda machine: self._body(machine)
 
-    def _body(self, machine: Machine) -> None:
-        world = self.world = _World(self.families, self.ordered)
-        for index, operations in enumerate(self.tasks):
-            log: list[Any] = []
-            world.logs.append(log)
-            machine.kthread(lambda o=operations, g=log: _run(world, o, g), f"t{index}")
+    def _make_world(self, machine: Machine) -> _World:
+        del machine
+        return _World(self.families, self.ordered)
 
-    def outcomes(self, *, sleep: bool) -> tuple[Search, Any, Any]:
-        """The search, the set of final states, and the set of what went wrong."""
-        finals: set[Any] = set()
-
-        def complete(rt: Any, _strategy: Any) -> None:
-            blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
-            finals.add((repr(self.world.logs), self.world.cell._value, blocked))
-
-        budget = Budget(seconds=None, executions=NAIVE)
-        search = Search(self.design, budget, sleep=sleep, on_complete=complete).run()
-        return search, finals, {repr(key) for key in search.cases}
-
-
-def _run(world: Any, operations: list[tuple[str, str]], log: list[Any]) -> None:
-    for family, name in operations:
-        log.append((name, repr(OPERATIONS[family][name](world))))
-
-
-def compare(seed: int) -> str:
-    """ "same", "capped", or what differs."""
-    program = Program(seed)
-    naive, finals, wrong = program.outcomes(sleep=False)
-    if naive.limit:
-        return "capped"
-    reduced, our_finals, our_wrong = program.outcomes(sleep=True)
-    if reduced.limit:
-        return "capped"
-    if finals != our_finals or wrong != our_wrong:
-        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
-    return "same"
+    def _do(self, name: str, world: Any, arguments: Sequence[Any]) -> Any:
+        (operation,) = arguments
+        return operation, repr(OPERATIONS[name][operation](world))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, 50, 5))
 def test_deferred_differential_same_outcomes_as_naive_search(start):
     """The footprints of deferred work lose no outcome and no finding."""
-    results = [compare(seed) for seed in range(start, start + 5)]
+    results = [compare(Program(seed), NAIVE) for seed in range(start, start + 5)]
 
     assert {"same"} <= set(results) <= {"same", "capped"}
     assert results.count("same") >= 3
-
-
-def _only_reads(op):
-    """A footprint that forgets every change."""
-    before = op.touches
-
-    def touches(obj, task):
-        touched = before(obj, task) if before is not None else ((obj, READ),)
-        return tuple((one, READ) for one, _mode in touched)
-
-    return touches
 
 
 @pytest.mark.slow
@@ -207,10 +176,10 @@ def _only_reads(op):
 )
 def test_deferred_differential_notices_a_weakened_footprint(monkeypatch, name, seed):
     """A footprint that forgets a conflict loses outcomes of a known program, and that shows."""
-    before = compare(seed)
-    monkeypatch.setattr(OPS[name], "touches", _only_reads(OPS[name]))
+    before = compare(Program(seed), NAIVE)
+    weaken(monkeypatch, name, only_reads)
 
-    after = compare(seed)
+    after = compare(Program(seed), NAIVE)
 
     assert "same" == before
     assert after not in ("same", "capped")
@@ -252,56 +221,26 @@ def _frees_what_is_read(machine, _log):
     machine.kthread(head.read, "B")
 
 
-def _ends(program, *, sleep):
-    """The logs of all executions, who is blocked at their ends, and what went wrong."""
-    logs, finals = [], set()
-
-    def design(machine):
-        logs.append([])
-        program(machine, logs[-1])
-
-    def complete(rt, _strategy):
-        blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
-        finals.add((repr(logs[-1]), blocked))
-
-    budget = Budget(seconds=None, executions=NAIVE)
-    search = Search(design, budget, sleep=sleep, on_complete=complete).run()
-    assert not search.limit
-    return finals, {repr(key) for key in search.cases}
-
-
-def _forgets_the_queue(op):
-    """A footprint that is the item's alone."""
-    before = op.touches
-    return lambda obj, task: before(obj, task)[:1]
-
-
 BY_HAND = [
-    pytest.param("workqueue.queue", _forgets_the_queue, _queued_by_two, id="queue forgets it"),
-    pytest.param("workqueue.end", _only_reads, _asks_after_the_work, id="end reads"),
-    pytest.param("rcu.begin", _only_reads, _waits_for_a_writing_reader, id="begin reads"),
-    pytest.param("rcu_head.free", _only_reads, _frees_what_is_read, id="free reads"),
+    pytest.param("workqueue.queue", only_first, _queued_by_two, id="queue forgets it"),
+    pytest.param("workqueue.end", only_reads, _asks_after_the_work, id="end reads"),
+    pytest.param("rcu.begin", only_reads, _waits_for_a_writing_reader, id="begin reads"),
+    pytest.param("rcu_head.free", only_reads, _frees_what_is_read, id="free reads"),
 ]
 
 
-@pytest.mark.parametrize(("name", "weaken", "program"), BY_HAND)
-def test_deferred_differential_by_hand_notices(monkeypatch, name, weaken, program):
+@pytest.mark.parametrize(("name", "how", "program"), BY_HAND)
+def test_deferred_differential_by_hand_notices(monkeypatch, name, how, program):
     """Both searches agree on the program, and no longer with a weakened footprint."""
-    naive = _ends(program, sleep=False)
-    honest = _ends(program, sleep=True)
-    monkeypatch.setattr(OPS[name], "touches", weaken(OPS[name]))
+    naive = compared(program, sleep=False)
+    honest = compared(program, sleep=True)
+    weaken(monkeypatch, name, how)
 
-    weakened = _ends(program, sleep=True)
+    weakened = compared(program, sleep=True)
 
     assert naive == honest
     assert naive != weakened
 
 
 if __name__ == "__main__":
-    counts: dict[str, int] = {}
-    for number in range(int(sys.argv[1])):
-        said = compare(number)
-        counts[said] = counts.get(said, 0) + 1
-        if said not in ("same", "capped"):
-            print(f"program {number}: {said}")  # noqa: T201 - a command
-    print(counts)  # noqa: T201 - a command
+    main(sys.argv[1:], lambda seed: compare(Program(seed), NAIVE))

@@ -28,8 +28,15 @@ from dmabuf.core.resv import Usage
 from dmabuf.core.sync_file import SyncFile
 from dmabuf.drivers.exporter import MigratingExporter
 from dmabuf.errors import Interrupted
-from dmabuf.explore.search import Budget, Search
-from dmabuf.rt.api import OPS, READ
+from tests.explore.comparison import (
+    Compared,
+    compare,
+    main,
+    nothing,
+    only_first,
+    only_reads,
+    weaken,
+)
 
 SHORT = 500
 PROGRAMS = 80
@@ -76,8 +83,6 @@ class _World:
         self.files.install(self.files.get_unused(), self.second)
         self.files.get_unused()
         self.made: list[Any] = []
-        self.tasks: list[Any] = []
-        self.logs: list[list[Any]] = []
 
     @property
     def state(self) -> tuple[Any, ...]:
@@ -230,13 +235,13 @@ _FAMILIES = (
 )
 
 
-class Program:
+class Program(Compared):
     """A design: tasks of named operations."""
 
+    operations = OPERATIONS
+
     def __init__(self, tasks: Sequence[Sequence[str]]) -> None:
-        self.tasks = tasks
-        self.world: Any = None
-        self.design = lambda machine: self._body(machine)
+        self.tasks = [[(name,) for name in names] for names in tasks]
 
     @classmethod
     def random(cls, seed: int) -> Program:
@@ -246,49 +251,15 @@ class Program:
         count = 2 + (rng.random() < 0.2)
         return cls([[rng.choice(f) for _ in range(rng.randint(1, 2))] for f in families[:count]])
 
-    def _body(self, machine: Machine) -> None:
-        world = self.world = _World(machine)
-        for index, names in enumerate(self.tasks):
-            log: list[Any] = []
-            world.logs.append(log)
-            run = lambda names=names, log=log: _run(world, names, log)  # noqa: E731
-            world.tasks.append(machine.kthread(run, f"t{index}"))
-
-    def outcomes(self, *, sleep: bool, executions: int) -> tuple[Search, set[Any], set[str]]:
-        """The search, the set of final states, and the set of what went wrong."""
-        finals: set[Any] = set()
-
-        def complete(rt: Any, _strategy: Any) -> None:
-            blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
-            finals.add((repr(self.world.logs), repr(self.world.state), blocked))
-
-        budget = Budget(seconds=None, executions=executions)
-        search = Search(self.design, budget, sleep=sleep, on_complete=complete).run()
-        return search, finals, {repr(key) for key in search.cases}
-
-
-def _run(world: _World, names: Sequence[str], log: list[Any]) -> None:
-    for name in names:
-        answer = OPERATIONS[name](world)
-        log.append((name, answer))
-
-
-def compare(program: Program, executions: int = SHORT) -> str:
-    """ "same", "capped", or what differs."""
-    naive, finals, wrong = program.outcomes(sleep=False, executions=executions)
-    if naive.limit:
-        return "capped"
-    _reduced, our_finals, our_wrong = program.outcomes(sleep=True, executions=executions)
-    if finals != our_finals or wrong != our_wrong:
-        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
-    return "same"
+    def _make_world(self, machine: Machine) -> _World:
+        return _World(machine)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, PROGRAMS, 20))
 def test_dma_buf_differential_same_outcomes_as_naive_search(start: int) -> None:
     """Sleep sets lose no outcome and no finding on random programs over these objects."""
-    results = [compare(Program.random(seed)) for seed in range(start, start + 20)]
+    results = [compare(Program.random(seed), SHORT) for seed in range(start, start + 20)]
 
     assert {"same"} <= set(results) <= {"same", "capped"}
     assert results.count("capped") <= 14
@@ -297,66 +268,51 @@ def test_dma_buf_differential_same_outcomes_as_naive_search(start: int) -> None:
 # -- weakened footprints -------------------------------------------------------------------------
 
 
-def _nothing(_before: Any) -> Any:
-    """The step claims to touch nothing."""
-    return lambda _obj, _task: ()
-
-
-def _reads(before: Any) -> Any:
-    """The step claims to change nothing."""
-    return lambda obj, task: tuple((one, READ) for one, _how in before(obj, task))
-
-
-def _only_first(before: Any) -> Any:
-    """The step forgets all objects but the first."""
-    return lambda obj, task: before(obj, task)[:1]
-
-
 WEAKENED = [
-    pytest.param("dma_buf.use", _nothing, ["use"], ["put"], id="use sees nothing"),
-    pytest.param("dma_buf.get", _reads, ["get"], ["count"], id="get reads only"),
-    pytest.param("dma_buf.put", _reads, ["put"], ["use"], id="put reads only"),
-    pytest.param("dma_buf.put", _only_first, ["put"], ["use"], id="the last put ends no use"),
-    pytest.param("dma_buf.rename", _reads, ["rename"], ["name"], id="rename reads only"),
-    pytest.param("dma_buf.file", _nothing, ["name"], ["rename"], id="the name is not read"),
-    pytest.param("dma_buf.add", _nothing, ["export"], ["look"], id="export enters no list"),
-    pytest.param("dma_buf.look", _reads, ["look"], ["export"], id="a look commutes with export"),
-    pytest.param("dma_buf.look", _only_first, ["look"], ["count"], id="a look takes no references"),
-    pytest.param("fd_table.unused", _reads, ["reserve"], ["reserve"], id="reserving reads only"),
-    pytest.param("fd_table.install", _reads, ["install"], ["fget second"], id="blind install"),
-    pytest.param("fd_table.fget", _nothing, ["fget"], ["close"], id="looking up is blind"),
-    pytest.param("fd_table.close", _reads, ["close"], ["fget"], id="closing reads only"),
-    pytest.param("memory_kind.take", _reads, ["take"], ["take", "take"], id="taking reads only"),
-    pytest.param("place.use", _reads, ["use place"], ["wait for place"], id="use reads only"),
-    pytest.param("place.drop", _reads, ["drop place"], ["drop place"], id="dropping reads only"),
-    pytest.param("place.drop", _only_first, ["drop place"], ["take"], id="dropping gives nothing"),
-    pytest.param("place.wait", _nothing, ["wait for place"], ["use place"], id="waiting is blind"),
+    pytest.param("dma_buf.use", nothing, ["use"], ["put"], id="use sees nothing"),
+    pytest.param("dma_buf.get", only_reads, ["get"], ["count"], id="get reads only"),
+    pytest.param("dma_buf.put", only_reads, ["put"], ["use"], id="put reads only"),
+    pytest.param("dma_buf.put", only_first, ["put"], ["use"], id="the last put ends no use"),
+    pytest.param("dma_buf.rename", only_reads, ["rename"], ["name"], id="rename reads only"),
+    pytest.param("dma_buf.file", nothing, ["name"], ["rename"], id="the name is not read"),
+    pytest.param("dma_buf.add", nothing, ["export"], ["look"], id="export enters no list"),
+    pytest.param(
+        "dma_buf.look", only_reads, ["look"], ["export"], id="a look commutes with export"
+    ),
+    pytest.param("dma_buf.look", only_first, ["look"], ["count"], id="a look takes no references"),
+    pytest.param(
+        "fd_table.unused", only_reads, ["reserve"], ["reserve"], id="reserving reads only"
+    ),
+    pytest.param("fd_table.install", only_reads, ["install"], ["fget second"], id="blind install"),
+    pytest.param("fd_table.fget", nothing, ["fget"], ["close"], id="looking up is blind"),
+    pytest.param("fd_table.close", only_reads, ["close"], ["fget"], id="closing reads only"),
+    pytest.param(
+        "memory_kind.take", only_reads, ["take"], ["take", "take"], id="taking reads only"
+    ),
+    pytest.param("place.use", only_reads, ["use place"], ["wait for place"], id="use reads only"),
+    pytest.param(
+        "place.drop", only_reads, ["drop place"], ["drop place"], id="dropping reads only"
+    ),
+    pytest.param("place.drop", only_first, ["drop place"], ["take"], id="dropping gives nothing"),
+    pytest.param("place.wait", nothing, ["wait for place"], ["use place"], id="waiting is blind"),
 ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "weaken", "one", "other"), WEAKENED)
+@pytest.mark.parametrize(("name", "how", "one", "other"), WEAKENED)
 def test_dma_buf_differential_notices_a_weakened_footprint(
-    monkeypatch: pytest.MonkeyPatch, name: str, weaken: Any, one: list[str], other: list[str]
+    monkeypatch: pytest.MonkeyPatch, name: str, how: Any, one: list[str], other: list[str]
 ) -> None:
     """The two tasks come to fewer ends, whichever of them starts, unless the footprint is whole."""
-    op = OPS[name]
     programs = [Program([one, other]), Program([other, one])]
-    whole = [compare(program) for program in programs]
-    before = op.touches or (lambda obj, _task: ((obj, op.access),))
-    monkeypatch.setattr(op, "touches", weaken(before))
+    whole = [compare(program, SHORT) for program in programs]
+    weaken(monkeypatch, name, how)
 
-    weak = [compare(program) for program in programs]
+    weak = [compare(program, SHORT) for program in programs]
 
     assert ["same", "same"] == whole
     assert set(weak) - {"same", "capped"}
 
 
 if __name__ == "__main__":
-    counts: dict[str, int] = {}
-    for number in range(int(sys.argv[1])):
-        said = compare(Program.random(number), 1500)
-        counts[said] = counts.get(said, 0) + 1
-        if said not in ("same", "capped"):
-            print(f"program {number}: {said}")  # noqa: T201 - a command
-    print(counts)  # noqa: T201 - a command
+    main(sys.argv[1:], lambda seed: compare(Program.random(seed), 1500))

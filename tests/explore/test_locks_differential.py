@@ -16,11 +16,18 @@ import pytest
 
 from dmabuf import Machine, Shared
 from dmabuf.errors import Interrupted
-from dmabuf.explore.search import Budget, Search
-from dmabuf.rt.api import OPS, READ
 from dmabuf.sync.rwlock import RwLock
 from dmabuf.sync.rwsem import RwSem
 from dmabuf.sync.semaphore import Semaphore
+from tests.explore.comparison import (
+    Compared,
+    compare,
+    compared,
+    main,
+    nothing,
+    only_reads,
+    weaken,
+)
 
 EXECUTIONS = 1500
 SHORT = 300
@@ -37,9 +44,7 @@ class _World:
         self.locks = [RwLock("L"), RwLock("M")]
         self.slots = [Semaphore(1, "slot"), Semaphore(0, "empty")]
         self.cells = [Shared(0, "v"), Shared(0, "w")]
-        self.tasks: list[Any] = []
         self.line: Any = None
-        self.logs: list[list[Any]] = []
 
     @property
     def state(self) -> tuple[Any, ...]:
@@ -137,8 +142,10 @@ OPERATIONS: dict[str, Any] = {
 _HANDLERS = (OPERATIONS["read lock"], OPERATIONS["write lock"], OPERATIONS["up"])
 
 
-class Program:
+class Program(Compared):
     """One random design; the same seed gives the same one."""
+
+    operations = OPERATIONS
 
     def __init__(self, seed: int) -> None:
         rng = random.Random(seed)
@@ -152,55 +159,20 @@ class Program:
         ]
         self.kinds = [rng.choice(_KINDS) for _ in self.tasks]
         self.handler = rng.choice(_HANDLERS) if rng.random() < 0.3 else None
-        self.world: Any = None
-        self.design = lambda machine: self._body(machine)
 
-    def _body(self, machine: Machine) -> None:
-        world = self.world = _World(machine)
+    def _make_world(self, machine: Machine) -> _World:
+        world = _World(machine)
         if self.handler is not None:
             handler = self.handler
             world.line = machine.irq(lambda: handler(world, 0, 1), "line")
-        for index, operations in enumerate(self.tasks):
-            log: list[Any] = []
-            world.logs.append(log)
-            start = machine.userspace if self.kinds[index] == "userspace" else machine.kthread
-            world.tasks.append(start(lambda o=operations, g=log: _run(world, o, g), f"t{index}"))
-
-    def outcomes(self, *, sleep: bool, executions: int) -> tuple[Search, set[Any], set[str]]:
-        """The search, the set of final states, and the set of what went wrong."""
-        finals: set[Any] = set()
-
-        def complete(rt: Any, _strategy: Any) -> None:
-            blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
-            finals.add((repr(self.world.logs), self.world.state, blocked))
-
-        budget = Budget(seconds=None, executions=executions)
-        search = Search(self.design, budget, sleep=sleep, on_complete=complete).run()
-        return search, finals, {repr(key) for key in search.cases}
-
-
-def _run(world: Any, operations: list[tuple[str, int, int]], log: list[Any]) -> None:
-    for name, x, y in operations:
-        log.append((name, OPERATIONS[name](world, x, y)))
-
-
-def compare(seed: int, executions: int = EXECUTIONS) -> str:
-    """ "same", "capped", or what differs."""
-    program = Program(seed)
-    naive, finals, wrong = program.outcomes(sleep=False, executions=executions)
-    if naive.limit:
-        return "capped"
-    _reduced, our_finals, our_wrong = program.outcomes(sleep=True, executions=executions)
-    if finals != our_finals or wrong != our_wrong:
-        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
-    return "same"
+        return world
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, PROGRAMS, 20))
 def test_locks_differential_same_outcomes_as_naive_search(start: int) -> None:
     """Sleep sets lose no outcome and no finding on random programs over these locks."""
-    results = [compare(seed) for seed in range(start, start + 20)]
+    results = [compare(Program(seed), EXECUTIONS) for seed in range(start, start + 20)]
 
     assert {"same"} <= set(results) <= {"same", "capped"}
     assert results.count("capped") <= 8
@@ -208,28 +180,25 @@ def test_locks_differential_same_outcomes_as_naive_search(start: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "member", "weakened", "seed"),
+    ("name", "how", "seed"),
     [
-        pytest.param("rwsem.down_read", "access", READ, 34, id="queueing to read reads only"),
-        pytest.param("rwsem.down_write", "access", READ, 51, id="queueing to write reads only"),
-        pytest.param("rwsem.up_read", "access", READ, 19, id="the end of reading reads only"),
-        pytest.param("rwsem.up_write", "access", READ, 19, id="the end of writing reads only"),
-        pytest.param("rwsem.is_locked", "touches", None, 34, id="asking touches nothing"),
-        pytest.param("rwlock.write_unlock", "access", READ, 18, id="unlocking reads only"),
-        pytest.param("semaphore.down", "access", READ, 36, id="taking a slot reads only"),
+        pytest.param("rwsem.down_read", only_reads, 34, id="queueing to read reads only"),
+        pytest.param("rwsem.down_write", only_reads, 51, id="queueing to write reads only"),
+        pytest.param("rwsem.up_read", only_reads, 19, id="the end of reading reads only"),
+        pytest.param("rwsem.up_write", only_reads, 19, id="the end of writing reads only"),
+        pytest.param("rwsem.is_locked", nothing, 34, id="asking touches nothing"),
+        pytest.param("rwlock.write_unlock", only_reads, 18, id="unlocking reads only"),
+        pytest.param("semaphore.down", only_reads, 36, id="taking a slot reads only"),
     ],
 )
 def test_locks_differential_notices_a_weakened_footprint(
-    monkeypatch: pytest.MonkeyPatch, name: str, member: str, weakened: int | None, seed: int
+    monkeypatch: pytest.MonkeyPatch, name: str, how: Any, seed: int
 ) -> None:
     """A footprint that hides what the step reads or changes loses outcomes of a known program."""
-    before = compare(seed, SHORT)
-    value: Any = weakened
-    if member == "touches":
-        value = lambda obj, _task: () if weakened is None else ((obj, weakened),)  # noqa: E731
-    monkeypatch.setattr(OPS[name], member, value)
+    before = compare(Program(seed), SHORT)
+    weaken(monkeypatch, name, how)
 
-    after = compare(seed, SHORT)
+    after = compare(Program(seed), SHORT)
 
     assert "same" == before
     assert after not in ("same", "capped")
@@ -267,25 +236,6 @@ def _ups_and_tries(machine: Machine, log: list[Any]) -> None:
     machine.kthread(lambda: log.append(slot.down_trylock()), "B")
 
 
-def _ends(program: Any, *, sleep: bool) -> tuple[set[Any], set[str]]:
-    """The logs of all executions, who is blocked at their ends, and what went wrong."""
-    logs: list[list[Any]] = []
-    finals: set[Any] = set()
-
-    def design(machine: Machine) -> None:
-        logs.append([])
-        program(machine, logs[-1])
-
-    def complete(rt: Any, _strategy: Any) -> None:
-        blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
-        finals.add((repr(logs[-1]), blocked))
-
-    budget = Budget(seconds=None, executions=20_000)
-    search = Search(design, budget, sleep=sleep, on_complete=complete).run()
-    assert not search.limit
-    return finals, {repr(key) for key in search.cases}
-
-
 @pytest.mark.parametrize(
     ("name", "program"),
     [
@@ -297,21 +247,15 @@ def test_locks_differential_by_hand_notices(
     monkeypatch: pytest.MonkeyPatch, name: str, program: Any
 ) -> None:
     """Both searches agree on the program, and no longer with a weakened footprint."""
-    naive = _ends(program, sleep=False)
-    honest = _ends(program, sleep=True)
-    monkeypatch.setattr(OPS[name], "access", READ)
+    naive = compared(program, sleep=False)
+    honest = compared(program, sleep=True)
+    weaken(monkeypatch, name, only_reads)
 
-    weakened = _ends(program, sleep=True)
+    weakened = compared(program, sleep=True)
 
     assert naive == honest
     assert naive != weakened
 
 
 if __name__ == "__main__":
-    counts: dict[str, int] = {}
-    for number in range(int(sys.argv[1])):
-        said = compare(number)
-        counts[said] = counts.get(said, 0) + 1
-        if said not in ("same", "capped"):
-            print(f"program {number}: {said}")  # noqa: T201 - a command
-    print(counts)  # noqa: T201 - a command
+    main(sys.argv[1:], lambda seed: compare(Program(seed), EXECUTIONS))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -21,8 +22,7 @@ from dmabuf.core.memfd import F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE, MemFd
 from dmabuf.core.memory import Memory
 from dmabuf.core.pages import PAGE_SIZE as PAGE
 from dmabuf.core.udmabuf import Item, udmabuf_create_list
-from dmabuf.explore.search import Budget, Search
-from dmabuf.rt.api import OPS, READ
+from tests.explore.comparison import Compared, compare, main, nothing, only_reads, weaken
 
 EXECUTIONS = 1500
 SHORT = 600
@@ -39,7 +39,6 @@ class _World:
         for file in self.files[::2]:
             file.add_seals(F_SEAL_SHRINK)
         self.buf = udmabuf_create_list([Item(self.files[2], 0, PAGE)])
-        self.logs: list[list[Any]] = []
 
     @property
     def state(self) -> tuple[Any, ...]:
@@ -100,8 +99,10 @@ _FILES = ("file read", "file write", "seal", "seal write", "close file", "make")
 _SHARED = ("shared read", "shared write", "buffer read", "buffer write", "make")
 
 
-class Program:
+class Program(Compared):
     """One random design; the same seed gives the same one."""
+
+    operations = OPERATIONS
 
     def __init__(self, seed: int) -> None:
         rng = random.Random(seed)
@@ -110,61 +111,31 @@ class Program:
             [(rng.choice(names), rng.randrange(3), rng.randrange(4)) for _ in range(count)]
             for count in [rng.randint(1, 3) for _ in range(2 + (rng.random() < 0.3))]
         ]
-        self.world: Any = None
-        self.design = lambda machine: self._body(machine)
 
-    def _body(self, machine: Machine) -> None:
-        world = self.world = _World()
-        for index, operations in enumerate(self.tasks):
-            log: list[Any] = []
-            world.logs.append(log)
-            machine.kthread(lambda o=operations, g=log: _run(world, o, g), f"t{index}")
+    def _make_world(self, machine: Machine) -> _World:
+        del machine
+        return _World()
 
-    def outcomes(self, *, sleep: bool, executions: int) -> tuple[Search, set[Any], set[str]]:
-        """The search, the set of final states, and the set of what went wrong."""
-        finals: set[Any] = set()
-
-        def complete(_rt: Any, _strategy: Any) -> None:
-            finals.add((repr(self.world.logs), self.world.state))
-
-        budget = Budget(seconds=None, executions=executions)
-        search = Search(self.design, budget, sleep=sleep, on_complete=complete).run()
-        return search, finals, {repr(key) for key in search.cases}
-
-
-def _run(world: Any, operations: list[tuple[str, int, int]], log: list[Any]) -> None:
-    for name, x, y in operations:
+    def _do(self, name: str, world: Any, arguments: Sequence[Any]) -> Any:
         try:
-            log.append((name, OPERATIONS[name](world, x, y)))
+            return super()._do(name, world, arguments)
         except OSError as error:
-            log.append((name, error.errno))
-
-
-def compare(seed: int, executions: int = EXECUTIONS) -> str:
-    """ "same", "capped", or what differs."""
-    program = Program(seed)
-    naive, finals, wrong = program.outcomes(sleep=False, executions=executions)
-    if naive.limit:
-        return "capped"
-    _reduced, our_finals, our_wrong = program.outcomes(sleep=True, executions=executions)
-    if finals != our_finals or wrong != our_wrong:
-        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
-    return "same"
+            return error.errno
 
 
 WEAKENED = [
-    pytest.param("memory.read", None, 0, id="the CPU's load touches nothing"),
-    pytest.param("memory.write", READ, 0, id="the CPU's store reads only"),
-    pytest.param("memory.device_read", None, 18, id="a device's load touches nothing"),
-    pytest.param("memory.device_write", READ, 15, id="a device's store reads only"),
-    pytest.param("memory.sync", READ, 10, id="a bracket reads only"),
-    pytest.param("memory.view", None, 19, id="a view touches nothing"),
-    pytest.param("memory.close", READ, 74, id="closing reads only"),
-    pytest.param("memfd.ask", None, 7, id="asking a memfd touches nothing"),
-    pytest.param("memfd.change", READ, 16, id="changing a memfd reads only"),
-    pytest.param("memfd.close", READ, 7, id="closing a memfd reads only"),
-    pytest.param("udmabuf.pin", None, 131, id="pinning touches nothing"),
-    pytest.param("udmabuf.unpin", None, 131, id="unpinning touches nothing"),
+    pytest.param("memory.read", nothing, 0, id="the CPU's load touches nothing"),
+    pytest.param("memory.write", only_reads, 0, id="the CPU's store reads only"),
+    pytest.param("memory.device_read", nothing, 18, id="a device's load touches nothing"),
+    pytest.param("memory.device_write", only_reads, 15, id="a device's store reads only"),
+    pytest.param("memory.sync", only_reads, 10, id="a bracket reads only"),
+    pytest.param("memory.view", nothing, 19, id="a view touches nothing"),
+    pytest.param("memory.close", only_reads, 74, id="closing reads only"),
+    pytest.param("memfd.ask", nothing, 7, id="asking a memfd touches nothing"),
+    pytest.param("memfd.change", only_reads, 16, id="changing a memfd reads only"),
+    pytest.param("memfd.close", only_reads, 7, id="closing a memfd reads only"),
+    pytest.param("udmabuf.pin", nothing, 131, id="pinning touches nothing"),
+    pytest.param("udmabuf.unpin", nothing, 131, id="unpinning touches nothing"),
 ]
 
 
@@ -172,37 +143,22 @@ WEAKENED = [
 @pytest.mark.parametrize("start", range(0, PROGRAMS, 20))
 def test_memory_differential_same_outcomes_as_naive_search(start: int) -> None:
     """Sleep sets lose no outcome and no finding on random programs over these objects."""
-    results = [compare(seed, SHORT) for seed in range(start, start + 20)]
+    results = [compare(Program(seed), SHORT) for seed in range(start, start + 20)]
 
     assert {"same"} <= set(results) <= {"same", "capped"}
     assert results.count("capped") <= 10
 
 
-def weakened(before: Any, access: int | None) -> Any:
-    """A footprint that claims to read only, or to touch nothing."""
-    if access is None:
-        return lambda _obj, _task: ()
-    return lambda obj, task: tuple((one, access) for one, _access in before(obj, task))
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "access", "seed"), WEAKENED)
+@pytest.mark.parametrize(("name", "how", "seed"), WEAKENED)
 def test_memory_differential_notices_a_weakened_footprint(
-    monkeypatch: pytest.MonkeyPatch, name: str, access: int | None, seed: int
+    monkeypatch: pytest.MonkeyPatch, name: str, how: Any, seed: int
 ) -> None:
     """A footprint that hides what the step reads or changes loses outcomes, and that shows."""
-    op = OPS[name]
-    before = op.touches or (lambda obj, _task: ((obj, op.access),))
-    monkeypatch.setattr(op, "touches", weakened(before, access))
+    weaken(monkeypatch, name, how)
 
-    assert compare(seed, SHORT) not in ("same", "capped")
+    assert compare(Program(seed), SHORT) not in ("same", "capped")
 
 
 if __name__ == "__main__":
-    counts: dict[str, int] = {}
-    for number in range(int(sys.argv[1])):
-        said = compare(number)
-        counts[said] = counts.get(said, 0) + 1
-        if said not in ("same", "capped"):
-            print(f"program {number}: {said}")  # noqa: T201 - a command
-    print(counts)  # noqa: T201 - a command
+    main(sys.argv[1:], lambda seed: compare(Program(seed), EXECUTIONS))

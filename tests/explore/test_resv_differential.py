@@ -19,9 +19,16 @@ from dmabuf import Machine, Timeline
 from dmabuf.core.resv import Resv, Usage
 from dmabuf.core.resv_iter import ResvIter
 from dmabuf.errors import Interrupted, WouldDeadlock
-from dmabuf.explore.search import Budget, Search
-from dmabuf.rt.api import OPS, READ
 from dmabuf.sync.ww_acquire import ww_acquire
+from tests.explore.comparison import (
+    Compared,
+    compare,
+    main,
+    nothing,
+    only_first,
+    only_reads,
+    weaken,
+)
 
 EXECUTIONS = 1500
 SHORT = 500
@@ -37,8 +44,6 @@ class _World:
         self.resvs = [Resv("R"), Resv("S")]
         lines = [Timeline("x"), Timeline("y")]
         self.fences = [line.fence() for line in lines for _ in range(2)]
-        self.tasks: list[Any] = []
-        self.logs: list[list[Any]] = []
 
     @property
     def state(self) -> tuple[Any, ...]:
@@ -154,8 +159,10 @@ _CHANGING = ("add write", "add read", "replace", "grow", "copy", "signal fence")
 _LOOKING = ("walk", "get", "wait", "test")
 
 
-class Program:
+class Program(Compared):
     """One random design; the same seed gives the same one."""
+
+    operations = OPERATIONS
 
     def __init__(self, seed: int) -> None:
         rng = random.Random(seed)
@@ -170,58 +177,23 @@ class Program:
         ]
         self.kinds = [rng.choice(_KINDS) for _ in self.tasks]
         self.filled = rng.randrange(3)
-        self.world: Any = None
-        self.design = lambda machine: self._body(machine)
 
-    def _body(self, machine: Machine) -> None:
-        world = self.world = _World(machine)
+    def _make_world(self, machine: Machine) -> _World:
+        world = _World(machine)
         with world.resvs[0] as resv:
             resv.reserve_fences(2)
             for fence in world.fences[: 2 * self.filled : 2]:
                 resv.add_fence(fence, Usage.READ)
-        for index, operations in enumerate(self.tasks):
-            log: list[Any] = []
-            world.logs.append(log)
-            start = machine.userspace if self.kinds[index] == "userspace" else machine.kthread
-            world.tasks.append(start(lambda o=operations, g=log: _run(world, o, g), f"t{index}"))
-
-    def outcomes(self, *, sleep: bool, executions: int) -> tuple[Search, set[Any], set[str]]:
-        """The search, the set of final states, and the set of what went wrong."""
-        finals: set[Any] = set()
-
-        def complete(rt: Any, _strategy: Any) -> None:
-            blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
-            finals.add((repr(self.world.logs), self.world.state, blocked))
-
-        budget = Budget(seconds=None, executions=executions)
-        search = Search(self.design, budget, sleep=sleep, on_complete=complete).run()
-        return search, finals, {repr(key) for key in search.cases}
-
-
-def _run(world: Any, operations: list[tuple[str, int, int]], log: list[Any]) -> None:
-    for name, x, y in operations:
-        log.append((name, OPERATIONS[name](world, x, y)))
-
-
-def compare(seed: int, executions: int = EXECUTIONS) -> str:
-    """ "same", "capped", or what differs."""
-    program = Program(seed)
-    naive, finals, wrong = program.outcomes(sleep=False, executions=executions)
-    if naive.limit:
-        return "capped"
-    _reduced, our_finals, our_wrong = program.outcomes(sleep=True, executions=executions)
-    if finals != our_finals or wrong != our_wrong:
-        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
-    return "same"
+        return world
 
 
 WEAKENED = [
-    pytest.param("ww_mutex.lock", READ, 5, id="asking for the lock reads only"),
-    pytest.param("ww_mutex.unlock", READ, 17, id="unlocking reads only"),
-    pytest.param("ww_mutex.trylock", READ, 43, id="trying reads only"),
-    pytest.param("ww_mutex.is_locked", None, 43, id="asking touches nothing"),
-    pytest.param("resv.restart", READ, 7, id="a walk begins without looking at the list"),
-    pytest.param("resv.set", READ, 7, id="setting a slot reads only"),
+    pytest.param("ww_mutex.lock", only_reads, 5, id="asking for the lock reads only"),
+    pytest.param("ww_mutex.unlock", only_reads, 17, id="unlocking reads only"),
+    pytest.param("ww_mutex.trylock", only_reads, 43, id="trying reads only"),
+    pytest.param("ww_mutex.is_locked", nothing, 43, id="asking touches nothing"),
+    pytest.param("resv.restart", only_first, 7, id="a walk begins without looking at the list"),
+    pytest.param("resv.set", only_reads, 7, id="setting a slot reads only"),
 ]
 
 
@@ -229,29 +201,22 @@ WEAKENED = [
 @pytest.mark.parametrize("start", range(0, PROGRAMS, 20))
 def test_resv_differential_same_outcomes_as_naive_search(start: int) -> None:
     """Sleep sets lose no outcome and no finding on random programs over these objects."""
-    results = [compare(seed, SHORT) for seed in range(start, start + 20)]
+    results = [compare(Program(seed), SHORT) for seed in range(start, start + 20)]
 
     assert {"same"} <= set(results) <= {"same", "capped"}
     assert results.count("capped") <= 14
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "weakened", "seed"), WEAKENED)
+@pytest.mark.parametrize(("name", "how", "seed"), WEAKENED)
 def test_resv_differential_notices_a_weakened_footprint(
-    monkeypatch: pytest.MonkeyPatch, name: str, weakened: int | None, seed: int
+    monkeypatch: pytest.MonkeyPatch, name: str, how: Any, seed: int
 ) -> None:
     """A footprint that hides what the step reads or changes loses outcomes, and that shows."""
-    touches = lambda obj, _task: () if weakened is None else ((obj, weakened),)  # noqa: E731
-    monkeypatch.setattr(OPS[name], "touches", touches)
+    weaken(monkeypatch, name, how)
 
-    assert compare(seed, SHORT) not in ("same", "capped")
+    assert compare(Program(seed), SHORT) not in ("same", "capped")
 
 
 if __name__ == "__main__":
-    counts: dict[str, int] = {}
-    for number in range(int(sys.argv[1])):
-        said = compare(number)
-        counts[said] = counts.get(said, 0) + 1
-        if said not in ("same", "capped"):
-            print(f"program {number}: {said}")  # noqa: T201 - a command
-    print(counts)  # noqa: T201 - a command
+    main(sys.argv[1:], lambda seed: compare(Program(seed), EXECUTIONS))

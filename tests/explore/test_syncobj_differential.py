@@ -23,9 +23,8 @@ from dmabuf.core.syncobj import SyncObj
 from dmabuf.core.syncobj_eventfd import add_eventfd
 from dmabuf.core.syncobj_wait import WaitFlags, wait
 from dmabuf.errors import Interrupted
-from dmabuf.explore.search import Budget, Search
-from dmabuf.rt.api import OPS, READ
 from dmabuf.sync.eventfd import EventFd
+from tests.explore.comparison import Compared, compare, main, nothing, only_reads, weaken
 
 EXECUTIONS = 1500
 SHORT = 500
@@ -47,8 +46,6 @@ class _World:
         self.poll = ImplicitPoll(
             self.resv, lambda: self.pins.append("pin"), lambda: self.pins.append("unpin")
         )
-        self.tasks: list[Any] = []
-        self.logs: list[list[Any]] = []
 
     @property
     def state(self) -> tuple[Any, ...]:
@@ -178,8 +175,10 @@ _FAMILIES = (
 )
 
 
-class Program:
+class Program(Compared):
     """One random design; the same seed gives the same one."""
+
+    operations = OPERATIONS
 
     def __init__(self, seed: int = 0, *tasks: list[tuple[str, int, int]]) -> None:
         rng = random.Random(seed)
@@ -196,67 +195,32 @@ class Program:
         self.filled = rng.randrange(3)
         if tasks:
             self.tasks, self.kinds, self.filled = [*tasks], ["kthread"] * len(tasks), 1
-        self.world: Any = None
-        self.design = lambda machine: self._body(machine)
 
-    def _body(self, machine: Machine) -> None:
-        world = self.world = _World(machine)
+    def _make_world(self, machine: Machine) -> _World:
+        world = _World(machine)
         if self.filled == 1:
             world.objs[0].replace_fence(world.fences[0])
         elif self.filled == 2:
             world.objs[0].add_point(world.fences[1], 1)
         if self.filled:
             _uses(Usage.READ)(world, 0, 2)
-        for index, operations in enumerate(self.tasks):
-            log: list[Any] = []
-            world.logs.append(log)
-            start = machine.userspace if self.kinds[index] == "userspace" else machine.kthread
-            world.tasks.append(start(lambda o=operations, g=log: _run(world, o, g), f"t{index}"))
-
-    def outcomes(self, *, sleep: bool, executions: int) -> tuple[Search, set[Any], set[str]]:
-        """The search, the set of final states, and the set of what went wrong."""
-        finals: set[Any] = set()
-
-        def complete(rt: Any, _strategy: Any) -> None:
-            blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
-            finals.add((repr(self.world.logs), self.world.state, blocked))
-
-        budget = Budget(seconds=None, executions=executions)
-        search = Search(self.design, budget, sleep=sleep, on_complete=complete).run()
-        return search, finals, {repr(key) for key in search.cases}
-
-
-def _run(world: Any, operations: list[tuple[str, int, int]], log: list[Any]) -> None:
-    for name, x, y in operations:
-        log.append((name, OPERATIONS[name](world, x, y)))
-
-
-def compare(seed: int, executions: int = EXECUTIONS) -> str:
-    """ "same", "capped", or what differs, of a random program."""
-    return compared(Program(seed), executions)
-
-
-def compared(program: Program, executions: int) -> str:
-    """The same of any program."""
-    naive, finals, wrong = program.outcomes(sleep=False, executions=executions)
-    if naive.limit:
-        return "capped"
-    _reduced, our_finals, our_wrong = program.outcomes(sleep=True, executions=executions)
-    if finals != our_finals or wrong != our_wrong:
-        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
-    return "same"
+        return world
 
 
 _COUNTS = [("eventfd available", 0, 0)]
 # What a wait is handed or woken by is noticed by none: each such step goes with one on the lock or
 # the fence, which orders them all the same.
 WEAKENED = [
-    pytest.param("syncobj.swap", READ, [("find", 1, 0)], [("replace", 1, 0)], id="swap reads"),
-    pytest.param("syncobj.fence_get", None, [("find", 0, 0)], [("reset", 0, 0)], id="no fence_get"),
-    pytest.param("syncobj.get", None, [("get and put", 0, 0)], [("put", 0, 0)], id="no get"),
-    pytest.param("eventfd.signal", None, [("count", 0, 0)], _COUNTS, id="no signal"),
-    pytest.param("eventfd.look", None, [("count", 0, 0)], _COUNTS, id="no look"),
-    pytest.param("eventfd.poll", None, [("readable", 0, 0)], _COUNTS, id="no poll"),
+    pytest.param(
+        "syncobj.swap", only_reads, [("find", 1, 0)], [("replace", 1, 0)], id="swap reads"
+    ),
+    pytest.param(
+        "syncobj.fence_get", nothing, [("find", 0, 0)], [("reset", 0, 0)], id="no fence_get"
+    ),
+    pytest.param("syncobj.get", nothing, [("get and put", 0, 0)], [("put", 0, 0)], id="no get"),
+    pytest.param("eventfd.signal", nothing, [("count", 0, 0)], _COUNTS, id="no signal"),
+    pytest.param("eventfd.look", nothing, [("count", 0, 0)], _COUNTS, id="no look"),
+    pytest.param("eventfd.poll", nothing, [("readable", 0, 0)], _COUNTS, id="no poll"),
 ]
 
 
@@ -264,30 +228,22 @@ WEAKENED = [
 @pytest.mark.parametrize("start", range(0, PROGRAMS, 20))
 def test_syncobj_differential_same_outcomes_as_naive_search(start: int) -> None:
     """Sleep sets lose no outcome and no finding on random programs over these objects."""
-    results = [compare(seed, SHORT) for seed in range(start, start + 20)]
+    results = [compare(Program(seed), SHORT) for seed in range(start, start + 20)]
 
     assert {"same"} <= set(results) <= {"same", "capped"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "weakened", "one", "other"), WEAKENED)
+@pytest.mark.parametrize(("name", "how", "one", "other"), WEAKENED)
 def test_syncobj_differential_notices_a_weakened_footprint(
-    monkeypatch: pytest.MonkeyPatch, name: str, weakened: int | None, one: Any, other: Any
+    monkeypatch: pytest.MonkeyPatch, name: str, how: Any, one: Any, other: Any
 ) -> None:
     """A footprint that hides what the step reads or changes loses outcomes, and that shows."""
-    assert "same" == compared(Program(0, one, other), SHORT)
-    touches = lambda obj, _task: () if weakened is None else ((obj, weakened),)  # noqa: E731
-    monkeypatch.setattr(OPS[name], "touches", touches)
+    assert "same" == compare(Program(0, one, other), SHORT)
+    weaken(monkeypatch, name, how)
 
-    assert compared(Program(0, one, other), SHORT) not in ("same", "capped")
+    assert compare(Program(0, one, other), SHORT) not in ("same", "capped")
 
 
 if __name__ == "__main__":
-    counts: dict[str, int] = {}
-    first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    for number in range(first, first + int(sys.argv[1])):
-        said = compare(number, SHORT)
-        counts[said] = counts.get(said, 0) + 1
-        if said not in ("same", "capped"):
-            print(f"program {number}: {said}")  # noqa: T201 - a command
-    print(counts)  # noqa: T201 - a command
+    main(sys.argv[1:], lambda seed: compare(Program(seed), SHORT))

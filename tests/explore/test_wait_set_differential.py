@@ -10,8 +10,7 @@ import pytest
 
 from dmabuf import Shared, Timeline, WaitSet
 from dmabuf.core import wait_set
-from dmabuf.explore.search import Budget, Search
-from dmabuf.rt.api import READ
+from tests.explore.comparison import Compared, compare, main, nothing, only_reads, weaken
 
 NAIVE = 1000
 PROGRAMS = 80
@@ -24,7 +23,13 @@ class World:
         self.fences = [Timeline("f").fence(), Timeline("g").fence()]
         self.waiting = WaitSet(self.fences[:1])
         self.cells = [Shared(0, "v"), Shared(0, "w")]
-        self.logs = []
+
+    @property
+    def state(self):
+        """What the cells hold, and what is in the wait-set."""
+        waiting = self.waiting
+        inside = sorted(self.named(waiting.pending)), self.named(waiting.ready)
+        return tuple(cell._value for cell in self.cells), inside, waiting.closed
 
     def named(self, fences):
         """The indices of fences, in order."""
@@ -68,8 +73,10 @@ OPERATIONS = {
 }
 
 
-class Program:
+class Program(Compared):
     """One random design; the same seed gives the same one."""
+
+    operations = OPERATIONS
 
     def __init__(self, seed):
         rng = random.Random(seed)
@@ -80,97 +87,45 @@ class Program:
         ]
         if rng.random() < 0.6:  # or most executions come to rest for want of a signal
             self.tasks[0] += [("signal", 0), ("signal", 1)]
-        self.world = None
 
-    def design(self, machine):
-        """Each task makes its operations and logs what it saw."""
-        world = self.world = World()
-        for index, operations in enumerate(self.tasks):
-            log = []
-            world.logs.append(log)
-            machine.kthread(lambda o=operations, g=log: _run(world, o, g), f"t{index}")
-
-    def outcomes(self, *, sleep):
-        """The search, the set of final states, and the set of what went wrong."""
-        finals = set()
-
-        def complete(rt, _strategy):
-            world = self.world
-            waiting = world.waiting
-            blocked = tuple((t.name, t.op.name) for t in rt.tasks if t.op is not None)
-            inside = sorted(world.named(waiting.pending)), world.named(waiting.ready)
-            values = tuple(cell._value for cell in world.cells)
-            finals.add((repr(world.logs), values, blocked, repr(inside), waiting.closed))
-
-        budget = Budget(seconds=None, executions=NAIVE)
-        search = Search(self.design, budget, sleep=sleep, on_complete=complete).run()
-        return search, finals, {repr(key) for key in search.cases}
-
-
-def _run(world, operations, log):
-    for name, x in operations:
-        log.append((name, OPERATIONS[name](world, x)))
-
-
-def compare(seed):
-    """ "same", "capped", or what differs."""
-    program = Program(seed)
-    reduced, our_finals, our_wrong = program.outcomes(sleep=True)
-    naive, finals, wrong = program.outcomes(sleep=False)
-    if naive.limit or reduced.limit:
-        return "capped"
-    if finals != our_finals or wrong != our_wrong:
-        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
-    return "same"
+    def _make_world(self, machine):
+        del machine
+        return World()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, PROGRAMS, 10))
 def test_wait_set_differential_same_outcomes_as_naive_search(start):
     """The footprints of a wait-set's steps lose no outcome and no finding."""
-    results = [compare(seed) for seed in range(start, start + 10)]
+    results = [compare(Program(seed), NAIVE) for seed in range(start, start + 10)]
 
     assert {"same"} <= set(results) <= {"same", "capped"}
     assert results.count("capped") <= 5
 
 
-def _reads(waiting, _task):
-    return ((waiting, READ),)
-
-
-def _nothing(_waiting, _task):
-    return ()
-
-
 WEAKENED = [
-    pytest.param(wait_set.PUSH, _reads, 1, id="push changes nothing"),
-    pytest.param(wait_set.PUSH, _nothing, 1, id="push touches nothing"),
-    pytest.param(wait_set.ADMIT, _reads, 6, id="admit changes nothing"),
-    pytest.param(wait_set.FORGET, _nothing, 50, id="forget looks at nothing"),
-    pytest.param(wait_set.DRAIN, _reads, 48, id="drain changes nothing"),
-    pytest.param(wait_set.COUNT, _nothing, 13, id="count looks at nothing"),
-    pytest.param(wait_set.CLOSE, _reads, 13, id="close changes nothing"),
+    pytest.param(wait_set.PUSH, only_reads, 1, id="push changes nothing"),
+    pytest.param(wait_set.PUSH, nothing, 1, id="push touches nothing"),
+    pytest.param(wait_set.ADMIT, only_reads, 6, id="admit changes nothing"),
+    pytest.param(wait_set.FORGET, nothing, 50, id="forget looks at nothing"),
+    pytest.param(wait_set.DRAIN, only_reads, 48, id="drain changes nothing"),
+    pytest.param(wait_set.COUNT, nothing, 13, id="count looks at nothing"),
+    pytest.param(wait_set.CLOSE, only_reads, 13, id="close changes nothing"),
 ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("op", "touches", "seed"), WEAKENED)
-def test_wait_set_differential_notices_a_weakened_footprint(monkeypatch, op, touches, seed):
+@pytest.mark.parametrize(("op", "how", "seed"), WEAKENED)
+def test_wait_set_differential_notices_a_weakened_footprint(monkeypatch, op, how, seed):
     """A step that conceals what it touches loses outcomes of a known program, and that shows."""
-    before = compare(seed)
-    monkeypatch.setattr(op, "touches", touches)
+    before = compare(Program(seed), NAIVE)
+    weaken(monkeypatch, op, how)
 
-    after = compare(seed)
+    after = compare(Program(seed), NAIVE)
 
     assert "same" == before
     assert after not in ("same", "capped")
 
 
 if __name__ == "__main__":
-    counts = {}
-    for number in range(int(sys.argv[1])):
-        said = compare(number)
-        counts[said] = counts.get(said, 0) + 1
-        if said not in ("same", "capped"):
-            print(f"program {number}: {said}")  # noqa: T201 - a command
-    print(counts)  # noqa: T201 - a command
+    main(sys.argv[1:], lambda seed: compare(Program(seed), NAIVE))

@@ -17,8 +17,10 @@ from dmabuf.codes import CODES, PRECEDENCE
 from dmabuf.errors import WouldDeadlock
 from dmabuf.explore.diagnose import Diagnosis, diagnose
 from dmabuf.explore.explain import Telling, finding_of, tell
-from dmabuf.explore.search import Budget, Case, Progress, Search, carrier_named
-from dmabuf.explore.snapshot import take_snapshot
+from dmabuf.explore.phases import Exploration, explore
+from dmabuf.explore.search import Budget, Case, Progress, carrier_named
+from dmabuf.explore.simplest import Simplifier
+from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.token import TokenError, check_of, decode
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
@@ -39,6 +41,7 @@ def check_design(
     budget: Budget | None = None,
     seed: int = 0,
     carrier: str = "",
+    engine: str = "",
     progress: Callable[[Progress], None] | None = None,
 ) -> Verdict:
     """Explore a design's schedules and explain what was found.
@@ -49,14 +52,20 @@ def check_design(
         budget: limits; reaching one is never a pass.
         seed: order in which schedules are tried.
         carrier: "greenlet" or "threads"; the best there is if empty.
+        engine: a name of `explore.portfolio.ENGINES`; picked as the search goes on if empty.
+            Raises EngineError.
         progress: called now and then.
     """
-    search = Search(fn, budget or Budget(), seed=seed, carrier=carrier, progress=progress).run()
-    ranked = _ranked(search)
-    findings = [_explain(search, case, diagnosis) for case, diagnosis in ranked[:_MAX_FINDINGS]]
+    explored = explore(
+        fn, budget or Budget(), engine=engine, seed=seed, carrier=carrier, progress=progress
+    )
+    ranked = _ranked(explored)
+    stops = _stoppers(explored)
+    simplifier = Simplifier(explored, lambda rest: diagnose(rest, explored.wakers, stops))
+    findings = [_explain(simplifier, *pair) for pair in ranked[:_MAX_FINDINGS]]
     more = len(ranked) - len(findings)
     return _verdict(
-        search,
+        explored,
         subject,
         findings,
         notes=(f"{more} more findings are not shown",) if more else (),
@@ -70,16 +79,20 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     read or does not fit the design.
     """
     moves, check = decode(token)
-    search = Search(fn, _LEARN, carrier=carrier).run()
+    learnt = explore(fn, _LEARN, carrier=carrier)
     seen: list[Case] = []
 
     def at_end(rt: Tasks, enabled: list[int]) -> None:
         assert isinstance(rt.instrument, Telling)
-        snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
-        if snapshot.is_bad:
+        snapshot: Snapshot | None
+        if all(rt.by_number[transition // 256].may_stop for transition in enabled):
+            snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
+        else:  # the others never come to rest
+            snapshot = take_cycle(rt, enabled)
+        if snapshot is not None and snapshot.is_bad:
             seen.append(Case(snapshot.key, moves, 0, snapshot=snapshot))
 
-    telling, rt = tell(fn, moves, names=search.names, carrier=carrier, at_end=at_end)
+    telling, rt = tell(fn, moves, names=learnt.names, carrier=carrier, at_end=at_end)
     if check_of(telling.checks) != check:
         raise TokenError("this schedule does not fit the design: its operations have changed")
     if rt.failure is not None:
@@ -87,11 +100,11 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     elif rt.reports:
         code, message, task = rt.reports[0]
         seen = [Case("report", moves, 0, report=(code, message, task.name))]
-    stops = _stoppers(search)
+    stops = _stoppers(learnt)
     findings = [
         _placed(
             finding_of(
-                case, _diagnosis(case, search, stops), telling, rt, search.wakers, fewest=False
+                case, _diagnosis(case, learnt, stops), telling, rt, learnt.wakers, fewest=False
             ),
             fn,
         )
@@ -110,12 +123,12 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     )
 
 
-def _ranked(search: Search) -> list[tuple[Case, Diagnosis]]:
+def _ranked(explored: Exploration) -> list[tuple[Case, Diagnosis]]:
     """Distinct findings, each with its simplest schedule, the most specific rule first."""
     best: dict[Any, tuple[Case, Diagnosis]] = {}
-    stops = _stoppers(search)
-    for case in search.cases.values():
-        diagnosis = _diagnosis(case, search, stops)
+    stops = _stoppers(explored)
+    for case in explored.cases.values():
+        diagnosis = _diagnosis(case, explored, stops)
         key = (diagnosis.code, diagnosis.message)
         if key not in best or case.switches < best[key][0].switches:
             best[key] = (case, diagnosis)
@@ -124,15 +137,15 @@ def _ranked(search: Search) -> list[tuple[Case, Diagnosis]]:
     )
 
 
-def _stoppers(search: Search) -> set[tuple[int, int]]:
+def _stoppers(explored: Exploration) -> set[tuple[int, int]]:
     """(task, fence) where the task may stop for ever with the fence pending."""
-    rests = (case.snapshot for case in search.cases.values() if case.snapshot is not None)
+    rests = (case.snapshot for case in explored.cases.values() if case.snapshot is not None)
     return {(task, fence) for rest in rests for task in rest.stopped for fence in rest.pending}
 
 
-def _diagnosis(case: Case, search: Search, stops: set[tuple[int, int]]) -> Diagnosis:
+def _diagnosis(case: Case, explored: Exploration, stops: set[tuple[int, int]]) -> Diagnosis:
     if case.snapshot is not None:
-        return diagnose(case.snapshot, search.wakers, stops)
+        return diagnose(case.snapshot, explored.wakers, stops)
     if case.report is not None:
         code, message, _task = case.report
         return Diagnosis(code, message, (), CODES[code].entails)
@@ -146,14 +159,17 @@ def _diagnosis(case: Case, search: Search, stops: set[tuple[int, int]]) -> Diagn
     return Diagnosis("DF005", said, ())
 
 
-def _explain(search: Search, case: Case, diagnosis: Diagnosis) -> Finding:
+def _explain(simplifier: Simplifier, case: Case, diagnosis: Diagnosis) -> Finding:
+    explored = simplifier.explored
     try:
-        telling, rt = tell(search.design, case.moves, names=search.names, carrier=search.carrier)
+        case, fewest = simplifier.simplest(case, diagnosis)
+        telling, rt = tell(
+            explored.design, case.moves, names=explored.names, carrier=explored.carrier
+        )
     except TokenError:
-        return _not_repeatable(search.design, diagnosis)
-    fewest = not search.limit and case.exact
-    finding = finding_of(case, diagnosis, telling, rt, search.wakers, fewest=fewest)
-    return _placed(finding, search.design)
+        return _not_repeatable(explored.design, diagnosis)
+    finding = finding_of(case, diagnosis, telling, rt, explored.wakers, fewest=fewest)
+    return _placed(finding, explored.design)
 
 
 def _placed(finding: Finding, fn: Design) -> Finding:
@@ -176,30 +192,35 @@ def _not_repeatable(fn: Design, diagnosis: Diagnosis) -> Finding:
 
 
 def _verdict(
-    search: Search, subject: str, findings: list[Finding], *, notes: tuple[str, ...]
+    explored: Exploration, subject: str, findings: list[Finding], *, notes: tuple[str, ...]
 ) -> Verdict:
-    if findings:
-        status = Status.VIOLATED
-    elif not search.limit:
-        status = Status.PROVED
-    else:
-        only_cut = search.cut and search.limit.endswith("in one execution")
-        status = Status.BOUNDED if only_cut else Status.INCONCLUSIVE
+    lead = explored.lead
     return Verdict(
         subject,
-        status,
+        _status(explored, findings),
         tuple(findings),
-        executions=search.executions,
-        cut=search.cut,
-        asleep=search.asleep,
-        steps=search.steps,
-        replayed=search.replayed,
-        seconds=search.seconds,
-        assumed=_assumed(search.traits),
-        limit=search.limit,
-        carrier=carrier_named(search.carrier).name,
+        executions=lead.executions,
+        cut=lead.cut,
+        asleep=lead.asleep,
+        steps=lead.steps,
+        replayed=lead.replayed,
+        sampled=explored.sampled,
+        seconds=explored.seconds,
+        assumed=_assumed(explored.traits),
+        limit=explored.limit,
+        carrier=carrier_named(explored.carrier).name,
+        engine=lead.engine,
         notes=notes,
     )
+
+
+def _status(explored: Exploration, findings: list[Finding]) -> Status:
+    """The one place that calls a design proved."""
+    if findings:
+        return Status.VIOLATED
+    if explored.is_proof:
+        return Status.PROVED
+    return Status.BOUNDED if explored.is_bounded else Status.INCONCLUSIVE
 
 
 def _assumed(traits: set[str]) -> tuple[str, ...]:

@@ -204,7 +204,13 @@ def _explore(design: Design, subject: str, job: Job, wire: Wire) -> Verdict:
         verdict = replay_design(design, subject, job.token, carrier=job.carrier)
         return replace(verdict, limit="one schedule")
     verdict = check_design(
-        design, subject, budget=job.budget, seed=job.seed, carrier=job.carrier, progress=tell
+        design,
+        subject,
+        budget=job.budget,
+        seed=job.seed,
+        carrier=job.carrier,
+        engine=job.engine,
+        progress=tell,
     )
     if verdict.status is Status.PROVED and not verdict.steps:
         note = "no task makes a step, so there was nothing to explore"

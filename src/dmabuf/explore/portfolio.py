@@ -1,23 +1,180 @@
-"""Which engine explores a design: depth first with sleep sets, or source-DPOR where it is sound.
+"""The engines by name, and which one explores a design next.
 
-Source-DPOR is had by asking for it (`Search(engine=DPOR)`): it is known to miss classes of one
-random program in 5,000. The choice is made by looking at executions as they come. A trait that
-source-DPOR cannot do soundly yet sends the whole search back to its start with the other engine,
-whose argument needs less: it visits every state.
+An engine is a strategy that a `Search` drives from execution to execution. This is the one place
+that knows all of them; a new one is an entry in `ENGINES`.
+
+    >>> engine_named("sleep-sets").name, [engine.name for engine in ENGINES.values()][:2]
+    ('sleep sets', ['sleep sets', 'source-DPOR'])
+
+What follows what is `phases`' work, by the constants here: the engine that proves goes first, as
+most designs are exhausted at once and a random walk tells nothing about them that the proof does
+not. A design that is larger gets some random walks and runs of random priorities, for findings
+that the order of the proof would come by late. Then come engines for what keeps the proof from
+ending: GRAPH where executions are cut, as they loop; BOUNDED where there are too many.
+
+Source-DPOR is had by asking for it: it is known to miss classes of one random program in 5,000.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dmabuf.errors import DmabufError
 
 if TYPE_CHECKING:
+    from dmabuf.explore.strategies.dfs import DepthFirst
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["DPOR", "ENGINES", "SLEEP", "needs_every_state"]
+__all__ = [
+    "BOUNDED",
+    "DPOR",
+    "ENGINES",
+    "FIRST_EXECUTIONS",
+    "GRAPH",
+    "NAIVE",
+    "PCT",
+    "RANDOM",
+    "SAMPLES",
+    "SAMPLE_STEPS",
+    "SLEEP",
+    "Engine",
+    "EngineError",
+    "Setup",
+    "engine_named",
+    "engine_that_proves",
+    "needs_every_state",
+]
 
-DPOR = "source-DPOR"
 SLEEP = "sleep sets"
-ENGINES = (DPOR, SLEEP)
+DPOR = "source-DPOR"
+NAIVE = "naive"
+RANDOM = "random"
+PCT = "pct"
+GRAPH = "graph"
+BOUNDED = "bounded"
+
+FIRST_EXECUTIONS = 200
+"""A design with no more executions than this is exhausted before anything else is tried."""
+SAMPLES = 50
+"""Random executions by each of the engines that sample."""
+SAMPLE_STEPS = 10_000
+"""Steps after which one of them samples no more: some designs have long executions."""
+LOOP_SHARE = 0.5
+"""How much of what is left GRAPH may use where executions are cut."""
+PROOF_SHARE = 0.5
+"""How much of what is left the engine that proves may use before BOUNDED has its turn."""
+BOUNDED_SHARE = 0.5
+"""How much of what is left then BOUNDED may use before the proof goes on."""
+
+
+class EngineError(DmabufError):
+    """An engine that is not there was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What an engine is made with.
+
+    Attributes:
+        seed: order in which transitions are tried, or of chance.
+        limit: steps after which an execution is cut.
+        at_rest: called where nothing is possible, or only steps of tasks that may stop there.
+        at_cut: called where an execution is cut.
+    """
+
+    seed: int
+    limit: int
+    at_rest: Callable[[Tasks, list[int]], object]
+    at_cut: Callable[[Tasks, list[int]], object]
+
+    def arguments(self) -> dict[str, Any]:
+        """As keywords."""
+        return {
+            "seed": self.seed,
+            "limit": self.limit,
+            "at_rest": self.at_rest,
+            "at_cut": self.at_cut,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A way to go through the schedules of a design.
+
+    Attributes:
+        name: for people and for `--engine`.
+        make: its strategy; imports what it needs.
+        proves: exhausting it, with no execution cut, proves the design.
+        says: what it is good for, in a few words.
+    """
+
+    name: str
+    make: Callable[[Setup], DepthFirst]
+    proves: bool
+    says: str
+
+
+def _sleep_sets(setup: Setup) -> DepthFirst:
+    from dmabuf.explore.strategies.dfs import DepthFirst
+
+    return DepthFirst(**setup.arguments())
+
+
+def _naive(setup: Setup) -> DepthFirst:
+    from dmabuf.explore.strategies.dfs import DepthFirst
+
+    return DepthFirst(**setup.arguments(), sleep=False)
+
+
+def _source_sets(setup: Setup) -> DepthFirst:
+    from dmabuf.explore.strategies.dpor import SourceSets
+
+    return SourceSets(**setup.arguments())
+
+
+def _uniform(setup: Setup) -> DepthFirst:
+    from dmabuf.explore.strategies.uniform import Uniform
+
+    return Uniform(**setup.arguments())
+
+
+def _pct(setup: Setup) -> DepthFirst:
+    from dmabuf.explore.strategies.pct import Pct
+
+    return Pct(**setup.arguments())
+
+
+ENGINES: dict[str, Engine] = {
+    engine.name: engine
+    for engine in (
+        Engine(SLEEP, _sleep_sets, proves=True, says="visits every state once per class"),
+        Engine(DPOR, _source_sets, proves=True, says="only the schedules that races call for"),
+        Engine(NAIVE, _naive, proves=True, says="every schedule, for comparison"),
+        Engine(RANDOM, _uniform, proves=False, says="random walks until the budget ends"),
+        Engine(PCT, _pct, proves=False, says="random priorities until the budget ends"),
+    )
+}
+"""Every engine by name."""
+
+
+def engine_named(text: str) -> Engine:
+    """The engine of that name, in any case, with spaces or dashes. Raises EngineError."""
+    plain = _plain(text)
+    for engine in ENGINES.values():
+        if _plain(engine.name) == plain:
+            return engine
+    raise EngineError(f"no engine {text!r}; there is {', '.join(map(repr, ENGINES))}")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", " ").replace("_", " ").strip()
+
+
+def engine_that_proves() -> str:
+    """The name of the engine that a search begins with."""
+    return SLEEP
 
 
 def needs_every_state(runtime: Tasks) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dmabuf.errors import InternalError
-from dmabuf.explore.portfolio import DPOR, SLEEP, needs_every_state
+from dmabuf.explore.portfolio import NAIVE, SLEEP, Setup, engine_named, needs_every_state
 from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
@@ -60,7 +60,7 @@ class Progress:
     depth: int
     findings: int
     seconds: float
-    phase: str = "depth first"
+    phase: str = SLEEP
 
 
 @dataclass(slots=True)
@@ -85,11 +85,13 @@ class Search:
 
     Attributes:
         engine: a name of `portfolio`, to have that engine where it is sound; sleep sets if empty.
+        sleep: False for naive search, the oracle of tests.
         visits: states of rest that were looked at besides the executions.
         cases: what went wrong, by what it means.
         wakers: by object number, the tasks that ended a wait on it in some run.
         assumed: traits of the design that the answer depends on.
         limit: which limit ended the search; empty if all schedules were run.
+        exhausted: there is no further execution.
     """
 
     design: Design
@@ -109,6 +111,7 @@ class Search:
     replayed: int = 0
     limit: str = ""
     seconds: float = 0.0
+    exhausted: bool = False
     names: Names = field(default_factory=Names)
     on_complete: Callable[[Tasks, DepthFirst], None] | None = None
     visits: int = 0
@@ -116,82 +119,116 @@ class Search:
     _path: list[Node] = field(init=False)
     _waking: frozenset[str] = field(init=False)
     _touched: dict[int, set[int]] = field(init=False)
+    _ready: bool = True
+    _told: float = 0.0
 
     def __post_init__(self) -> None:
-        self._strategy = self._made_for(self.engine or SLEEP)
+        self.engine = engine_named(self.engine or (SLEEP if self.sleep else NAIVE)).name
+        self._strategy = self._make_strategy()
         self._waking = frozenset(name for name, op in OPS.items() if op.wakes)
         self._touched = {}
 
-    def _made_for(self, engine: str) -> DepthFirst:
-        kind = SourceSets if engine == DPOR else DepthFirst
-        return kind(
-            sleep=self.sleep,
-            seed=self.seed,
-            limit=self.budget.steps_per_execution,
-            at_rest=self._at_rest,
-            at_cut=self._at_cut,
-        )
+    def _make_strategy(self) -> DepthFirst:
+        steps = self.budget.steps_per_execution
+        return engine_named(self.engine).make(Setup(self.seed, steps, self._at_rest, self._at_cut))
 
     @property
     def used(self) -> str:
         """The engine that does the search, or did it."""
-        return DPOR if isinstance(self._strategy, SourceSets) else SLEEP
+        return self.engine
+
+    @property
+    def made(self) -> int:
+        """Executions of every kind."""
+        return self.executions + self.asleep + self.cut
 
     def run(self) -> Search:
         """Explore until exhausted or out of budget; returns itself."""
-        started = time.monotonic()
-        told = started
+        self.limit = self.explore(self.budget) or self.bound
+        return self
+
+    @property
+    def bound(self) -> str:
+        """Which bound all executions kept to, though not all schedules do; empty if none."""
+        if self.cut:
+            return f"{self.budget.steps_per_execution} steps in one execution"
+        return self._strategy.bound
+
+    @property
+    def is_broken(self) -> bool:
+        """Did the same schedule lead elsewhere when it was run again?"""
+        return self._strategy.diverged is not None
+
+    def explore(self, share: Budget, *, steps: int | None = None) -> str:
+        """Go on where the search stands until it is exhausted or a share of the budget is used.
+
+        Args:
+            share: seconds and executions, counted from now.
+            steps: new steps, counted from now.
+
+        Returns what was used up; empty when the search is exhausted.
+        """
+        started, spent = time.monotonic(), self.seconds
+        first, known = self.made, self.steps
+        used = ""
         collecting = gc.isenabled()
         gc.disable()
         try:
-            self._execute_first()
-            while not self.limit and self._goes_on():
-                self._execute(repeat=False)
-                self._visit_rests()
+            while self._goes_on() and not used:
+                self._execute_next()
                 now = time.monotonic()
-                if now - told > _TELL_EVERY_S:
-                    told = now
-                    self._tell(now - started)
-                self._check_budget(now - started)
-                if self._made % _COLLECT_EVERY == 0:
+                self.seconds = spent + now - started
+                self._tell(now)
+                if share.seconds is not None and now - started > share.seconds:
+                    used = f"{share.seconds:g} s"
+                elif share.executions is not None and self.made - first >= share.executions:
+                    used = f"{share.executions} executions"
+                elif steps is not None and self.steps - known >= steps:
+                    used = f"{steps} steps"
+                if self.made % _COLLECT_EVERY == 0:
                     gc.collect()
         finally:
             if collecting:
                 gc.enable()
-            self.seconds = time.monotonic() - started
-        if self.cut and not self.limit:
-            self.limit = f"{self.budget.steps_per_execution} steps in one execution"
-        return self
+            self.seconds = spent + time.monotonic() - started
+        return "" if self.exhausted else used
 
-    @property
-    def _made(self) -> int:
-        return self.executions + self.asleep + self.cut
+    def _goes_on(self) -> bool:
+        """Is there a further execution? Then the strategy is ready to make it."""
+        strategy = self._strategy
+        if self.is_broken:
+            return False
+        if not self._ready:
+            self._ready = strategy.backtrack()
+            self.exhausted = not self._ready
+        return self._ready
 
-    def _check_budget(self, seconds: float) -> None:
-        budget = self.budget
-        if budget.seconds is not None and seconds > budget.seconds:
-            self.limit = f"{budget.seconds:g} s"
-        elif budget.executions is not None and self._made >= budget.executions:
-            self.limit = f"{budget.executions} executions"
+    def _execute_next(self) -> None:
+        self._ready = False
+        if self.made:
+            self._execute(repeat=False)
+            self._visit_rests()
+        else:
+            self._execute_first()
 
-    def _tell(self, seconds: float) -> None:
-        if self.progress is not None:
+    def _tell(self, now: float) -> None:
+        if self.progress is None or now - self._told < _TELL_EVERY_S:
+            return
+        if self._told:
             depth = len(self._strategy.path)
-            done = (self.executions, self.steps, depth, len(self.cases), seconds)
-            self.progress(Progress(*done, phase=self.used))
+            done = (self.executions, self.steps, depth, len(self.cases), self.seconds)
+            self.progress(Progress(*done, phase=self.engine))
+        self._told = now
 
     def _execute_first(self) -> None:
         self._execute(repeat=False)
         self._verify_first()
         self._visit_rests()
 
-    def _goes_on(self) -> bool:
-        """Is there one more execution?"""
-        return self._strategy.diverged is None and self._strategy.backtrack()
-
     def _start_over(self) -> None:
         """Forget what was found, and visit every state."""
-        self._strategy = self._made_for(SLEEP)
+        self.engine = SLEEP
+        self._strategy = self._make_strategy()
         self.executions = self.asleep = self.cut = self.visits = self.steps = self.replayed = 0
         for found in (self.cases, self.wakers, self.traits):
             found.clear()

@@ -51,6 +51,7 @@ class Job:
     budget: Budget = field(default_factory=Budget)
     seed: int = 0
     carrier: str = ""
+    engine: str = ""
     token: str = ""
     limits: Limits = field(default_factory=Limits)
 

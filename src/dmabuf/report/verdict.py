@@ -65,10 +65,12 @@ class Verdict:
         cut: executions ended by a limit before their end.
         asleep: executions abandoned as equivalent to one made before.
         steps: steps made for the first time; `replayed` were repeated to get there.
+        sampled: executions beside these, of engines that prove nothing, such as random walks.
         seconds: of search.
         assumed: what the answer takes for granted.
         limit: which limit was reached, empty if none.
         carrier: "greenlet" or "threads".
+        engine: the one whose executions were counted.
     """
 
     subject: str
@@ -79,10 +81,12 @@ class Verdict:
     asleep: int = 0
     steps: int = 0
     replayed: int = 0
+    sampled: int = 0
     seconds: float = 0.0
     assumed: tuple[str, ...] = ()
     limit: str = ""
     carrier: str = ""
+    engine: str = ""
     notes: tuple[str, ...] = field(default=())
 
     @property

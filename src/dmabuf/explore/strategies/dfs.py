@@ -56,7 +56,10 @@ class DepthFirst:
         fell_asleep: the execution was abandoned, as an equivalent one was run before.
         was_cut: the execution reached the limit.
         diverged: (step number, expected, got) if a repeated step turned out different.
+        bound: what all executions keep to, though not all schedules do; empty if nothing.
     """
+
+    bound = ""
 
     def __init__(
         self,

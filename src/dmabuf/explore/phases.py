@@ -1,0 +1,233 @@
+"""Explore a design by one engine after the other, and put together what they found.
+
+Each engine has a `Search` of its own, which can be left and gone on with; names, wakers and traits
+belong to all of them. One search `leads`: it decides whether the schedules are exhausted, and its
+counts are the answer's. The others only add findings. So whether random walks were made, and how
+many, is never a reason for a pass.
+
+    >>> from dmabuf.machine import design
+    >>> @design
+    ... def empty(machine): pass
+    >>> found = explore(empty, Budget())
+    >>> found.is_proof, found.lead.engine
+    (True, 'sleep sets')
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dmabuf.explore import portfolio
+from dmabuf.explore.search import Budget, Case, Progress, Search
+from dmabuf.machine import Design
+from dmabuf.rt.explored_task import Names
+
+__all__ = ["Exploration", "explore"]
+
+
+@dataclass(slots=True)
+class Exploration:
+    """What the engines found out about a design.
+
+    Attributes:
+        lead: the search whose extent is the answer's.
+        cases: what went wrong, by what it means, each with its simplest schedule.
+        wakers: by object number, the tasks that ended a wait on it in some run.
+        traits: of the design, that the answer depends on.
+        names: the numbers of tasks and objects.
+        limit: why this is no proof; empty if it is.
+        sampled: executions of engines that do not lead.
+        seconds: of all searches.
+    """
+
+    design: Design
+    carrier: str
+    lead: Search
+    names: Names
+    wakers: dict[int, set[int]]
+    traits: set[str]
+    cases: dict[Any, Case] = field(default_factory=dict)
+    limit: str = ""
+    sampled: int = 0
+    seconds: float = 0.0
+
+    @property
+    def is_proof(self) -> bool:
+        """Were all schedules run, each to its end? Then `cases` is all there is."""
+        return self.lead.exhausted and not self.limit
+
+    @property
+    def is_bounded(self) -> bool:
+        """Were all schedules run, but some of them cut, or those within a bound only?"""
+        return self.lead.exhausted and bool(self.limit)
+
+
+def explore(
+    design: Design,
+    budget: Budget,
+    *,
+    engine: str = "",
+    seed: int = 0,
+    carrier: str = "",
+    progress: Callable[[Progress], None] | None = None,
+) -> Exploration:
+    """Explore a design until its schedules are exhausted or the budget is.
+
+    Args:
+        design: the design.
+        budget: for all engines together.
+        engine: the only one to use; picked by `portfolio` if empty. Raises EngineError.
+        seed: of orders and chances.
+        carrier: what tasks run on.
+        progress: called now and then.
+    """
+    phases = _Phases(design, budget, seed, carrier, progress)
+    name = portfolio.engine_named(engine).name if engine else ""
+    if name:
+        lead = phases.search(name)
+        phases.advance(lead, phases.left())
+    else:
+        lead = phases.pick_and_run()
+    return phases.put_together(lead)
+
+
+class _Phases:
+    """The searches of one design, and what is left of their common budget."""
+
+    def __init__(
+        self,
+        design: Design,
+        budget: Budget,
+        seed: int,
+        carrier: str,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.design = design
+        self.budget = budget
+        self.seed = seed
+        self.carrier = carrier
+        self.progress = progress
+        self.names = Names()
+        self.wakers: dict[int, set[int]] = {}
+        self.traits: set[str] = set()
+        self.searches: dict[str, Search] = {}
+        self.started = time.monotonic()
+
+    def search(self, engine: str) -> Search:
+        """The search with that engine; it goes on where it was left."""
+        if engine not in self.searches:
+            self.searches[engine] = Search(
+                self.design,
+                self.budget,
+                seed=self.seed,
+                carrier=self.carrier,
+                engine=engine,
+                progress=self._told if self.progress is not None else None,
+                names=self.names,
+                wakers=self.wakers,
+                traits=self.traits,
+            )
+        return self.searches[engine]
+
+    def _told(self, progress: Progress) -> None:
+        assert self.progress is not None
+        self.progress(
+            replace(
+                progress,
+                executions=self._made(),
+                steps=sum(one.steps for one in self.searches.values()),
+                findings=len({key for one in self.searches.values() for key in one.cases}),
+                seconds=time.monotonic() - self.started,
+            )
+        )
+
+    def _made(self) -> int:
+        return sum(one.made for one in self.searches.values())
+
+    # -- the budget ----------------------------------------------------------------------------
+
+    def left(self, share: float = 1.0) -> Budget:
+        """That share of what is left of the budget."""
+        seconds, executions = self.budget.seconds, self.budget.executions
+        if seconds is not None:
+            seconds = max(seconds - (time.monotonic() - self.started), 0.0) * share
+        if executions is not None:
+            executions = int(max(executions - self._made(), 0) * share)
+        return replace(self.budget, seconds=seconds, executions=executions)
+
+    def advance(self, search: Search, share: Budget, *, steps: int | None = None) -> bool:
+        """Go on with a search; True if it is over: exhausted, or not deterministic."""
+        if share.executions != 0:
+            search.explore(share, steps=steps)
+        return search.exhausted or search.is_broken
+
+    def _at_most(self, executions: int) -> Budget:
+        left = self.left()
+        known = executions if left.executions is None else left.executions
+        return replace(left, executions=min(known, executions))
+
+    # -- the order of engines --------------------------------------------------------------------
+
+    def pick_and_run(self) -> Search:
+        """Run one engine after the other; returns the search that decides."""
+        proof = self.search(portfolio.engine_that_proves())
+        if self.advance(proof, self._at_most(portfolio.FIRST_EXECUTIONS)) and not proof.cut:
+            return proof
+        for engine in (portfolio.RANDOM, portfolio.PCT):
+            share = self._at_most(portfolio.SAMPLES)
+            self.advance(self.search(engine), share, steps=portfolio.SAMPLE_STEPS)
+        if proof.cut and portfolio.GRAPH in portfolio.ENGINES:
+            graph = self.search(portfolio.GRAPH)
+            if self.advance(graph, self.left(portfolio.LOOP_SHARE)) and not graph.cut:
+                return graph
+        if portfolio.BOUNDED not in portfolio.ENGINES:
+            self.advance(proof, self.left())
+            return proof
+        return self._run_bounded(proof)
+
+    def _run_bounded(self, proof: Search) -> Search:
+        """Where the schedules are too many, at least all that have few preemptions."""
+        if self.advance(proof, self.left(portfolio.PROOF_SHARE)):
+            return proof
+        bounded = self.search(portfolio.BOUNDED)
+        self.advance(bounded, self.left(portfolio.BOUNDED_SHARE))
+        if self.advance(proof, self.left()) or not bounded.bound:
+            return proof
+        return bounded
+
+    # -- the answer ------------------------------------------------------------------------------
+
+    def put_together(self, lead: Search) -> Exploration:
+        """The findings of all searches: of the same one the schedule of the fewest switches."""
+        cases = dict(lead.cases)
+        for search in self.searches.values():
+            for key, case in search.cases.items():
+                if key not in cases or case.switches < cases[key].switches:
+                    cases[key] = case
+        return Exploration(
+            self.design,
+            self.carrier,
+            lead,
+            self.names,
+            self.wakers,
+            self.traits,
+            cases,
+            limit=self._limit(lead),
+            sampled=self._made() - lead.made,
+            seconds=sum(search.seconds for search in self.searches.values()),
+        )
+
+    def _limit(self, lead: Search) -> str:
+        """Why this is no proof; empty if it is one."""
+        if lead.exhausted:
+            return lead.bound
+        if lead.is_broken:
+            return ""
+        left = self.left()
+        if left.executions == 0:
+            return f"{self.budget.executions} executions"
+        assert self.budget.seconds is not None
+        return f"{self.budget.seconds:g} s"

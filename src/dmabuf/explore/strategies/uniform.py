@@ -1,0 +1,64 @@
+"""Random walks: at every state one of the possible transitions, each as likely as the others.
+
+A walk proves nothing. It finds what is frequent among schedules within a few runs, also in designs
+whose schedules are too many to exhaust. The n-th walk is a function of the seed and n alone, on
+every Python: only `random.Random.random` is used, whose sequence is a documented promise.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dmabuf.explore.strategies.dfs import DepthFirst, Node
+
+if TYPE_CHECKING:
+    from dmabuf.rt.tasks import Tasks
+
+__all__ = ["Uniform"]
+
+
+class Uniform(DepthFirst):
+    """Executions without memory of one another; there is always one more.
+
+    Args:
+        seed: of the walks.
+        limit: an execution longer than this is cut.
+        at_rest: as in `DepthFirst`.
+        at_cut: as in `DepthFirst`.
+    """
+
+    name = "random"
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        limit: int = 2000,
+        at_rest: Callable[[Tasks, list[int]], object] | None = None,
+        at_cut: Callable[[Tasks, list[int]], object] | None = None,
+    ) -> None:
+        super().__init__(sleep=False, seed=seed, limit=limit, at_rest=at_rest, at_cut=at_cut)
+        self.walk = 0
+        self.start_walk()
+
+    def start_walk(self) -> None:
+        """Prepare the walk of that number."""
+        self._chance = random.Random(f"{self.name}:{self.seed}:{self.walk}")
+
+    def one_of(self, transitions: list[int]) -> int:
+        """Any of them."""
+        return transitions[int(self._chance.random() * len(transitions))]
+
+    def _extend(self, enabled: list[int], _runtime: Tasks) -> int:
+        chosen = self.one_of(enabled)
+        self.path.append(Node(chosen, [], {}))
+        return chosen
+
+    def backtrack(self) -> bool:
+        """Forget this walk and begin the next one."""
+        self.path.clear()
+        self.walk += 1
+        self.start_walk()
+        return True
