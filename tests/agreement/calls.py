@@ -51,6 +51,7 @@ class World:
         self.objects: list[int] = []
         self.events: list[int] = [system.eventfd(), system.eventfd()]
         self.lines = [system.sw_sync(), system.sw_sync()] if with_sw_sync else []
+        self.values = [0, 0]
         self.memfds = [system.memfd(4 * PAGE), system.memfd(PAGE, 0)]
         self.handles: list[int] = []
         self.buffers: list[int] = []
@@ -215,12 +216,18 @@ def _close_file(world: World, n: tuple[int, ...]) -> Any:
 
 
 def _sw_fence(world: World, n: tuple[int, ...]) -> Any:
-    value = n[1] % 8 if n[1] % 16 != 15 else SW_VALUES[n[1] // 16 % len(SW_VALUES)]
+    value = SW_VALUES[n[1] // 16 % len(SW_VALUES)] if n[1] % 16 == 15 else _soon(world, n)
     return _file(world, world.system.sw_fence(world.lines[n[0] % 2], value))
+
+
+def _soon(world: World, n: tuple[int, ...]) -> int:
+    """A number that the timeline has just passed or will soon come to."""
+    return (world.values[n[0] % 2] + n[1] // 16 % 6) % (1 << 32)
 
 
 def _sw_inc(world: World, n: tuple[int, ...]) -> Any:
     steps = n[1] // 32 % 3 if n[1] % 32 != 31 else SW_VALUES[n[1] // 32 % len(SW_VALUES)]
+    world.values[n[0] % 2] += steps
     return world.system.sw_inc(world.lines[n[0] % 2], steps)
 
 
@@ -229,10 +236,38 @@ def _sw_deadline(world: World, n: tuple[int, ...]) -> Any:
     return world.system.sw_deadline(world.lines[n[0] % 2], file, _pad(n[2]), _pad(n[3]))
 
 
+def _sw_import(world: World, n: tuple[int, ...]) -> Any:
+    """What drivers do: another fence of a timeline on a buffer, beside or in place of an older."""
+    file = world.system.sw_fence(world.lines[n[0] % 2], _soon(world, n))
+    world.system.import_sync_file(world.buffers[n[2] % 2], file, 1 + n[3] % 3)
+    world.system.close(file)
+
+
+def _sw_merge(world: World, n: tuple[int, ...]) -> Any:
+    """Two fences of one timeline, of which a merge keeps the later."""
+    system, line = world.system, world.lines[n[0] % 2]
+    one = system.sw_fence(line, _soon(world, n))
+    two = system.sw_fence(line, _soon(world, (n[0], n[2])))
+    made = _file(world, system.merge(one, two))
+    system.close(one)
+    system.close(two)
+    return made
+
+
+def _sw_point(world: World, n: tuple[int, ...]) -> Any:
+    """A point of a timeline of sync objects, which may be reached before the point before it."""
+    gpu, line, point = world.gpus[0], 2 + n[3] % (HANDLES - 1), _point(n[2])
+    file = world.system.sw_fence(world.lines[n[0] % 2], _soon(world, n))
+    world.system.syncobj_fd_to_handle(gpu, file, IMPORT, 1)
+    world.system.close(file)
+    return world.system.syncobj_transfer(gpu, 1, line, 0, point)
+
+
 def _sw_open(world: World, n: tuple[int, ...]) -> Any:
     """The timeline is closed, and another one opened in its place."""
     world.system.close(world.lines[n[0] % 2])
     world.lines[n[0] % 2] = world.system.sw_sync()
+    world.values[n[0] % 2] = 0
 
 
 # --- sync objects
@@ -332,12 +367,21 @@ def _look(world: World, n: tuple[int, ...]) -> Any:
     system, gpu = world.system, world.gpus[n[0] % 8 == 7]
     found: list[Any] = [system.poll(fd, IN | OUT) for fd in (*world.buffers, *world.files)]
     found += [_comparable(system.file_info(fd)) for fd in world.files]
+    found += [_owed(system, fd, flags) for fd in world.buffers[:2] for flags in (1, 2)]
     for handle in range(1, HANDLES + 1):
         for flags in (0, 1):
             found.append(_or_errno(system.syncobj_query, gpu, [handle], flags))
         for point in range(n[1] % 3, 10, 2):
             found.append(_or_errno(system.syncobj_timeline_wait, gpu, [handle], [point]))
     return found
+
+
+def _owed(system: System, buf: int, flags: int) -> Any:
+    """The fences that an access of a buffer waits for."""
+    file = system.export_sync_file(buf, flags)
+    info = _comparable(system.file_info(file))
+    system.close(file)
+    return info
 
 
 def _or_errno(call: Callable[..., Any], *arguments: Any) -> Any:
@@ -366,6 +410,9 @@ CALLS: dict[str, tuple[Callable[[World, tuple[int, ...]], Any], int]] = {
     "sw_fence": (_sw_fence, 6),
     "sw_inc": (_sw_inc, 4),
     "sw_deadline": (_sw_deadline, 2),
+    "sw_import": (_sw_import, 8),
+    "sw_merge": (_sw_merge, 4),
+    "sw_point": (_sw_point, 8),
     "sw_open": (_sw_open, 1),
     "syncobj_create": (_create, 5),
     "syncobj_destroy": (_destroy, 1),
