@@ -7,6 +7,7 @@ who raised, and who ended waits on which object; it does not judge.
 from __future__ import annotations
 
 import gc
+import itertools
 import time
 import traceback
 from collections.abc import Callable, Collection
@@ -14,12 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dmabuf.errors import InternalError
+from dmabuf.explore.liveness import lassos
 from dmabuf.explore.portfolio import DPOR, NAIVE, Setup, engine_named, engine_that_proves
 from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
 from dmabuf.explore.strategies.dpor import SourceSets
+from dmabuf.explore.strategies.graph import Graph
 from dmabuf.explore.strategies.stops import Visit
+from dmabuf.explore.turns import go_round
 from dmabuf.explore.whose import is_ours
 from dmabuf.machine import Design, Machine
 from dmabuf.rt.api import OPS
@@ -161,12 +165,13 @@ class Search:
         """Did the same schedule lead elsewhere when it was run again?"""
         return self._strategy.diverged is not None
 
-    def explore(self, share: Budget, *, steps: int | None = None) -> str:
+    def explore(self, share: Budget, *, steps: int | None = None, until_cut: bool = False) -> str:
         """Go on where the search stands until it is exhausted or a share of the budget is used.
 
         Args:
             share: seconds and executions, counted from now.
             steps: new steps, counted from now.
+            until_cut: stop at the first execution that is cut.
 
         Returns what was used up; empty when the search is exhausted.
         """
@@ -187,13 +192,38 @@ class Search:
                     used = f"{share.executions} executions"
                 elif steps is not None and self.steps - known >= steps:
                     used = f"{steps} steps"
+                elif until_cut and self.cut:
+                    used = "an execution that was cut"
                 if self.made % _COLLECT_EVERY == 0:
                     gc.collect()
         finally:
             if collecting:
                 gc.enable()
             self.seconds = spent + time.monotonic() - started
+        if isinstance(self._strategy, Graph):
+            self._add_lassos(self._strategy)
         return "" if self.exhausted else used
+
+    @property
+    def loops(self) -> bool:
+        """Has a way led back to a state that it has been in?"""
+        return isinstance(self._strategy, Graph) and self._strategy.loops
+
+    def _add_lassos(self, graph: Graph) -> None:
+        """Judge the runs that never end, as far as the states are known."""
+        for lasso in lassos(graph):
+            found = go_round(
+                self.design, self.names, carrier_named(self.carrier), lasso.stem, lasso.turn
+            )
+            snapshot = found.snapshot
+            if snapshot is None or not snapshot.is_bad or found.only_without_time:
+                continue
+            if graph.reads_time and found.reads_clock and not found.passed:
+                graph.bound = "time does not pass in a loop that reads the clock"
+                continue
+            key = ("for ever", snapshot.key)
+            switches = sum(a[0] != b[0] for a, b in itertools.pairwise(found.moves))
+            self.cases[key] = Case(key, found.moves, switches, snapshot=snapshot, exact=False)
 
     def _goes_on(self) -> bool:
         """Is there a further execution? Then the strategy is ready to make it."""
@@ -359,6 +389,7 @@ class Search:
                 return
             best, exact = events, False
         moves = [(ordinals[event.task], event.transition % 256) for event in best]
+        exact = exact and not isinstance(self._strategy, Graph)  # which does not see every order
         self.cases[key] = Case(key, moves, switches_of(best), exact=exact, **what)
 
 

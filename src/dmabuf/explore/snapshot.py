@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["Blocked", "Snapshot", "blocked_in", "take_cycle", "take_snapshot"]
+__all__ = ["Blocked", "Snapshot", "blocked_in", "is_owed", "take_cycle", "take_snapshot"]
 
 _NAMED_MAX = 4
 
@@ -80,6 +80,14 @@ class Snapshot:
     """What tasks that have ended began with a buffer and nobody ends: a rule and a sentence."""
     woke: tuple[tuple[int, int], ...] = ()
     """Who has ended, but did in this run what ends a wait on an object that others wait for."""
+    loops: tuple[int, ...] = ()
+    """Tasks that make the same steps for ever; then `blocked` are those that never move again."""
+    endless: tuple[int, ...] = ()
+    """Those of them that owe an end."""
+    turn: int = 0
+    """How many steps repeat; 0 at rest."""
+    unmet: tuple[str, ...] = ()
+    """Names of properties that were to become true, and never do."""
 
     @property
     def kept(self) -> tuple[int, ...]:
@@ -89,7 +97,8 @@ class Snapshot:
     @property
     def is_bad(self) -> bool:
         """Is anything owed that will never come?"""
-        return bool(self.pending or self.owed or self.kept or self.left)
+        owes = self.pending or self.owed or self.kept or self.left
+        return bool(owes or self.endless or self.unmet)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -97,7 +106,8 @@ class Snapshot:
         waits = tuple(sorted((b.task, b.op, b.obj, b.lost) for b in self.blocked.values()))
         kept = tuple((task, self.holds[task]) for task in sorted(self.kept))
         ended = tuple(sorted(self.finished))
-        return waits, self.stopped, ended, self.pending, kept, self.left, self.woke
+        key = waits, self.stopped, ended, self.pending, kept, self.left, self.woke
+        return (*key, self.loops, self.unmet) if self.loops or self.unmet else key
 
 
 def take_snapshot(
@@ -134,7 +144,7 @@ def take_snapshot(
         names={task.number: task.name for task in rt.tasks},
         kinds={task.number: task.kind for task in rt.tasks},
         labels=labels | {rt.number_of(lock): rt.label(lock) for t in rt.tasks for lock in t.held},
-        owed=tuple(t.number for t in rt.tasks if t.number in blocked and _is_owed(t)),
+        owed=tuple(t.number for t in rt.tasks if t.number in blocked and is_owed(t)),
         left=() if can_move else _left(rt),
         woke=tuple(sorted((t, obj) for t, obj in set(woke) if t in finished and obj in awaited)),
     )
@@ -179,7 +189,7 @@ def _circle(blocked: dict[int, Blocked], start: int) -> tuple[int, ...]:
     return ()
 
 
-def _is_owed(task: ExploredTask) -> bool:
+def is_owed(task: ExploredTask) -> bool:
     """Must this task not stay blocked for ever?"""
     if task.kind is Kind.USER:
         return task.in_kernel and bool(task.held)

@@ -160,6 +160,7 @@ def tell(
     names: Names | None = None,
     carrier: str = "",
     at_end: Callable[[Tasks, list[int]], object] | None = None,
+    completes: bool = True,
 ) -> tuple[Telling, Tasks]:
     """Run the schedule and capture it; the other tasks then run until nothing happens.
 
@@ -169,6 +170,7 @@ def tell(
         names: numbers of tasks and objects, so that they are those of a search.
         carrier: "greenlet" or "threads"; the best there is if empty.
         at_end: called where nothing can happen any more.
+        completes: False for a schedule that never comes to rest, which ends with its last step.
 
     Raises TokenError if the schedule is not possible.
     """
@@ -185,6 +187,7 @@ def tell(
         on_step=telling.made,
         before=telling.before,
         completed=telling.happened,
+        completes=completes,
     )
     rt = Tasks(replay, names=names or Names(), carrier=carrier_named(carrier))
     rt.instrument = telling
