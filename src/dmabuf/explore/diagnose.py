@@ -63,7 +63,8 @@ def diagnose(
         found.append(finder.of_loop())
     if not found:
         found = [Diagnosis(code, message, ()) for code, message in snapshot.left]
-    found += [finder.of_unmet(name) for name in snapshot.unmet]
+    if not found:
+        found = [finder.of_unmet(name) for name in snapshot.unmet]
     lead = min(found, key=lambda one: (_RANK[one.code], len(one.chain), one.message))
     applies = {one.code for one in found}
     if snapshot.pending:
@@ -142,7 +143,7 @@ class _Finder:
     def of_unmet(self, name: str) -> Diagnosis:
         """A property that was to become true."""
         where = "in a run that never ends" if self.state.loops else "where the run comes to rest"
-        return Diagnosis("DF006", f"{name} is not true {where}", ())
+        return Diagnosis("DF005", f"{name} is not true {where}", ())
 
     def of_kept(self, task: int) -> Diagnosis:
         """What is wrong with a task that has ended and left a lock held."""

@@ -19,6 +19,7 @@ from dmabuf.explore.canonical import Walk
 from dmabuf.explore.codes_of import name_of, per_code, reads_of
 from dmabuf.explore.frame_values import can_read, contents, position
 from dmabuf.explore.opaque import Opaque
+from dmabuf.explore.properties import finite_in
 from dmabuf.explore.whose import is_ours
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync import timer
@@ -129,8 +130,8 @@ class Fingerprints:
 
 
 def known_fences(rt: Tasks, touched: Mapping[int, Collection[int]]) -> dict[int, Fence]:
-    """By `id`, the pending fences that were published or touched by others than their makers."""
-    found: dict[int, Fence] = {}
+    """By `id`, the pending fences that were published, or touched by others than their makers."""
+    found = {id(fence): fence for fence in finite_in(rt.extras) if not is_flagged(fence)}
     for obj, creator in zip(rt.objects, rt.creators, strict=True):
         if isinstance(obj, Fence) and not is_flagged(obj):
             state = obj._state

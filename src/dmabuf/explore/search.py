@@ -16,7 +16,8 @@ from typing import Any
 
 from dmabuf.errors import InternalError
 from dmabuf.explore.liveness import lassos
-from dmabuf.explore.portfolio import DPOR, NAIVE, Setup, engine_named, engine_that_proves
+from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP, Setup, engine_named, engine_that_proves
+from dmabuf.explore.properties import build, is_judged
 from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
@@ -25,7 +26,7 @@ from dmabuf.explore.strategies.graph import Graph
 from dmabuf.explore.strategies.stops import Visit
 from dmabuf.explore.turns import go_round
 from dmabuf.explore.whose import is_ours
-from dmabuf.machine import Design, Machine
+from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
 from dmabuf.rt.explored_task import Names
@@ -273,7 +274,12 @@ class Search:
         self._touched = {}
         rt = Tasks(strategy, names=self.names, carrier=carrier_named(self.carrier))
         rt.at_end = strategy.ended
-        rt.run(lambda runtime: self.design(Machine(runtime)))
+        rt.run(lambda runtime: build(self.design, runtime))
+        if isinstance(strategy, SourceSets) and is_judged(rt):
+            self.engine = SLEEP  # which is in every state; this one is not
+            self._strategy = self._make_strategy()
+            self._execute(repeat=False)
+            return
         self._count(rt)
         self._learn_wakers()
         if strategy.diverged is not None:
@@ -295,7 +301,7 @@ class Search:
             self._path = strategy.rests.pop()
             visit = Visit(self._path, self._at_rest)
             rt = Tasks(visit, names=self.names, carrier=carrier_named(self.carrier))
-            rt.run(lambda runtime: self.design(Machine(runtime)))
+            rt.run(lambda runtime: build(self.design, runtime))
             self.visits += 1
             self.replayed += len(self._path)
             if visit.differs:

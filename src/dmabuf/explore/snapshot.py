@@ -18,6 +18,7 @@ from dmabuf.core.fence_steps import WAIT as FENCE_WAIT
 from dmabuf.core.fence_unwrap import pending_inside
 from dmabuf.core.fence_wait import SLEEP as ANY_SLEEP
 from dmabuf.core.syncobj_steps import SLEEP as SYNCOBJ_SLEEP
+from dmabuf.explore.properties import finite_in, unmet
 from dmabuf.rt.api import Kind
 from dmabuf.sync.waitqueue import SCHEDULE, WaitQueue
 
@@ -146,6 +147,7 @@ def take_snapshot(
         labels=labels | {rt.number_of(lock): rt.label(lock) for t in rt.tasks for lock in t.held},
         owed=tuple(t.number for t in rt.tasks if t.number in blocked and is_owed(t)),
         left=() if can_move else _left(rt),
+        unmet=unmet(rt),
         woke=tuple(sorted((t, obj) for t, obj in set(woke) if t in finished and obj in awaited)),
     )
 
@@ -167,7 +169,7 @@ def take_cycle(rt: Tasks, enabled: list[int]) -> Snapshot | None:
         seen = _circle(snapshot.blocked, start)
         if seen:
             only = {number: snapshot.blocked[number] for number in seen}
-            return replace(snapshot, blocked=only, owed=seen, pending=(), stopped=())
+            return replace(snapshot, blocked=only, owed=seen, pending=(), stopped=(), unmet=())
     return None
 
 
@@ -275,7 +277,7 @@ def _pending(rt: Tasks, touched: dict[int, set[int]]) -> list[Fence]:
     A container that others know makes what is inside it known; it owes no signal of its own: with
     nothing pending inside, whoever asks or waits finds it signalled.
     """
-    owed: set[int] = set()
+    owed = {rt.number_of(one) for fence in finite_in(rt.extras) for one in pending_inside(fence)}
     reached: dict[int, set[int]] = {}
     for task in rt.tasks:
         if task.op is not None:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore.frames import stack_of
+from dmabuf.explore.properties import build
 from dmabuf.explore.search import carrier_named
 from dmabuf.explore.shrink import Event
 from dmabuf.explore.spans import Spans
 from dmabuf.explore.strategies.replay import Replay
 from dmabuf.explore.token import TokenError
-from dmabuf.machine import Design, Machine
+from dmabuf.machine import Design
 from dmabuf.report.finding import Place, Stack, Step, Taken
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import INTERRUPT, TIMEOUT
@@ -192,7 +193,7 @@ def tell(
     rt = Tasks(replay, names=names or Names(), carrier=carrier_named(carrier))
     rt.instrument = telling
     telling.runtime = rt
-    rt.run(lambda runtime: design(Machine(runtime)))
+    rt.run(lambda runtime: build(design, runtime))
     telling.left_out, telling.rested = replay.left_out, replay.rested
     if replay.stuck is not None:
         raise TokenError(_misfit(rt, moves, replay.stuck, telling))

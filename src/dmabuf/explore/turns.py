@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from dmabuf.explore.facts import Facts, facts_of
 from dmabuf.explore.fingerprint import Fingerprints, known_fences
 from dmabuf.explore.opaque import Opaque
+from dmabuf.explore.properties import build, unmet
 from dmabuf.explore.snapshot import Snapshot, take_snapshot
-from dmabuf.machine import Design, Machine
+from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Carrier
 from dmabuf.rt.explored_task import Names
@@ -69,7 +70,7 @@ class Round:
             if self.snapshot is not None:
                 return -1
         elif 0 < done < len(self.turn):
-            self._facts.append(facts_of(runtime, enabled, (), ()))
+            self._facts.append(facts_of(runtime, enabled, (), unmet(runtime)))
         step = self.stem[self._made] if done < 0 else self.turn[done % len(self.turn)]
         self.failed = step not in enabled
         return -1 if self.failed else step
@@ -80,7 +81,7 @@ class Round:
         if turns == 0:
             self._pending, self._began = pending, now
             self._most = min(len(pending) + 1, _MOST_TURNS)
-            self._facts.append(facts_of(runtime, enabled, (), ()))
+            self._facts.append(facts_of(runtime, enabled, (), unmet(runtime)))
             return
         if turns == 1:
             self.passed = now - self._began
@@ -92,8 +93,10 @@ class Round:
         owed = [t for t in self._facts[0].owed if all(t in one.owed for one in self._facts)]
         rest = take_snapshot(runtime, enabled, self._touched, self._woke)
         blocked = {task: entry for task, entry in rest.blocked.items() if task not in loops}
+        never = [one for one in rest.unmet if all(one in facts.unmet for facts in self._facts)]
         self.snapshot = replace(
             rest,
+            unmet=tuple(never),
             blocked=blocked,
             stopped=tuple(task for task in rest.stopped if task not in loops),
             pending=tuple(sorted(pending)),
@@ -131,7 +134,7 @@ def go_round(
     """Run the design that way."""
     found = Round(stem, turn)
     rt = Tasks(found, names=names, carrier=carrier)
-    rt.run(lambda runtime: design(Machine(runtime)))
+    rt.run(lambda runtime: build(design, runtime))
     return found
 
 
@@ -175,7 +178,7 @@ def snapshot_of_turn(
     """What is wrong where a schedule ends in a state that it came from; None if nothing is."""
     find = _Find(moves)
     rt = Tasks(find, names=names, carrier=carrier)
-    rt.run(lambda runtime: design(Machine(runtime)))
+    rt.run(lambda runtime: build(design, runtime))
     if find.begins is None:
         return None
     stem, turn = find.steps[: find.begins], find.steps[find.begins :]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dmabuf.explore.facts import Facts, facts_of
 from dmabuf.explore.fingerprint import Fingerprints
 from dmabuf.explore.opaque import Opaque
+from dmabuf.explore.properties import unmet
 from dmabuf.explore.strategies.dfs import DepthFirst, Node, _all_may_stop
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Graph(DepthFirst):
         return is_new
 
     def _add(self, runtime: Tasks, enabled: list[int]) -> None:
-        facts = facts_of(runtime, enabled, self._fingerprints.known)
+        facts = facts_of(runtime, enabled, self._fingerprints.known, unmet(runtime))
         self.states.append(State(tuple(enabled), self._facts.setdefault(facts, facts)))
 
     @property
