@@ -32,7 +32,7 @@ from typing import Any
 from dmabuf.errors import DmabufError
 from dmabuf.explore.lines import Entry, Line, NotStraight, Recording, record
 from dmabuf.explore.promela_words import WORDS, Described, Untranslatable, Way, Words, describe
-from dmabuf.explore.search import Budget
+from dmabuf.explore.search import Budget, Search
 from dmabuf.machine import Design
 
 __all__ = ["Model", "NotExportable", "export", "model_of"]
@@ -107,13 +107,26 @@ class Model:
         return "\n\n".join(parts) + "\n"
 
 
-def export(design: Design, title: str = "", *, budget: Budget | None = None) -> str:
+def export(
+    design: Design, title: str = "", *, budget: Budget | None = None, engine: str = ""
+) -> str:
     """The design as a Promela file.
+
+    Args:
+        design: what to export.
+        title: what the file calls it; the function's name if empty.
+        budget: for the search that records it.
+        engine: of that search; what `Search` takes if empty.
 
     Raises:
         NotExportable: a task's steps depend on outcomes, or a step has no words in Promela.
     """
-    return model_of(design, budget=budget).text(title or getattr(design, "__name__", "design"))
+
+    def search(recorded: Design, limits: Budget) -> Search:
+        return Search(recorded, limits, engine=engine)
+
+    name = title or getattr(design, "__name__", "design")
+    return model_of(design, budget=budget, search=search).text(name)
 
 
 def model_of(
