@@ -66,11 +66,16 @@ def bytes_each(make: Callable[[], Any], count: int = 20_000) -> float:
 
 
 def options(doc: str) -> argparse.Namespace:
-    """The options that all benchmarks share."""
+    """The options that all benchmarks share, as given."""
+    return options_of(doc).parse_args()
+
+
+def options_of(doc: str) -> argparse.ArgumentParser:
+    """A parser of the options that all benchmarks share, for one with more of them."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("--check", action="store_true", help="exit 1 if a floor is missed")
-    return parser.parse_args()
+    return parser
 
 
 def show(rows: dict[str, dict[str, float]], unit: str) -> None:

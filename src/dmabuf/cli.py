@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from dmabuf.explore.search import Progress as Standing
     from dmabuf.explore.wire import Job
     from dmabuf.report.progress import Progress
-    from dmabuf.report.text import Style
-    from dmabuf.report.verdict import Trouble, Verdict
+    from dmabuf.report.style import Style
+    from dmabuf.report.verdict import ExitCode, Trouble, Verdict
 
 __all__ = ["main"]
 
@@ -153,8 +153,8 @@ def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Na
 
 
 def _style() -> Style:
+    from dmabuf.report.style import Style
     from dmabuf.report.terminal import wants_colour, width_of_terminal
-    from dmabuf.report.text import Style
 
     return Style(width_of_terminal(sys.stdout), wants_colour(sys.stdout))
 
@@ -167,6 +167,8 @@ def _check_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("paths", nargs="*", metavar="PATH", help="file.py, file.py::name, or a folder")
     add("--json", action="store_true", help="print one JSON document (docs/reference/json.md)")
+    add("--html", metavar="FILE", default="", help="write one page that shows all results")
+    add("--trace", metavar="FILE", default="", help="write the schedules as a trace for Perfetto")
     add("--replay", metavar="TOKEN", default="", help="run the one schedule of a token again")
     add("--budget", metavar="B", default="30s", help="per design: 10s, 2m, 5000x, 900steps, 10s,5x")
     add("--seed", metavar="N", type=int, default=0, help="order in which schedules are tried")
@@ -181,6 +183,7 @@ def _check(arguments: list[str]) -> int:
     from dmabuf.explore.budget import parse_budget, parse_jobs
     from dmabuf.explore.load import find_targets
     from dmabuf.explore.sandbox import Job, Limits
+    from dmabuf.report.export import unwritable
     from dmabuf.rt.carriers import has_greenlet
 
     parser = _check_parser()
@@ -193,6 +196,8 @@ def _check(arguments: list[str]) -> int:
         budget, jobs = parse_budget(options.budget), parse_jobs(options.jobs)
     except ValueError as error:
         raise _Usage(str(error)) from None
+    if trouble := unwritable(options.html, options.trace):
+        raise _Usage(trouble)
     if options.carrier == "greenlet" and not has_greenlet():
         _complain("--carrier greenlet: greenlet is not installed (pip install 'dmabuf[explore]')")
         return 3
@@ -265,7 +270,19 @@ class _Checking:
         code = int(worst(codes))
         self.progress.clear()
         self._print_end(code)
-        return code
+        return int(worst([ExitCode(code), self._write_views()]))
+
+    def _write_views(self) -> ExitCode:
+        """The files of --html and --trace."""
+        from dmabuf.report.export import write_views
+        from dmabuf.report.verdict import ExitCode
+
+        try:
+            write_views(self.results, html=self.options.html, trace=self.options.trace)
+        except OSError as error:
+            _complain(f"cannot write {error.filename}: {error.strerror}")
+            return ExitCode.USAGE
+        return ExitCode.CLEAN
 
     def _explore_all(self, targets: Iterable[Target | Trouble]) -> None:
         from dmabuf.explore.load import Target

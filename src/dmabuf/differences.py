@@ -1,4 +1,6 @@
-"""Where kernels differ from each other, and we from them. Ours are the newest kernel's names.
+"""Where kernels differ from each other in names, and we from them: ours are the newest kernel's.
+
+What kernels answer otherwise under the same name is in `dmabuf.changes`.
 
 >>> since("6.12")[0].symbol
 'dma_fence_array_create'

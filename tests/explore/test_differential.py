@@ -1,4 +1,4 @@
-"""The search against naive search on random programs: outcomes, findings, wakers, switches.
+"""Both engines against naive search on random programs: outcomes, findings, wakers, switches.
 
 `python -m tests.explore.fuzz --programs 10000` compares as many as you like.
 """

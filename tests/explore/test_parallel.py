@@ -260,7 +260,8 @@ def test_engine_whose_work_cannot_be_divided_goes_on_alone():
 
 def in_processes(name, jobs, budget=ENDLESS):
     """The verdict about a design of the file, by so many processes."""
-    (verdict,) = explore_file(Target(str(DESIGNS), DESIGNS.name, name), Job(budget, jobs=jobs))
+    job = Job(budget, engine=SLEEP, jobs=jobs)
+    (verdict,) = explore_file(Target(str(DESIGNS), DESIGNS.name, name), job)
     return verdict
 
 

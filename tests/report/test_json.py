@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from dmabuf.report.finding import Finding, Place, Step, Wait
+from dmabuf.report.finding import Finding, Place, Step, Taken, Wait
 from dmabuf.report.json import check_document, code_data
+from dmabuf.report.timeline import Lane, Span, Timeline
 from dmabuf.report.verdict import ExitCode, Status, Trouble, Verdict
 
 PLACE = Place("/d/f.py", 3, "f")
@@ -13,10 +14,28 @@ FINDING = Finding(
     "m",
     ("DF101",),
     PLACE,
-    (Wait("t", "waits for", "A", ("u",), definite=True, place=PLACE),),
+    (
+        Wait(
+            "t",
+            "waits for",
+            "A",
+            ("u",),
+            definite=True,
+            holds=("B",),
+            place=PLACE,
+            stack=(PLACE,),
+            taken=(Taken("B", (PLACE, PLACE)),),
+        ),
+    ),
     ("t",),
-    (Step("t", "locks A", "mutex.lock", PLACE),),
+    (Step("t", "locks A", "mutex.lock", PLACE, stack=(PLACE,)),),
     token="1.a.b",
+    stack=(PLACE,),
+    taken=(Taken("A", (PLACE,)),),
+    timeline=Timeline(
+        (Lane("t", "kthread", 1),),
+        (Span("lock", "A", "t", 0, 2), Span("wait", "A", "u", 1, by=("t",), via="lock")),
+    ),
 )
 VERDICT = Verdict("f.py::d", Status.VIOLATED, (FINDING,), executions=3)
 TROUBLE = Trouble("g.py", "is binary", "name another", PLACE, ExitCode.NOT_AVAILABLE)
@@ -50,6 +69,11 @@ def test_check_document_keeps_the_verdict():
     for finding in data["findings"]:
         assert "DF202" == finding.pop("rule")["id"]
         assert ["dmabuf", "check", "f.py::d", "--replay", "1.a.b"] == finding.pop("replay")
+        graph = finding.pop("wait_graph")
+        assert [["t", "B", "A", "u"], [[1, 0], [0, 2], [2, 3]]] == [
+            [node["name"] for node in graph["nodes"]],
+            [[edge["source"], edge["target"]] for edge in graph["edges"]],
+        ]
 
     assert Verdict.from_data(data) == VERDICT
 
@@ -77,7 +101,9 @@ def test_every_key_is_documented():
     found = document()
     result, trouble = found["results"]
     finding = result["findings"][0]
+    graph, timeline = finding["wait_graph"], finding["timeline"]
     entries = (found, result, trouble, finding, *finding["waits"], *finding["steps"])
+    entries += (*graph["nodes"], *graph["edges"], *timeline["lanes"], *timeline["spans"])
     keys = {key for entry in (*entries, finding["rule"], finding["place"]) for key in entry}
 
     assert [] == sorted(key for key in keys if f"`{key}`" not in page and f'"{key}"' not in page)

@@ -3,7 +3,7 @@
 import pytest
 
 from dmabuf.report.columns import width_of
-from dmabuf.report.finding import Finding, Place, Step, Wait
+from dmabuf.report.finding import Finding, Place, Step, Taken, Wait
 from dmabuf.report.schedule import Places
 from dmabuf.report.text import (
     Style,
@@ -115,17 +115,84 @@ def test_verdict_text_lists_many_tasks():
 
 
 def test_verdict_text_leaves_out_the_middle_of_a_long_schedule():
-    """A schedule of 2,000 steps shows its beginning and its end, and says so."""
-    steps = tuple(Step("one", f"step {number}", "x", LOCK_1) for number in range(1, 2001))
+    """A schedule of 2,000 lines shows its beginning and its end, and says so, in 40 lines."""
+    places = [Place("/d/driver.py", line) for line in range(1, 2001)]
+    steps = tuple(Step("one", f"step {place.line}", "x", place) for place in places)
     long = Finding("DF001", "long", tasks=("one",), steps=steps)
 
     text = verdict_text(Verdict("d", Status.VIOLATED, (long,)), style())
 
-    assert "step 20 " in text
-    assert "step 21 " not in text
-    assert "steps 20 to 1961 are left out" in text
+    assert "step 8 " in text
+    assert "step 9 " not in text
+    assert "steps 9 to 1983 are left out" in text
     assert "step 2000 " in text
-    assert len(text.splitlines()) < 80
+    assert len(text.splitlines()) <= 40
+
+
+def test_verdict_text_folds_what_one_line_does():
+    """In a long schedule the steps of one source line are one row, which says how many."""
+    steps = tuple(Step("one", f"step {n}", "x", LOCK_1) for n in range(1, 100))
+    steps = (*steps, Step("one", "waits", "x", WAIT, blocked=True))
+
+    text = verdict_text(
+        Verdict("d", Status.VIOLATED, (Finding("DF001", "long", tasks=("one",), steps=steps),)),
+        style(),
+    )
+
+    assert "1-98  step 1 ... step 98 " in text
+    assert "  99  step 99" in text
+    assert "   -  waits [blocked]" in text
+
+
+def test_verdict_text_of_very_many_tasks_keeps_to_a_screen():
+    """Sixty tasks that wait, with deep stacks and long names, still give at most 40 lines."""
+    deep = tuple(Place(f"/d/driver{n}.py", n + 1, f"function_{n}") for n in range(8))
+    names = [f"a task with a rather long name, number {n}" for n in range(60)]
+    waits = tuple(
+        Wait(
+            name,
+            "waits for",
+            f"lock {name}",
+            tuple(names[:3]),
+            holds=("A", "B"),
+            place=deep[0],
+            leads=index < 30,
+            stack=deep,
+            taken=(Taken("A", deep), Taken("B", deep)),
+        )
+        for index, name in enumerate(names)
+    )
+    steps = tuple(
+        Step(name, f"locks {name}", "x", deep[0], blocked=n > 30) for n, name in enumerate(names)
+    )
+    finding = Finding("DF202", "x" * 599, ("DF001",), LOCK_1, waits, (), steps, token="1.a.b")
+
+    lines = verdict_text(Verdict("d", Status.VIOLATED, (finding,)), style()).splitlines()
+
+    assert len(lines) <= 40
+    assert any("more tasks wait" in line for line in lines)
+    assert any("more tasks get no further" in line for line in lines)
+
+
+def test_verdict_text_shows_both_stacks():
+    """Where a task waits and where it took what it holds are stacks, not lines."""
+    inner, outer = Place("/d/driver.py", 7, "inner"), Place("/d/driver.py", 30, "outer")
+    wait = Wait(
+        "a",
+        "waits for",
+        "B",
+        ("b",),
+        definite=True,
+        holds=("A",),
+        place=inner,
+        stack=(inner, outer),
+        taken=(Taken("A", (outer,)),),
+    )
+
+    text = verdict_text(Verdict("d", Status.VIOLATED, (Finding("DF001", "m", waits=(wait,)),)))
+
+    assert "at driver.py:7 in inner, called at driver.py:30 in outer" in text.replace("/d/", "")
+    assert "took A at driver.py:30" in text.replace("/d/", "")
 
 
 def test_verdict_text_escapes_foreign_names():

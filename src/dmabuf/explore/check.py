@@ -19,7 +19,8 @@ from dmabuf.explore.diagnose import Diagnosis, diagnose
 from dmabuf.explore.explain import Telling, finding_of, tell
 from dmabuf.explore.phases import Exploration, explore
 from dmabuf.explore.search import Budget, Case, Progress, carrier_named
-from dmabuf.explore.snapshot import take_snapshot
+from dmabuf.explore.simplest import Simplifier
+from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.token import TokenError, check_of, decode
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
@@ -73,7 +74,9 @@ def check_design(
         crew=crew,
     )
     ranked = _ranked(explored)
-    findings = [_explain(explored, case, diagnosis) for case, diagnosis in ranked[:_MAX_FINDINGS]]
+    stops = _stoppers(explored)
+    simplifier = Simplifier(explored, lambda rest: diagnose(rest, explored.wakers, stops))
+    findings = [_explain(simplifier, *pair) for pair in ranked[:_MAX_FINDINGS]]
     more = len(ranked) - len(findings)
     return _verdict(
         explored,
@@ -98,8 +101,12 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
 
     def at_end(rt: Tasks, enabled: list[int]) -> None:
         assert isinstance(rt.instrument, Telling)
-        snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
-        if snapshot.is_bad:
+        snapshot: Snapshot | None
+        if all(rt.by_number[transition // 256].may_stop for transition in enabled):
+            snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
+        else:  # the others never come to rest
+            snapshot = take_cycle(rt, enabled)
+        if snapshot is not None and snapshot.is_bad:
             seen.append(Case(snapshot.key, moves, 0, snapshot=snapshot))
 
     telling, rt = tell(fn, moves, names=learnt.names, carrier=carrier, at_end=at_end)
@@ -169,14 +176,15 @@ def _diagnosis(case: Case, explored: Exploration, stops: set[tuple[int, int]]) -
     return Diagnosis("DF005", said, ())
 
 
-def _explain(explored: Exploration, case: Case, diagnosis: Diagnosis) -> Finding:
+def _explain(simplifier: Simplifier, case: Case, diagnosis: Diagnosis) -> Finding:
+    explored = simplifier.explored
     try:
+        case, fewest = simplifier.simplest(case, diagnosis)
         telling, rt = tell(
             explored.design, case.moves, names=explored.names, carrier=explored.carrier
         )
     except TokenError:
         return _not_repeatable(explored.design, diagnosis)
-    fewest = explored.is_proof and case.exact
     finding = finding_of(case, diagnosis, telling, rt, explored.wakers, fewest=fewest)
     return _placed(finding, explored.design)
 

@@ -10,7 +10,7 @@ many, is never a reason for a pass.
     ... def empty(machine): pass
     >>> found = explore(empty, Budget())
     >>> found.is_proof, found.lead.engine
-    (True, 'sleep sets')
+    (True, 'source-DPOR')
 """
 
 from __future__ import annotations

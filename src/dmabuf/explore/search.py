@@ -15,7 +15,7 @@ from typing import Any
 
 from dmabuf.errors import InternalError
 from dmabuf.explore.parts import Made, Position, made_of, nodes_of, position_of
-from dmabuf.explore.portfolio import NAIVE, SLEEP, Setup, engine_named, needs_every_state
+from dmabuf.explore.portfolio import DPOR, NAIVE, Setup, engine_named, engine_that_proves
 from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
@@ -62,7 +62,7 @@ class Progress:
     depth: int
     findings: int
     seconds: float
-    phase: str = SLEEP
+    phase: str = DPOR
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Search:
     """The state of a search; `run` does it.
 
     Attributes:
-        engine: a name of `portfolio`, to have that engine where it is sound; sleep sets if empty.
+        engine: a name of `portfolio`; the one that proves if empty.
         sleep: False for naive search, the oracle of tests.
         visits: states of rest that were looked at besides the executions.
         cases: what went wrong, by what it means.
@@ -134,7 +134,9 @@ class Search:
     _told: float = 0.0
 
     def __post_init__(self) -> None:
-        self.engine = engine_named(self.engine or (SLEEP if self.sleep else NAIVE)).name
+        self.engine = engine_named(
+            self.engine or (engine_that_proves() if self.sleep else NAIVE)
+        ).name
         self.strategy = self._make_strategy()
         self._waking = frozenset(name for name, op in OPS.items() if op.wakes)
         self._touched = {}
@@ -257,15 +259,6 @@ class Search:
         self._verify_first()
         self._visit_rests()
 
-    def _start_over(self) -> None:
-        """Forget what was found, and visit every state."""
-        self.engine = SLEEP
-        self.strategy = self._make_strategy()
-        self.executions = self.asleep = self.cut = self.visits = self.steps = self.replayed = 0
-        for found in (self.cases, self.wakers, self.traits):
-            found.clear()
-        self._execute_first()
-
     def _verify_first(self) -> None:
         """Run the first schedule again: a design that differs then is not deterministic."""
         for _ in range(_VERIFY_TIMES):
@@ -283,9 +276,6 @@ class Search:
         rt = Tasks(strategy, names=self.names, carrier=carrier_named(self.carrier))
         rt.at_end = strategy.ended
         rt.run(lambda runtime: self.design(Machine(runtime)))
-        if isinstance(strategy, SourceSets) and needs_every_state(rt):
-            self._start_over()
-            return
         self._count(rt)
         self._learn_wakers()
         if strategy.diverged is not None:

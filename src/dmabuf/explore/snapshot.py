@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["Blocked", "Snapshot", "take_cycle", "take_snapshot"]
+__all__ = ["Blocked", "Snapshot", "blocked_in", "take_cycle", "take_snapshot"]
 
 _NAMED_MAX = 4
 
@@ -112,7 +112,7 @@ def take_snapshot(
     """
     can_move = {transition // 256 for transition in enabled}
     blocked = {
-        task.number: _blocked(rt, task)
+        task.number: blocked_in(rt, task)
         for task in rt.tasks
         if task.op is not None and task.number not in can_move
     }
@@ -174,7 +174,8 @@ def _is_owed(task: ExploredTask) -> bool:
     return task.kind is not Kind.HARDWARE and not task.idle
 
 
-def _blocked(rt: Tasks, task: ExploredTask) -> Blocked:
+def blocked_in(rt: Tasks, task: ExploredTask) -> Blocked:
+    """What a task that cannot make its step waits for."""
     op, obj = task.op, task.obj
     assert op is not None
     awaited, label = _awaited(rt, task)

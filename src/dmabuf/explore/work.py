@@ -4,7 +4,7 @@
 >>> from dmabuf.machine import design
 >>> @design
 ... def chance(machine): machine.kthread(lambda: machine.choose(5), "one")
->>> search = Search(chance, names=StableNames())
+>>> search = Search(chance, engine="sleep sets", names=StableNames())
 >>> search.explore(Budget(executions=2))
 '2 executions'
 >>> settings = Settings(search.engine, 100, 0, "")

@@ -15,6 +15,7 @@ from typing import Any
 from dmabuf.codes import CODES
 from dmabuf.report.finding import Finding
 from dmabuf.report.verdict import Trouble, Verdict
+from dmabuf.report.wait_graph import graph_of
 
 __all__ = [
     "CHECK_SCHEMA",
@@ -84,9 +85,14 @@ def trouble_data(trouble: Trouble) -> dict[str, Any]:
 
 
 def finding_data(finding: Finding, subject: str) -> dict[str, Any]:
-    """A finding with its rule's sentence and the arguments that replay it."""
+    """A finding with its rule's sentence, its wait graph and the arguments that replay it."""
     replay = ["dmabuf", "check", subject, "--replay", finding.token] if finding.token else None
-    return {**finding.to_data(), "rule": code_data(finding.code), "replay": replay}
+    return {
+        **finding.to_data(),
+        "rule": code_data(finding.code),
+        "wait_graph": graph_of(finding.waits).to_data(),
+        "replay": replay,
+    }
 
 
 def code_data(code: str) -> dict[str, Any] | None:

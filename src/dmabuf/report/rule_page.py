@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 from dmabuf.codes import Code
 from dmabuf.report.columns import pad
-from dmabuf.report.text import Style
+from dmabuf.report.style import Style
 
 __all__ = ["RulePage", "designs_of", "page_data", "rule_list", "rule_text", "run_lines"]
 

@@ -8,27 +8,26 @@ f.py::fixed: PROVED
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from dmabuf.codes import CODES
-from dmabuf.report.columns import clean, width_of, wrap
-from dmabuf.report.finding import Finding, Wait
-from dmabuf.report.schedule import Places, schedule_lines
+from dmabuf.report.columns import clean
+from dmabuf.report.finding import Finding
+from dmabuf.report.schedule import schedule_lines
+from dmabuf.report.style import Style
 from dmabuf.report.verdict import Status, Trouble, Verdict
+from dmabuf.report.waits import stack_lines, wait_lines
 
-__all__ = ["Style", "replay_line", "summary_text", "trouble_text", "verdict_line", "verdict_text"]
+__all__ = [
+    "fact_lines",
+    "replay_line",
+    "summary_text",
+    "switches_text",
+    "trouble_text",
+    "verdict_line",
+    "verdict_text",
+]
 
-_COLOURS = {
-    "good": "32;1",
-    "bad": "31;1",
-    "unsure": "33;1",
-    "rule": "1",
-    "task": "1",
-    "head": "1",
-    "place": "36",
-    "dim": "2",
-}
 _OF_STATUS = {
     Status.PROVED: "good",
     Status.VIOLATED: "bad",
@@ -36,26 +35,8 @@ _OF_STATUS = {
     Status.INCONCLUSIVE: "unsure",
 }
 _MAX_MESSAGE = 600
-_LEAST_WIDTH = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How wide, in colour or not, and relative to which folder places are written."""
-
-    width: int = 100
-    colour: bool = False
-    places: Places = field(default_factory=Places)
-
-    def paint(self, role: str, text: str) -> str:
-        """The text in the colour of a role."""
-        if not self.colour or not text:
-            return text
-        return f"\x1b[{_COLOURS[role]}m{text}\x1b[0m"
-
-    def wrap(self, text: str, first: str = "", rest: str | None = None) -> list[str]:
-        """The text in lines of this width."""
-        return wrap(text, max(self.width, _LEAST_WIDTH), first, rest)
+_MOST_LINES = 34
+_LEAST_ROWS = 8
 
 
 def verdict_text(verdict: Verdict, style: Style | None = None) -> str:
@@ -70,7 +51,7 @@ def verdict_text(verdict: Verdict, style: Style | None = None) -> str:
         lines += _finding(finding, verdict.subject, style)
     if verdict.findings:
         lines.append("")
-    lines += _facts(verdict, style)
+    lines += fact_lines(verdict, style)
     return "\n".join(lines)
 
 
@@ -106,7 +87,7 @@ def summary_text(verdicts: Sequence[Verdict], style: Style | None = None) -> str
         for status in Status
         if (count := sum(verdict.status is status for verdict in verdicts))
     ]
-    return f"{len(verdicts)} designs: {', '.join(counts)}"
+    return f"{_number(len(verdicts), 'design')}: {', '.join(counts)}"
 
 
 def replay_line(subject: str, token: str) -> str:
@@ -130,8 +111,9 @@ def _headline(verdict: Verdict, style: Style) -> str:
     return f"{clean(verdict.subject)}: {status}"
 
 
-def _facts(verdict: Verdict, style: Style) -> list[str]:
-    """What the verdict rests on: counts, limits, assumptions."""
+def fact_lines(verdict: Verdict, style: Style | None = None) -> list[str]:
+    """What the verdict rests on: counts, limits, assumptions. A line each without a style."""
+    style = style or Style(width=100_000)
     lines = style.wrap(f"{_counts(verdict)}; {_extent(verdict)}", "  ")
     if verdict.limit and verdict.status is not Status.VIOLATED:
         lines += style.wrap(_advice(verdict), "  ")
@@ -200,14 +182,26 @@ def _message(text: str) -> str:
 
 
 def _finding(finding: Finding, subject: str, style: Style) -> list[str]:
+    """A finding in at most `_MOST_LINES` lines, where a line has room for 80 characters."""
     lines = _explanation(finding, style)
+    end = _end(finding, subject, style)
+    room = _MOST_LINES - len(lines) - len(end)
     if finding.waits:
-        lines += ["", style.paint("head", "  Who waits for whom")]
-        lines += _waits(finding.waits, style)
+        least = _LEAST_ROWS + 3 if finding.steps else 0
+        waits = wait_lines(finding.waits, style, max(room - least - 2, _LEAST_ROWS))
+        lines += ["", style.paint("head", "  Who waits for whom"), *waits]
+        room -= len(waits) + 2
     if finding.steps:
-        lines += ["", style.paint("head", f"  Schedule, {_switches(finding)}")]
-        lines += schedule_lines(finding, style.width, style.paint, style.places)
-    lines.append("")
+        rows = max(room - 3, _LEAST_ROWS)
+        lines += ["", *style.wrap(f"Schedule, {switches_text(finding)}", "  ")]
+        lines[-1] = style.paint("head", lines[-1])
+        lines += schedule_lines(finding, style.width, style.paint, style.places, rows)
+    return lines + end
+
+
+def _end(finding: Finding, subject: str, style: Style) -> list[str]:
+    """What to do, and how to see it again."""
+    lines = [""]
     code = CODES.get(finding.code)
     if code is not None:
         lines += style.wrap(code.remedy, "  remedy: ")
@@ -226,47 +220,26 @@ def _explanation(finding: Finding, style: Style) -> list[str]:
         lines += [f"  {name} {first.lstrip()}", *rest]
     lines += style.wrap(_message(finding.message), "  here: ")
     if finding.place is not None and all(wait.place != finding.place for wait in finding.waits):
-        lines.append(f"  at: {style.paint('place', style.places.text(finding.place))}")
+        deep = len(finding.stack) > 1 and finding.stack[0] == finding.place
+        stack = finding.stack if deep else (finding.place,)
+        lines += stack_lines(stack, style, "  at: ")
+    for taken in finding.taken:
+        lines += stack_lines(taken.stack, style, f"  took {clean(taken.lock)} at ")
     if finding.implied:
         lines += style.wrap(", ".join(finding.implied), "  also broken: ")
     return lines
 
 
-def _switches(finding: Finding) -> str:
-    switches = f"{finding.switches} context switch{'' if finding.switches == 1 else 'es'}"
-    return f"{switches} (the fewest possible)" if finding.fewest else switches
+def switches_text(finding: Finding) -> str:
+    """How many context switches, whether there can be fewer, and what is left out."""
+    text = f"{finding.switches} context switch{'' if finding.switches == 1 else 'es'}"
+    if finding.fewest:
+        text += " (the fewest possible)"
+    if finding.left_out:
+        steps = _number(finding.left_out, "step")
+        text += f"; {steps} of other tasks, which {_change(finding.left_out)} nothing, left out"
+    return text
 
 
-def _waits(waits: Iterable[Wait], style: Style) -> list[str]:
-    waits = tuple(waits)
-    room = max(width_of(clean(wait.task)) for wait in waits)
-    texts = [_wait(wait) for wait in waits]
-    lines: list[str] = []
-    for wait, text in zip(waits, texts, strict=True):
-        name = clean(wait.task)
-        gap = " " * (room - width_of(name))
-        head = f"    {style.paint('task', name)}{gap}  "
-        place = style.places.text(wait.place)
-        margin = " " * (room + 6)
-        first, *rest = style.wrap(text, margin)
-        lines += [head + first[len(margin) :], *rest]
-        if place and width_of(lines[-1]) + 2 + width_of(place) > max(style.width, _LEAST_WIDTH):
-            lines.append(margin + style.paint("place", place))
-        elif place:
-            lines[-1] += "  " + style.paint("place", place)
-    return lines
-
-
-def _wait(wait: Wait) -> str:
-    """What a task holds, waits for, and who could end that."""
-    parts = [f"holds {', '.join(clean(lock) for lock in wait.holds)}"] if wait.holds else []
-    state = f"{clean(wait.state)} {clean(wait.target)}".rstrip()
-    parts.append(state)
-    names = ", ".join(clean(name) for name in wait.wakers)
-    if names and wait.definite and names != clean(wait.target):
-        parts.append(f"only {names} can end that")
-    elif names and not wait.definite:
-        parts.append(f"in some run {names} ends that")
-    elif wait.target and not names:
-        parts.append("nobody ends that in any run")
-    return "; ".join(parts)
+def _change(count: int) -> str:
+    return "changes" if count == 1 else "change"

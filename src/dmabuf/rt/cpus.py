@@ -51,6 +51,22 @@ class Cpus:
         """The schedule-stable number of a CPU, for footprints."""
         return self._names.number(("cpu", cpu))
 
+    @property
+    def doors_number(self) -> int:
+        """The schedule-stable number of what `doors` says, for whatever depends on it."""
+        return self._names.number(("doors",))
+
+    def doors(self, tasks: list[ExploredTask]) -> frozenset[int]:
+        """The ordinals of the tasks that a handler may interrupt: atomic, with interrupts on."""
+        return frozenset(
+            task.ordinal
+            for task in tasks
+            if task.atomic
+            and not task.irqs_off
+            and not task.in_irq
+            and self._owners.get(self.of(task)) is None
+        )
+
     def pin(self, task: ExploredTask) -> None:
         """A task starts that is bound to its CPU."""
         if task.cpu is not None and task.kind is not Kind.IRQ:

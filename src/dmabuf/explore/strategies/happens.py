@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["Accesses", "initials", "reversible"]
+__all__ = ["Accesses", "firsts", "unordered"]
 
 Footprint = tuple[int, ...]
 
@@ -25,11 +25,6 @@ class Accesses:
 
     def __init__(self) -> None:
         self._of: dict[int, list[int]] = {}
-
-    @property
-    def is_used(self) -> bool:
-        """Was anything ever noted?"""
-        return bool(self._of)
 
     def add(self, step: int, footprint: Footprint) -> None:
         """The latest step has that footprint."""
@@ -66,7 +61,7 @@ class Accesses:
         return sorted(found, reverse=True)
 
     def all_before(self, footprint: Footprint, known: int) -> set[int]:
-        """The same where `known` is not closed: what was noted does not order steps."""
+        """The same where what was noted does not order steps, so `known` is not closed."""
         return {
             entry >> 1
             for number in footprint
@@ -75,33 +70,29 @@ class Accesses:
         }
 
 
-def reversible(pasts: list[int], step: int) -> Iterator[tuple[int, int]]:
-    """The steps after `step` that do not depend on it, each with those of them that precede it."""
+def unordered(pasts: list[int], step: int, end: int) -> int:
+    """The steps after `step` and before `end` that `step` did not come before."""
     kept = 0
-    for later in range(step + 1, len(pasts)):
-        past = pasts[later]
-        if not past >> step & 1:
-            yield later, past & kept
+    for later in range(step + 1, end):
+        if not pasts[later] >> step & 1:
             kept |= 1 << later
+    return kept
 
 
-def initials(pasts: list[int], step: int, past: int, wide: int) -> tuple[list[int], bool, bool]:
-    """What could come first if a later step were made before `step`.
+def firsts(pasts: list[int], step: int, kept: int) -> Iterator[int]:
+    """Those of some steps after `step` that could come first if `step` did not: its initials.
 
     Args:
-        pasts: of the steps made, up to the later one.
+        pasts: of each step, the steps that came before it and itself.
         step: the earlier step.
-        past: that of the later step's task, and what the later step conflicts with.
-        wide: the same with all that may have made the later step possible.
-
-    Returns the steps in between that depend neither on `step` nor on one another's predecessors;
-    whether nothing in between may have made the later step possible; and whether it could itself
-    come first.
+        kept: steps after it that do not depend on it; with each step also what came before it.
     """
-    first: list[int] = []
-    kept = 0
-    for later, preceding in reversible(pasts, step):
-        if not preceding:
-            first.append(later)
-        kept |= 1 << later
-    return first, not wide & kept, not past & kept
+    rest = kept >> (step + 1)
+    later = step + 1
+    while rest:
+        skipped = (rest & -rest).bit_length() - 1
+        later += skipped
+        rest >>= skipped + 1
+        if pasts[later] & kept == 1 << later:
+            yield later
+        later += 1

@@ -1,0 +1,76 @@
+"""Random programs, our verdict against SPIN's: `python -m tests.explore.promela_campaign 200`.
+
+A second argument is the first seed, a third the engine ("source-DPOR"). Prints every program on
+which the two disagree; exit code 1 if there is one, 3 without SPIN.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from dmabuf.explore.promela import NotExportable
+from tests.explore.promela_judge import Ours, judge, missing, prepare, unlike
+from tests.explore.promela_programs import Program, generate
+
+BATCH = 25
+
+
+def campaign(seeds: Iterable[int], *, most: int, engine: str = "") -> dict[str, int]:
+    """Compare the first `most` of these programs; counts of what became of them."""
+    counts = dict.fromkeys(("compared", "bad", "breaks", "too large", "not straight", "unlike"), 0)
+    batch: list[tuple[int, Program, Ours]] = []
+    for seed in seeds:
+        if counts["compared"] + len(batch) >= most:
+            break
+        program = generate(seed)
+        try:
+            ours = prepare(program, len(batch), engine=engine)
+        except NotExportable:
+            counts["not straight"] += 1
+            continue
+        if ours is None:
+            counts["too large"] += 1
+            continue
+        batch.append((seed, program, ours))
+        if len(batch) == BATCH:
+            _compare(batch, counts)
+            batch = []
+    if batch:
+        _compare(batch, counts)
+    return counts
+
+
+def _compare(batch: list[tuple[int, Program, Ours]], counts: dict[str, int]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = judge([ours for _seed, _program, ours in batch], Path(folder))
+    for (seed, program, ours), theirs in zip(batch, found, strict=True):
+        counts["compared"] += 1
+        counts["bad"] += bool(ours.bad)
+        counts["breaks"] += ours.breaks
+        for difference in unlike(ours, theirs):
+            counts["unlike"] += 1
+            sys.stdout.write(f"seed {seed}: {difference}\n  {program}\n")
+            sys.stdout.flush()
+
+
+def main(arguments: list[str]) -> int:
+    """The command."""
+    if absent := missing():
+        sys.stderr.write(absent + "\n")
+        return 3
+    most = int(arguments[0]) if arguments else 200
+    first = int(arguments[1]) if len(arguments) > 1 else 0
+    engine = arguments[2] if len(arguments) > 2 else ""
+    started = time.monotonic()
+    counts = campaign(range(first, first + 10 * most), most=most, engine=engine)
+    became = ", ".join(f"{count} {what}" for what, count in counts.items())
+    sys.stdout.write(f"{became}; {time.monotonic() - started:.0f} s\n")
+    return int(counts["unlike"] > 0 or counts["compared"] < most)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
