@@ -92,7 +92,7 @@ def test_property_that_is_no_function_is_refused():
     def design(machine):
         machine.always(True)
 
-    with pytest.raises(DesignError, match="machine.always takes a function to ask, not True"):
+    with pytest.raises(DesignError, match="takes a function to ask, not True"):
         check(design)
 
 

@@ -261,9 +261,8 @@ class Tasks:
                 timed.append(task)
             if task.interruptible and task.signal_pending:
                 found.append(base + INTERRUPT)
-        if timed:
-            due = timed if self.any_time else earliest(timed)
-            found += [task.number * VARIANTS + TIMEOUT for task in due]
+        due = earliest(timed, exact=not self.any_time) if timed else timed
+        found += [task.number * VARIANTS + TIMEOUT for task in due]
         return found
 
     def _footprint(self, op: Op, obj: Any, task: ExploredTask) -> Footprint:

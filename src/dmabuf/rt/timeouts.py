@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["earliest"]
 
 
-def earliest(timed: Sequence[ExploredTask]) -> list[ExploredTask]:
-    """Those with the earliest deadline; equal deadlines are tried in every order."""
+def earliest(timed: Sequence[ExploredTask], *, exact: bool = True) -> list[ExploredTask]:
+    """Those with the earliest deadline, which are tried in every order; all if not `exact`."""
+    if not exact:
+        return list(timed)
     first = min((task.deadline for task in timed if task.deadline is not None), default=None)
     return [task for task in timed if task.deadline == first]
