@@ -105,10 +105,11 @@ class DepthFirst:
         if self._depth < len(self.path):
             return self._repeat(runtime)
         enabled = runtime.enabled()
-        if self.at_rest is not None and _all_may_stop(runtime, enabled):
-            self.at_rest(runtime, enabled)
-        if not enabled:
-            return -1
+        if not enabled or runtime.by_number[enabled[0] // _PER_TASK].may_stop:
+            if self.at_rest is not None and _all_may_stop(runtime, enabled):
+                self.at_rest(runtime, enabled)
+            if not enabled:
+                return -1
         if self._depth >= self.limit:
             self.was_cut = True
             if self.at_cut is not None:
