@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from dmabuf.rt.api import Op, Outcome, Task
     from dmabuf.rt.explored_task import ExploredTask
 
-__all__ = ["Telling", "tell"]
+__all__ = ["Telling", "changed", "tell"]
+
+_TOLD = 6
 
 
 class Telling:
@@ -194,6 +196,19 @@ def tell(
     if replay.stuck is not None:
         raise TokenError(_misfit(rt, moves, replay.stuck, telling))
     return telling, rt
+
+
+def changed(telling: Telling) -> TokenError:
+    """A schedule was possible, but its operations are not those that the token was made of.
+
+    The token has a check over all of them and cannot say which one differs, so they are named.
+    """
+    told = [f"{n}. {step.task} {step.text}" for n, step in enumerate(telling.steps, 1)]
+    more = f" and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return TokenError(
+        "this schedule does not fit the design: its operations have changed since the token was "
+        f"printed. They are now {'; '.join(told[:_TOLD])}{more}"
+    )
 
 
 def _misfit(rt: Tasks, moves: Sequence[tuple[int, int]], stuck: int, telling: Telling) -> str:
