@@ -116,6 +116,11 @@ class Telling:
         """Look at the state before a step, and after the last one."""
         self.spans.look(rt, enabled, self.touched)
 
+    def ended(self, rt: Tasks) -> None:
+        """Look once more where a report or an exception ended the execution."""
+        if rt.reports or rt.failure is not None:
+            self.spans.look(rt, rt.enabled(), self.touched)
+
     def stepped(self, task: Task, op: Op, obj: Any, outcome: Outcome) -> None:
         """Nothing more to note."""
 
@@ -191,6 +196,7 @@ def tell(
     rt = Tasks(replay, names=names or Names(), carrier=carrier_named(carrier))
     rt.instrument = telling
     telling.runtime = rt
+    rt.at_end = telling.ended
     rt.run(lambda runtime: design(Machine(runtime)))
     telling.left_out, telling.rested = replay.left_out, replay.rested
     if replay.stuck is not None:
