@@ -14,7 +14,7 @@ from tests.explore.random_programs import FAMILIES, generate
 
 CAP = 600
 PROGRAMS = 240
-SHARE = 30
+SHARE = 20
 
 
 @pytest.mark.slow

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from dmabuf.explore.strategies.dfs import Node
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dmabuf.rt.api import Op
 
 __all__ = ["Choice"]
 
 _PER_TASK = 256
 Footprint = tuple[int, ...]
+_NO_DOORS: frozenset[int] = frozenset()
 
 
 class Choice(Node):
@@ -25,6 +28,7 @@ class Choice(Node):
         watch: what decides in which ways the step that was made is possible.
         guard: the operation, if that is a matter of its object's state alone.
         near: what guarded steps of other tasks would have touched, where they were possible.
+        access: how the step touches its object if it touches nothing else.
         obj: the object of the step that was made, as read.
         closed: operations that were not possible on it just before, whoever asked.
         ways: the watch of a step that could have gone another way later on.
@@ -37,6 +41,7 @@ class Choice(Node):
     """
 
     __slots__ = (
+        "access",
         "before",
         "closed",
         "doors",
@@ -68,13 +73,14 @@ class Choice(Node):
         self.tried = {chosen // _PER_TASK}
         self.watch: Footprint = ()
         self.ways: Footprint = ()
-        self.doors: frozenset[int] = frozenset()
+        self.doors = _NO_DOORS
         self.turned: Footprint = ()
         self.guard: Op | None = None
         self.obj = -1
-        self.closed: list[Op] = []
+        self.access = 0
+        self.closed: Sequence[Op] = ()
         self.may_stop = False
-        self.near: dict[int, Footprint] = {}
+        self.near: dict[int, Footprint] | None = None
         self.before = -1
         self.ordinal = -1
         self.own = -1

@@ -18,8 +18,8 @@ from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.dfs import DepthFirst
 from dmabuf.explore.strategies.races import Races
 from dmabuf.explore.strategies.stops import Rests
-from dmabuf.explore.strategies.watch import Watches
-from dmabuf.rt.api import WRITE
+from dmabuf.explore.strategies.watch import Watches, has_ways
+from dmabuf.rt.api import READ, WRITE
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.dfs import Node
@@ -52,14 +52,15 @@ class SourceSets(DepthFirst):
     def _extend(self, enabled: list[int], runtime: Tasks) -> int:
         previous = self.path[-1] if self.path else None
         sleep = self._inherited(previous) if previous is not None else {}
-        awake = [transition for transition in enabled if transition not in sleep]
+        awake = [t for t in enabled if t not in sleep] if sleep else enabled[:]
         if not awake:
             self.fell_asleep = True
             return -1
-        self._order(awake, previous)
-        task = awake[0] // _PER_TASK
-        todo = [transition for transition in awake if transition // _PER_TASK == task]
-        chosen = todo.pop(0)
+        if len(awake) > 1:
+            self._order(awake, previous)
+        chosen = awake[0]
+        task = chosen // _PER_TASK
+        todo = [transition for transition in awake[1:] if transition // _PER_TASK == task]
         self.path.append(Choice(chosen, todo, sleep, enabled, len(runtime.tasks)))
         return chosen
 
@@ -75,17 +76,21 @@ class SourceSets(DepthFirst):
 
     def _note_watch(self, runtime: Tasks, chosen: int) -> None:
         node = self._choices[self._depth]
+        watches = self._watches
         task = runtime.by_number[chosen // _PER_TASK]
+        op = task.op
+        assert op is not None
         node.obj = obj = runtime.number_of(task.obj) << 1
-        node.closed = self._watches.closed(task, obj)
-        node.watch = self._watches.of(task, runtime)
-        node.guard = self._watches.guard(task, obj)
-        node.ways = self._watches.other_ways(task, runtime, chosen % _PER_TASK)
+        node.access = op.access if op.touches is None else READ
+        node.closed = watches.closed(task, obj)
+        node.watch = watches.of(task, runtime)
+        node.guard = watches.guard(task, obj)
+        node.ways = watches.other_ways(task, runtime, chosen % _PER_TASK) if has_ways(task) else ()
         node.turned = ()
         node.ordinal = task.ordinal
         node.own = runtime.number_of(task) << 1 | WRITE
         node.may_stop = task.may_stop
-        node.near = self._watches.near(runtime, node.enabled, task)
+        node.near = watches.near(runtime, node.enabled, task) if len(node.enabled) > 1 else None
 
     def _note_doors(self, runtime: Tasks, chosen: int) -> None:
         """Note where handlers may start, and that the last new step changed that."""

@@ -26,6 +26,11 @@ class Accesses:
     def __init__(self) -> None:
         self._of: dict[int, list[int]] = {}
 
+    @property
+    def is_used(self) -> bool:
+        """Was anything ever noted?"""
+        return bool(self._of)
+
     def add(self, step: int, footprint: Footprint) -> None:
         """The latest step has that footprint."""
         of = self._of
@@ -49,16 +54,18 @@ class Accesses:
             known: the past of that step's task, whose steps are left out. It is closed: what
                 came before a change in it and touched the same object is in it as well.
         """
-        found: set[int] = set()
+        found: list[int] = []
         for number in footprint:
             changes = number & 1
             for entry in reversed(self._of.get(number >> 1, ())):
                 if entry & 1 or changes:
                     if not known >> (entry >> 1) & 1:
-                        found.add(entry >> 1)
+                        found.append(entry >> 1)
                     elif entry & 1:
                         break
-        return sorted(found, reverse=True)
+        if len(footprint) > 1 and len(found) > 1:
+            found = sorted(set(found), reverse=True)
+        return found
 
     def all_before(self, footprint: Footprint, known: int) -> set[int]:
         """The same where what was noted does not order steps, so `known` is not closed."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.happens import Accesses, firsts, unordered
 from dmabuf.explore.strategies.watch import has_ways
-from dmabuf.rt.api import WRITE
+from dmabuf.rt.api import READ, WRITE
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.choice import Choice
@@ -36,10 +36,11 @@ class Stand:
         led: these, or what came before the task was there at all.
         watch: what its ways depend on.
         guard: the operation, if its ways are a matter of its object's state alone.
-        obj: that object, as read.
+        obj: its object, as read.
+        access: how it touches that if it touches nothing else; as read if it may.
     """
 
-    __slots__ = ("guard", "index", "known", "led", "obj", "ordinal", "task", "watch")
+    __slots__ = ("access", "guard", "index", "known", "led", "obj", "ordinal", "task", "watch")
 
     def __init__(self, index: int, task: int, ordinal: int, watch: Footprint) -> None:
         self.index = index
@@ -50,6 +51,7 @@ class Stand:
         self.led = 0
         self.guard: Op | None = None
         self.obj = -1
+        self.access = READ
 
 
 class Races:
@@ -73,30 +75,37 @@ class Races:
         """Note a step that was made, after its races; one that halts all races with everything."""
         node = self.path[index]
         task = node.chosen // _PER_TASK
+        before = self._latest.get(task, -1)
         stand = self._stand(index, task, node.ordinal, node.own, node.watch)
-        stand.guard, stand.obj = node.guard, node.obj
-        known = stand.known
-        past = known
+        stand.guard, stand.obj, stand.access = node.guard, node.obj, node.access
+        known = past = stand.known
         conflicting = self._accesses.before(node.footprint, known)
         for earlier in conflicting:
             past |= self.pasts[earlier]
-        candidates = conflicting
         if halts:
-            candidates = [step for step in range(index - 1, -1, -1) if not known >> step & 1]
+            conflicting = [step for step in range(index - 1, -1, -1) if not known >> step & 1]
         covered = known
-        for earlier in candidates:
+        for earlier in conflicting:
             if not covered >> earlier & 1:
                 covered |= self.pasts[earlier]
-                if self._may_follow(earlier, stand, node.chosen):
+                if not node.watch or self._may_follow(earlier, stand, node.chosen):
                     self._reverse(earlier, index, past)
         self.pasts.append(past | 1 << index)
-        self._come_first(stand)
-        self._open_ways(index, node)
-        node.before = self._latest.get(task, -1)
+        if node.watch:
+            self._come_first(stand)
+        if self._ways.is_used:
+            self._open_ways(index, node)
+        node.before = before
         self._latest[task] = index
+        self._note(index, node)
+
+    def _note(self, index: int, node: Choice) -> None:
+        """Add a step to the history; most have neither other ways nor doors."""
         self._accesses.add(index, node.footprint)
-        self._ways.add(index, node.ways)
-        self._turned.add(index, node.turned)
+        if node.ways:
+            self._ways.add(index, node.ways)
+        if node.turned:
+            self._turned.add(index, node.turned)
 
     def _stand(self, index: int, task: int, ordinal: int, own: int, watch: Footprint) -> Stand:
         """Where a task stood, and what had led it there."""
@@ -164,11 +173,11 @@ class Races:
 
     def _come_first(self, stand: Stand) -> None:
         """Have a step tried before each earlier one that may have closed or opened a way of it."""
-        if not stand.watch:
-            return
-        found = set(self._accesses.before(stand.watch, stand.known))
-        found |= self._turned.all_before(stand.watch, stand.known)
-        for earlier in sorted(found, reverse=True):
+        found = self._accesses.before(stand.watch, stand.known)
+        if self._turned.is_used:
+            more = self._turned.all_before(stand.watch, stand.known)
+            found = sorted({*found, *more}, reverse=True)
+        for earlier in found:
             self._try_first(earlier, self.path[earlier], stand)
 
     def _try_first(self, earlier: int, node: Choice, stand: Stand) -> None:
@@ -183,7 +192,7 @@ class Races:
         watch = stand.watch
         if node.offers(stand.task):
             node.add(stand.task)
-            watch += node.near.get(stand.task, ())
+            watch += (stand.obj | stand.access, *(node.near or {}).get(stand.task, ()))
         for step in self._openers(earlier, stand, watch):
             self._lead(earlier, node, self.pasts[step])
 
@@ -212,8 +221,10 @@ class Races:
             own = runtime.number_of(task) << 1 | WRITE
             stand = self._stand(len(self.path), task.number, task.ordinal, own, watch)
             stand.obj = runtime.number_of(task.obj) << 1
+            stand.access = task.op.access if task.op.touches is None else READ
             stand.guard = self._watches.guard(task, stand.obj)
-            self._come_first(stand)
+            if watch:
+                self._come_first(stand)
 
     def forget(self, node: Choice) -> None:
         """Take the last step out of the history."""
@@ -221,8 +232,10 @@ class Races:
             return
         self.pasts.pop()
         self._accesses.drop(node.footprint)
-        self._ways.drop(node.ways)
-        self._turned.drop(node.turned)
+        if node.ways:
+            self._ways.drop(node.ways)
+        if node.turned:
+            self._turned.drop(node.turned)
         task = node.chosen // _PER_TASK
         if node.before < 0:
             del self._latest[task]

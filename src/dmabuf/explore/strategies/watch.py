@@ -14,6 +14,8 @@ from dmabuf.rt.api import READ, WRITE
 from dmabuf.rt.strategy import INTERRUPT, TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dmabuf.rt.api import Op
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
@@ -45,24 +47,30 @@ class Watches:
         """
         op = task.op
         assert op is not None
+        plain = task.cpu is None and not runtime.cpus.interrupts
+        if not op.is_guarded:
+            return () if plain else self._of_cpu(task, runtime)
         number_of = runtime.number_of
-        watched: list[int] = []
-        if op.is_guarded:
-            watched.append(number_of(task.obj) << 1 | READ)
-            if op.waits_on is not None:
-                watched.append(number_of(op.awaited(task.obj)) << 1 | READ)
-            if task.interruptible:
-                watched.append(number_of(task) << 1 | READ)
-            if task.deadline is not None:
-                watched.append(number_of(runtime.clock) << 1 | WRITE)
-                self.timed.add(number_of(op.awaited(task.obj)) << 1 | READ)
-                watched += self.timed
+        watched = [number_of(task.obj) << 1 | READ]
+        if plain and op.waits_on is None and task.deadline is None and not task.interruptible:
+            return tuple(watched)
+        if op.waits_on is not None:
+            watched.append(number_of(op.awaited(task.obj)) << 1 | READ)
+        if task.interruptible:
+            watched.append(number_of(task) << 1 | READ)
+        if task.deadline is not None:
+            watched.append(number_of(runtime.clock) << 1 | WRITE)
+            self.timed.add(number_of(op.awaited(task.obj)) << 1 | READ)
+            watched += self.timed
+        if not plain:
+            watched += self._of_cpu(task, runtime)
+        return tuple(dict.fromkeys(watched))
+
+    @staticmethod
+    def _of_cpu(task: ExploredTask, runtime: Tasks) -> Footprint:
         cpus = runtime.cpus
-        if cpus.depends(task):
-            watched.append(cpus.number(cpus.of(task)) << 1 | READ)
-            if callable(task.options):
-                watched.append(cpus.doors_number << 1 | READ)
-        return tuple(dict.fromkeys(watched)) if len(watched) > 1 else tuple(watched)
+        cpu = cpus.number(cpus.of(task)) << 1 | READ
+        return (cpu, cpus.doors_number << 1 | READ) if callable(task.options) else (cpu,)
 
     def other_ways(self, task: ExploredTask, runtime: Tasks, variant: int) -> Footprint:
         """What could open another way of a step that is now made in one, and commutes with it.
@@ -77,21 +85,24 @@ class Watches:
             return (runtime.number_of(runtime.clock) << 1 | WRITE, *self.timed)
         return ()
 
-    def near(self, runtime: Tasks, enabled: list[int], mover: ExploredTask) -> dict[int, Footprint]:
-        """What the guarded steps that are possible would touch, by task; not the mover's."""
-        found: dict[int, Footprint] = {}
+    def near(
+        self, runtime: Tasks, enabled: list[int], mover: ExploredTask
+    ) -> dict[int, Footprint] | None:
+        """What the guarded steps that are possible would touch, by task; not the mover's.
+
+        Those that touch but their object are left out: `touches` need not be asked.
+        """
+        found: dict[int, Footprint] | None = None
+        by_number = runtime.by_number
         for transition in enabled:
-            task = runtime.by_number[transition // VARIANTS]
+            task = by_number[transition // VARIANTS]
             op = task.op
-            if (
-                op is not None
-                and op.is_guarded
-                and task is not mover
-                and transition % VARIANTS < INTERRUPT
-            ):
-                found[task.number] = tuple(
-                    runtime.number_of(obj) << 1 | mode for obj, mode in op.footprint(task.obj, task)
-                )
+            if op is None or op.touches is None or not op.is_guarded or task is mover:
+                continue
+            if transition % VARIANTS < INTERRUPT:
+                touched = op.touches(task.obj, task)
+                found = found or {}
+                found[task.number] = tuple(runtime.number_of(o) << 1 | mode for o, mode in touched)
         return found
 
     def guard(self, task: ExploredTask, obj: int) -> Op | None:
@@ -100,19 +111,23 @@ class Watches:
         From now on `closed` looks whether it can.
         """
         op = task.op
-        if op is None or has_ways(task) or not _asks_object_only(op):
+        if op is None or not op.is_guarded or has_ways(task) or not _asks_object_only(op):
             return None
-        self._guards.setdefault(obj, {})[op] = None
+        known = self._guards.get(obj)
+        if known is None:
+            self._guards[obj] = {op: None}
+        elif op not in known:
+            known[op] = None
         return op
 
-    def closed(self, task: ExploredTask, obj: int) -> list[Op]:
+    def closed(self, task: ExploredTask, obj: int) -> Sequence[Op]:
         """Operations that are not possible on the object that a task is about to make a step on.
 
         Those whose guards are known to ask that object only, whichever task makes them.
         """
         guards = self._guards.get(obj)
         if guards is None:
-            return []
+            return ()
         return [op for op in guards if not op.guard(task.obj, task)]
 
 
