@@ -173,13 +173,14 @@ def _check_parser() -> argparse.ArgumentParser:
     add("--budget", metavar="B", default="30s", help="per design: 10s, 2m, 5000x, 900steps, 10s,5x")
     add("--seed", metavar="N", type=int, default=0, help="order in which schedules are tried")
     add("--engine", metavar="E", default="", help="one engine only, such as sleep-sets or random")
+    add("-j", "--jobs", metavar="N", default="", help="processes for a long search")
     add("--carrier", choices=("greenlet", "threads"), default="", help="what tasks run on")
     add("-q", "--quiet", action="store_true", help="one line per design, no progress")
     return parser
 
 
 def _check(arguments: list[str]) -> int:
-    from dmabuf.explore.budget import parse_budget
+    from dmabuf.explore.budget import parse_budget, parse_jobs
     from dmabuf.explore.load import find_targets
     from dmabuf.explore.sandbox import Job, Limits
     from dmabuf.report.export import unwritable
@@ -192,7 +193,7 @@ def _check(arguments: list[str]) -> int:
     if options.replay and (len(options.paths) != 1 or os.path.isdir(options.paths[0])):  # noqa: PTH112
         raise _Usage("--replay takes one design: dmabuf check FILE::NAME --replay TOKEN")
     try:
-        budget = parse_budget(options.budget)
+        budget, jobs = parse_budget(options.budget), parse_jobs(options.jobs)
     except ValueError as error:
         raise _Usage(str(error)) from None
     if trouble := unwritable(options.html, options.trace):
@@ -203,7 +204,15 @@ def _check(arguments: list[str]) -> int:
     engine = _engine(options.engine)
     seconds = min(max(budget.seconds or _LONGEST_IMPORT_S, _SHORTEST_IMPORT_S), _LONGEST_IMPORT_S)
     limits = Limits(import_seconds=seconds)
-    job = Job(budget, options.seed, options.carrier, engine, options.replay, limits)
+    job = Job(
+        budget,
+        options.seed,
+        options.carrier,
+        engine,
+        options.replay,
+        limits,
+        jobs,
+    )
     code = _Checking(options, job).run(find_targets(options.paths))
     if not options.quiet and not options.carrier and not has_greenlet():
         hint = "greenlet is not installed; pip install 'dmabuf[explore]' makes the search faster"
@@ -332,7 +341,8 @@ class _Checking:
         from dmabuf.report.verdict import Status, Verdict
 
         if self.standing is None:
-            if self.target:
+            said = bool(self.results) and getattr(self.results[-1], "limit", "") == "interrupted"
+            if self.target and not said:
                 self._add(Verdict(self.target, Status.INCONCLUSIVE, limit="interrupted"))
             return
         subject, standing = self.standing

@@ -156,6 +156,13 @@ DIFFERENCES = (
         "Pins the pages of a udmabuf; here they are mapped, so a hole in the memfd shows in it.",
     ),
     Difference(
+        "sw_sync_debugfs_release",
+        Kind.OTHERWISE,
+        "",
+        "Signals with the timeline's lock held, and hangs if a callback puts a fence's last "
+        "reference; here that ends well.",
+    ),
+    Difference(
         "__dma_fence_might_wait",
         Kind.OTHERWISE,
         "",

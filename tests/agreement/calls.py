@@ -24,6 +24,7 @@ IMPORT = drm_syncobj.DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_IMPORT_SYNC_FILE
 EXPORT = drm_syncobj.DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE
 POINTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 1 << 40, (1 << 63) + 1, (1 << 64) - 1)
 SW_VALUES = (8, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, (1 << 32) - 2, (1 << 32) - 1)
+SOON = 6
 DEADLINES = (0, 1, 2, 3, 1 << 40, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 LENGTHS = (0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, 1 << 20, (1 << 64) - 1)
 _MADE_NAME = re.compile(rb"(vgem|sw_sync|stub|detached-driver|dma_fence_(array|chain))-")
@@ -63,6 +64,26 @@ class World:
             handle, _ = system.dumb_create(self.vgem, 8, 8)
             self.handles.append(handle)
             self.buffers.append(system.prime_export(self.vgem, handle))
+
+    def close_line(self, which: int) -> None:
+        """Close a timeline, which signals its fences with an error.
+
+        Each pending one is held by a file of ours meanwhile: pending fences of a number are one.
+        For where a callback of that signal puts the last reference (an eventfd of a sync object
+        does) the kernel takes the timeline's lock a second time, and hangs (seen on 6.12.117).
+        """
+        line, now = self.lines[which], self.values[which]
+        numbers = [*range(now, now + SOON), *SW_VALUES]
+        holders = [self.system.sw_fence(line, number % (1 << 32)) for number in numbers]
+        self.system.close(line)
+        for holder in holders:
+            self.system.close(holder)
+
+    def end(self) -> None:
+        """Close what must not be closed in any order."""
+        for which in range(len(self.lines)):
+            self.close_line(which)
+        self.lines.clear()
 
     def some_fd(self, number: int, right: list[int]) -> int:
         """Mostly one of the right kind; now and then a wrong one or none."""
@@ -222,7 +243,7 @@ def _sw_fence(world: World, n: tuple[int, ...]) -> Any:
 
 def _soon(world: World, n: tuple[int, ...]) -> int:
     """A number that the timeline has just passed or will soon come to."""
-    return (world.values[n[0] % 2] + n[1] // 16 % 6) % (1 << 32)
+    return (world.values[n[0] % 2] + n[1] // 16 % SOON) % (1 << 32)
 
 
 def _sw_inc(world: World, n: tuple[int, ...]) -> Any:
@@ -265,7 +286,7 @@ def _sw_point(world: World, n: tuple[int, ...]) -> Any:
 
 def _sw_open(world: World, n: tuple[int, ...]) -> Any:
     """The timeline is closed, and another one opened in its place."""
-    world.system.close(world.lines[n[0] % 2])
+    world.close_line(n[0] % 2)
     world.lines[n[0] % 2] = world.system.sw_sync()
     world.values[n[0] % 2] = 0
 

@@ -69,8 +69,18 @@ def mismatch(program: Sequence[Call], makes: Sequence[Make], seen: Counter[str])
 def _parting(
     program: Sequence[Call], systems: Sequence[System], seen: Counter[str]
 ) -> Mismatch | None:
-    limit = time.monotonic() + EXPIRY_S
     worlds = [World(system, with_sw_sync=_with_sw_sync()) for system in systems]
+    try:
+        return _first_difference(program, worlds, seen)
+    finally:
+        for world in worlds:
+            world.end()
+
+
+def _first_difference(
+    program: Sequence[Call], worlds: Sequence[World], seen: Counter[str]
+) -> Mismatch | None:
+    limit = time.monotonic() + EXPIRY_S
     for index, call in enumerate(program):
         answers = tuple(answer(world, call) for world in worlds)
         if time.monotonic() > limit:
@@ -128,8 +138,9 @@ def _tell(seed: str, program: list[Call], found: Mismatch, makes: Sequence[Make]
         print(f"  {call.name}{call.numbers}")
         for system, one in zip(systems, answers, strict=True):
             print(f"      {system.name:8}{one}")
-    for system in systems:
-        system.end()
+    for world in worlds:
+        world.end()
+        world.system.end()
 
 
 def _run(steps: int, seed: int, makes: Sequence[Make]) -> int:
@@ -200,7 +211,7 @@ def outside(given: argparse.Namespace) -> list[str]:
     lacks = lacking(vm)
     path = os.pathsep.join(["src", "."])
     settings = ["--env", f"PYTHONPATH={path}", "--env", f"{WITHOUT}={','.join(lacks)}"]
-    limit = str(300 + given.steps // 20)
+    limit = str(300 + given.steps // 10)
     return [*vm, *machine(lacks), "--timeout", limit, *settings, "--", *inside]
 
 

@@ -19,6 +19,7 @@ def _answers(number):
     system = Ours()
     world = World(system)
     answers = [answer(world, call) for call in a_program(random.Random(f"1.{number}"), LENGTH)]
+    world.end()
     system.end()
     return answers
 

@@ -100,7 +100,6 @@ def test_portfolio_finds_early_what_depth_first_finds_late():
 
     assert {} == depth_first.cases
     assert ["DF001"] == [finding.code for finding in verdict.findings]
-    assert not verdict.findings[0].fewest
 
 
 @pytest.mark.slow

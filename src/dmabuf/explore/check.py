@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmabuf.codes import CODES, PRECEDENCE
 from dmabuf.errors import WouldDeadlock
@@ -21,11 +21,15 @@ from dmabuf.explore.phases import Exploration, explore
 from dmabuf.explore.search import Budget, Case, Progress, carrier_named
 from dmabuf.explore.simplest import Simplifier
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
+from dmabuf.explore.telling import changed
 from dmabuf.explore.token import TokenError, check_of, decode
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
 from dmabuf.rt.tasks import Tasks
+
+if TYPE_CHECKING:
+    from dmabuf.explore.parallel import Crew
 
 __all__ = ["Budget", "Progress", "check_design", "replay_design"]
 
@@ -43,6 +47,8 @@ def check_design(
     carrier: str = "",
     engine: str = "",
     progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+    crew: Crew | None = None,
 ) -> Verdict:
     """Explore a design's schedules and explain what was found.
 
@@ -55,9 +61,18 @@ def check_design(
         engine: a name of `explore.portfolio.ENGINES`; picked as the search goes on if empty.
             Raises EngineError.
         progress: called now and then.
+        stop: asked between executions whether to end with what is known by then.
+        crew: workers (`explore.parallel.Crew`); how many there are does not change the answer.
     """
     explored = explore(
-        fn, budget or Budget(), engine=engine, seed=seed, carrier=carrier, progress=progress
+        fn,
+        budget or Budget(),
+        engine=engine,
+        seed=seed,
+        carrier=carrier,
+        progress=progress,
+        stop=stop,
+        crew=crew,
     )
     ranked = _ranked(explored)
     stops = _stoppers(explored)
@@ -68,7 +83,10 @@ def check_design(
         explored,
         subject,
         findings,
-        notes=(f"{more} more findings are not shown",) if more else (),
+        notes=(
+            *((f"{more} more findings are not shown",) if more else ()),
+            *(crew.notes if crew is not None else ()),
+        ),
     )
 
 
@@ -94,7 +112,7 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
 
     telling, rt = tell(fn, moves, names=learnt.names, carrier=carrier, at_end=at_end)
     if check_of(telling.checks) != check:
-        raise TokenError("this schedule does not fit the design: its operations have changed")
+        raise changed(telling)
     if rt.failure is not None:
         seen = [Case("failure", moves, 0, failure=(rt.failure[0].name, rt.failure[1]))]
     elif rt.reports:

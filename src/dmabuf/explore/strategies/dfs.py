@@ -27,9 +27,12 @@ Footprint = tuple[int, ...]
 
 
 class Node:
-    """A state on the present path: what was possible, what was made, what is left to try."""
+    """A state on the present path: what was possible, what was made, what is left to try.
 
-    __slots__ = ("chosen", "done", "footprint", "sleep", "step", "todo")
+    `rank` counts the branches that were taken before the present one.
+    """
+
+    __slots__ = ("chosen", "done", "footprint", "rank", "sleep", "step", "todo")
 
     def __init__(self, chosen: int, todo: list[int], sleep: dict[int, Footprint]) -> None:
         self.chosen = chosen
@@ -37,6 +40,7 @@ class Node:
         self.sleep = sleep
         self.done: dict[int, Footprint] = {}
         self.footprint: Footprint = ()
+        self.rank = 0
         self.step: tuple[str, int] = ("", -1)
 
 
@@ -191,6 +195,7 @@ class DepthFirst:
             node.done[node.chosen] = node.footprint
             if node.todo:
                 node.chosen = node.todo.pop(0)
+                node.rank += 1
                 return True
             path.pop()
         return False
