@@ -1,12 +1,14 @@
 """The fewest context switches of a class of executions, against brute force."""
 
 import itertools
+import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dmabuf.explore.dependence import independent
-from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
+from dmabuf.explore.shrink import Event, causal_past, few_switches, fewest_switches, switches_of
 
 events = st.lists(
     st.builds(
@@ -84,6 +86,34 @@ def test_fewest_switches_gives_up_at_a_bound(execution, below):
 
     if execution:
         assert (switches_of(best) < below) == (found is not None)
+
+
+@given(events)
+def test_few_switches_is_an_equivalent_order_that_is_no_worse_than_its_bound(execution):
+    """The same steps, dependent ones in order, and where few states go on exactly the fewest."""
+    best = fewest_switches(execution)
+    assert best is not None
+
+    found = few_switches(execution)
+
+    assert _conflicts(execution) == _conflicts(found)
+    assert switches_of(best) == switches_of(found)
+
+
+@pytest.mark.slow
+def test_few_switches_of_a_large_execution_takes_few_states():
+    """Where the exact search gives up, an order is found that is much better than none."""
+    rng = random.Random(3)
+    execution = [
+        Event(task, task * 256, ((rng.randrange(120) << 1) | (rng.random() < 0.3),))
+        for task in (rng.randrange(8) for _ in range(250))
+    ]
+
+    found = few_switches(execution)
+
+    assert fewest_switches(execution) is None
+    assert switches_of(found) * 4 < switches_of(execution)
+    assert sorted(execution) == sorted(found)
 
 
 @given(events, st.sets(st.integers(0, 3)))
