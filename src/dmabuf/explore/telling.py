@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from dmabuf.rt.api import Op, Outcome, Task
     from dmabuf.rt.explored_task import ExploredTask
 
-__all__ = ["Telling", "tell"]
+__all__ = ["Telling", "changed", "tell"]
+
+_TOLD = 6
 
 
 class Telling:
@@ -114,6 +116,11 @@ class Telling:
         """Look at the state before a step, and after the last one."""
         self.spans.look(rt, enabled, self.touched)
 
+    def ended(self, rt: Tasks) -> None:
+        """Look once more where a report or an exception ended the execution."""
+        if rt.reports or rt.failure is not None:
+            self.spans.look(rt, rt.enabled(), self.touched)
+
     def stepped(self, task: Task, op: Op, obj: Any, outcome: Outcome) -> None:
         """Nothing more to note."""
 
@@ -189,11 +196,25 @@ def tell(
     rt = Tasks(replay, names=names or Names(), carrier=carrier_named(carrier))
     rt.instrument = telling
     telling.runtime = rt
+    rt.at_end = telling.ended
     rt.run(lambda runtime: design(Machine(runtime)))
     telling.left_out, telling.rested = replay.left_out, replay.rested
     if replay.stuck is not None:
         raise TokenError(_misfit(rt, moves, replay.stuck, telling))
     return telling, rt
+
+
+def changed(telling: Telling) -> TokenError:
+    """A schedule was possible, but its operations are not those that the token was made of.
+
+    The token has a check over all of them and cannot say which one differs, so they are named.
+    """
+    told = [f"{n}. {step.task} {step.text}" for n, step in enumerate(telling.steps, 1)]
+    more = f" and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return TokenError(
+        "this schedule does not fit the design: its operations have changed since the token was "
+        f"printed. They are now {'; '.join(told[:_TOLD])}{more}"
+    )
 
 
 def _misfit(rt: Tasks, moves: Sequence[tuple[int, int]], stuck: int, telling: Telling) -> str:

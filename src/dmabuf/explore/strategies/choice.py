@@ -9,6 +9,7 @@ from dmabuf.explore.strategies.dfs import Node
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dmabuf.explore.strategies.races import Stand
     from dmabuf.rt.api import Op
 
 __all__ = ["Choice"]
@@ -34,6 +35,8 @@ class Choice(Node):
         ways: the watch of a step that could have gone another way later on.
         doors: where handlers could start.
         turned: what the step changed of that.
+        stand: the place where its task stood, if that races with steps before it.
+        stood: what its ways there depended on.
         may_stop: its task could have stopped for ever instead.
         before: the index of the same task's step before; -1 if there is none.
         ordinal: of the task that made the step.
@@ -52,6 +55,8 @@ class Choice(Node):
         "obj",
         "ordinal",
         "own",
+        "stand",
+        "stood",
         "tasks",
         "tried",
         "turned",
@@ -78,6 +83,8 @@ class Choice(Node):
         self.guard: Op | None = None
         self.obj = -1
         self.access = 0
+        self.stand: Stand | None = None
+        self.stood: Footprint = ()
         self.closed: Sequence[Op] = ()
         self.may_stop = False
         self.near: dict[int, Footprint] | None = None
