@@ -1,14 +1,14 @@
 """Bad input that no other test of an object shows; and where each named misuse is tested.
 
-unreserved slots: test_resv.py (DF208). Foreign contexts: sync/test_ww_mutex.py.
-Lock held or not: test_dma_buf_convention.py (DF207), test_resv.py. Unbalanced pins and maps:
+unreserved slots: test_resv.py (DF208). Foreign contexts: sync/test_ww_mutex.py. Lock held or not:
+test_dma_buf_convention.py (DF207), test_resv.py. Unbalanced pins and maps:
 test_dma_buf_attach.py; brackets: test_access.py, test_dma_buf_bracket.py (DF601). Use after
 release: test_dma_buf.py, test_memory.py, test_fence_lifetime.py, and here. Wrong sizes:
-test_dma_buf.py, test_heap.py, test_memory.py, test_memfd.py, test_udmabuf.py. Timeouts: test_fence_wait.py, test_resv_iter.py,
-test_syncobj_wait.py, and here. Names: test_dma_buf.py, test_sync_file.py. Wrap of numbers:
-test_fence_order.py (32 and 64 bits), test_sw_sync.py, test_syncobj.py. No descriptors left:
-test_memory.py, test_dma_buf_fd.py, test_memfd.py, test_heap.py, test_udmabuf.py, test_fd_table.py,
-test_syncobj_handles.py.
+test_dma_buf.py, test_heap.py, test_memory.py, test_memfd.py, test_udmabuf.py. Timeouts:
+test_fence_wait.py, test_resv_iter.py, test_syncobj_wait.py, and here. Names: test_dma_buf.py,
+test_sync_file.py. Wrap of numbers: test_fence_order.py (32 and 64 bits), test_sw_sync.py,
+test_syncobj.py. No descriptors left: test_memory.py, test_dma_buf_fd.py, test_memfd.py,
+test_heap.py, test_udmabuf.py, test_fd_table.py, test_syncobj_handles.py.
 """
 
 import errno
