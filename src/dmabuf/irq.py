@@ -272,7 +272,7 @@ class IrqLine:
             if other.atomic
             and not other.irqs_off
             and not other.in_irq
-            and runtime.cpus.owner(runtime.cpus.of(other)) is None
+            and runtime.cpus.owner(runtime.cpus.of(other)) in (None, other)
         ]
 
     @no_kernel("for the explorer")

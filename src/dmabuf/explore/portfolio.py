@@ -183,4 +183,4 @@ def needs_every_state(runtime: Tasks) -> bool:
     * Interrupt handlers: on which CPUs a handler may start is decided by the states of all other
       tasks, and no footprint says so.
     """
-    return runtime.interrupts
+    return runtime.interrupts or runtime.cpus.softirqs
