@@ -18,12 +18,15 @@ longer than `PATIENCE_S`.
 
 from __future__ import annotations
 
+import gc
+import os
 import random
 import threading
 import time
 import warnings
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -47,6 +50,7 @@ __all__ = [
     "errno_of",
     "ground",
     "op_of_test",
+    "open_descriptors",
     "waiting",
 ]
 
@@ -411,3 +415,10 @@ def errno_of(fn: Callable[..., object], *args: object, **how: object) -> int:
     except OSError as error:
         return error.errno or 0
     return 0
+
+
+def open_descriptors() -> set[str]:
+    """Those of this process, without what garbage of other tests keeps open for a moment."""
+    gc.collect()
+    own = Path("/proc/self/fd")
+    return {one.name for one in [*own.iterdir()] if os.path.lexists(one)}

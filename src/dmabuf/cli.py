@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dmabuf.explore.wire import Job
     from dmabuf.report.progress import Progress
     from dmabuf.report.style import Style
-    from dmabuf.report.verdict import Trouble, Verdict
+    from dmabuf.report.verdict import ExitCode, Trouble, Verdict
 
 __all__ = ["main"]
 
@@ -167,19 +167,23 @@ def _check_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("paths", nargs="*", metavar="PATH", help="file.py, file.py::name, or a folder")
     add("--json", action="store_true", help="print one JSON document (docs/reference/json.md)")
+    add("--html", metavar="FILE", default="", help="write one page that shows all results")
+    add("--trace", metavar="FILE", default="", help="write the schedules as a trace for Perfetto")
     add("--replay", metavar="TOKEN", default="", help="run the one schedule of a token again")
     add("--budget", metavar="B", default="30s", help="per design: 10s, 2m, 5000x, 900steps, 10s,5x")
     add("--seed", metavar="N", type=int, default=0, help="order in which schedules are tried")
     add("--engine", metavar="E", default="", help="one engine only, such as sleep-sets or random")
+    add("-j", "--jobs", metavar="N", default="", help="processes for a long search")
     add("--carrier", choices=("greenlet", "threads"), default="", help="what tasks run on")
     add("-q", "--quiet", action="store_true", help="one line per design, no progress")
     return parser
 
 
 def _check(arguments: list[str]) -> int:
-    from dmabuf.explore.budget import parse_budget
+    from dmabuf.explore.budget import parse_budget, parse_jobs
     from dmabuf.explore.load import find_targets
     from dmabuf.explore.sandbox import Job, Limits
+    from dmabuf.report.export import unwritable
     from dmabuf.rt.carriers import has_greenlet
 
     parser = _check_parser()
@@ -189,16 +193,26 @@ def _check(arguments: list[str]) -> int:
     if options.replay and (len(options.paths) != 1 or os.path.isdir(options.paths[0])):  # noqa: PTH112
         raise _Usage("--replay takes one design: dmabuf check FILE::NAME --replay TOKEN")
     try:
-        budget = parse_budget(options.budget)
+        budget, jobs = parse_budget(options.budget), parse_jobs(options.jobs)
     except ValueError as error:
         raise _Usage(str(error)) from None
+    if trouble := unwritable(options.html, options.trace):
+        raise _Usage(trouble)
     if options.carrier == "greenlet" and not has_greenlet():
         _complain("--carrier greenlet: greenlet is not installed (pip install 'dmabuf[explore]')")
         return 3
     engine = _engine(options.engine)
     seconds = min(max(budget.seconds or _LONGEST_IMPORT_S, _SHORTEST_IMPORT_S), _LONGEST_IMPORT_S)
     limits = Limits(import_seconds=seconds)
-    job = Job(budget, options.seed, options.carrier, engine, options.replay, limits)
+    job = Job(
+        budget,
+        options.seed,
+        options.carrier,
+        engine,
+        options.replay,
+        limits,
+        jobs,
+    )
     code = _Checking(options, job).run(find_targets(options.paths))
     if not options.quiet and not options.carrier and not has_greenlet():
         hint = "greenlet is not installed; pip install 'dmabuf[explore]' makes the search faster"
@@ -256,7 +270,19 @@ class _Checking:
         code = int(worst(codes))
         self.progress.clear()
         self._print_end(code)
-        return code
+        return int(worst([ExitCode(code), self._write_views()]))
+
+    def _write_views(self) -> ExitCode:
+        """The files of --html and --trace."""
+        from dmabuf.report.export import write_views
+        from dmabuf.report.verdict import ExitCode
+
+        try:
+            write_views(self.results, html=self.options.html, trace=self.options.trace)
+        except OSError as error:
+            _complain(f"cannot write {error.filename}: {error.strerror}")
+            return ExitCode.USAGE
+        return ExitCode.CLEAN
 
     def _explore_all(self, targets: Iterable[Target | Trouble]) -> None:
         from dmabuf.explore.load import Target
@@ -315,7 +341,8 @@ class _Checking:
         from dmabuf.report.verdict import Status, Verdict
 
         if self.standing is None:
-            if self.target:
+            said = bool(self.results) and getattr(self.results[-1], "limit", "") == "interrupted"
+            if self.target and not said:
                 self._add(Verdict(self.target, Status.INCONCLUSIVE, limit="interrupted"))
             return
         subject, standing = self.standing

@@ -1,4 +1,6 @@
-"""Where kernels differ from each other, and we from them. Ours are the newest kernel's names.
+"""Where kernels differ from each other in names, and we from them: ours are the newest kernel's.
+
+What kernels answer otherwise under the same name is in `dmabuf.changes`.
 
 >>> since("6.12")[0].symbol
 'dma_fence_array_create'
@@ -152,6 +154,13 @@ DIFFERENCES = (
         Kind.OTHERWISE,
         "",
         "Pins the pages of a udmabuf; here they are mapped, so a hole in the memfd shows in it.",
+    ),
+    Difference(
+        "sw_sync_debugfs_release",
+        Kind.OTHERWISE,
+        "",
+        "Signals with the timeline's lock held, and hangs if a callback puts a fence's last "
+        "reference; here that ends well.",
     ),
     Difference(
         "__dma_fence_might_wait",

@@ -203,7 +203,7 @@ class Machine:
         idle: bool = False,
     ) -> Task:
         name = name or self._name_of(fn)
-        if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn):
+        if _never_runs(fn):
             raise DesignError(f"{name} is an async or generator function; tasks simply block")
         return self.rt.spawn(fn, name=name, kind=kind, cpu=cpu, idle=idle)
 
@@ -214,3 +214,14 @@ class Machine:
             return name
         self._unnamed += 1
         return f"task{self._unnamed}"
+
+
+_SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE
+
+
+def _never_runs(fn: Any) -> bool:
+    """Would calling it only make a coroutine or a generator?"""
+    code = getattr(fn, "__code__", None)
+    if code is None:
+        return inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn)
+    return bool(code.co_flags & _SUSPENDS)

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-LINUX = ("dma-buf.h", "dma-heap.h", "udmabuf.h", "sync_file.h", "magic.h")
+LINUX = ("dma-buf.h", "dma-heap.h", "udmabuf.h", "sync_file.h", "magic.h", "videodev2.h")
 DRM = ("drm.h", "drm_mode.h", "vgem_drm.h", "virtgpu_drm.h")
 HEADERS = [f"linux/{one}" for one in LINUX] + [f"drm/{one}" for one in DRM]
 SW_SYNC = "drivers/dma-buf/sw_sync.c"
@@ -35,11 +35,15 @@ _PROLOGUE = """
 #include <linux/types.h>
 #include <linux/ioctl.h>
 """
-# A number has a sign; what is no number (an array) decays to a pointer and has none.
+# A number has a sign; what is none (an array, which decays to a pointer, or a struct) has none.
 _SIGN = """
-#define SIGN(x) _Generic((x), char *: "", int: "signed", long: "signed", long long: "signed", \\
-    default: "unsigned")
+#define U "unsigned"
+#define SIGN(x) _Generic((x), int: "signed", long: "signed", long long: "signed", \\
+    unsigned char: U, unsigned short: U, unsigned: U, unsigned long: U, unsigned long long: U, \\
+    default: "")
 """
+# A union is its name, or, without one, its first member, which has the place of all.
+_UNION = re.compile(r"union \{\s*([^;{}]*)[^{}]*\}\s*(\w*)")
 _STRUCT = re.compile(r"^struct (\w+) \{$(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"(\w+)\s*(?:\[\w+\])?\s*$")
 _SW_SYNC = re.compile(
@@ -93,6 +97,7 @@ def compiled(
     )
     seen = _run(["gcc", *flags, "-E", "-dD", "-xc", "-"], prologue)
     defined = set(re.findall(r"^#define (\w+)(?![\w(])", seen, re.MULTILINE))
+    defined |= set(re.findall(r"^\s+(\w+)\s*=\s*\w+,$", seen, re.MULTILINE))  # of an enum
     structs = {name: _field_names(body) for name, body in _STRUCT.findall(seen)}
     program = _program(
         prologue,
@@ -134,6 +139,7 @@ def _program(prologue: str, values: Iterable[str], structs: dict[str, list[str]]
 def _field_names(body: str) -> list[str]:
     """Names of the fields, but for an array without length: it has no size."""
     text = re.sub(r"^\s*#.*$", "", body, flags=re.MULTILINE)
+    text = _UNION.sub(lambda union: union[2] or union[1], text)
     found = (_FIELD.search(one.strip()) for one in text.split(";"))
     return [one[1] for one in found if one]
 
@@ -162,6 +168,8 @@ def _flags(place: str, cache: Path, scratch: Path) -> list[str]:
             target = scratch / name
             target.parent.mkdir(exist_ok=True)
             shutil.copy(inner / name, target)
+    # Of the kernel itself, not for programs; headers_install takes its inclusion out.
+    (scratch / "linux/compiler.h").write_text("")
     if (tree / SW_SYNC).exists():
         found = _SW_SYNC.findall((tree / SW_SYNC).read_text("utf-8"))
         (scratch / "sw_sync.h").write_text("\n".join(found) + "\n", "utf-8")

@@ -82,6 +82,14 @@ _TEXT = {
         drm_virtgpu_3d_wait drm_virtgpu_execbuffer drm_virtgpu_execbuffer_syncobj
         drm_virtgpu_getparam drm_virtgpu_map
     """,
+    "videodev2": """
+        V4L2_BUF_CAP_SUPPORTS_DMABUF V4L2_BUF_CAP_SUPPORTS_MMAP V4L2_BUF_FLAG_DONE
+        V4L2_BUF_FLAG_ERROR V4L2_BUF_FLAG_MAPPED V4L2_BUF_FLAG_QUEUED
+        V4L2_BUF_TYPE_VIDEO_CAPTURE V4L2_CAP_STREAMING V4L2_CAP_VIDEO_CAPTURE V4L2_MEMORY_DMABUF
+        V4L2_MEMORY_MMAP VIDIOC_DQBUF VIDIOC_EXPBUF VIDIOC_G_FMT VIDIOC_QBUF VIDIOC_QUERYBUF
+        VIDIOC_QUERYCAP VIDIOC_REQBUFS VIDIOC_STREAMOFF VIDIOC_STREAMON VIDIOC_S_FMT v4l2_buffer
+        v4l2_capability v4l2_exportbuffer v4l2_format v4l2_pix_format v4l2_requestbuffers
+    """,
 }
 
 NAMES = {module: text.split() for module, text in _TEXT.items()}

@@ -40,7 +40,7 @@ CALLS = {
     "DRM_IOWR(5, char[24])": drm.DRM_IOWR(5, 24),
 }
 SIGNS = {"u32": "unsigned", "u64": "unsigned", "s32": "signed", "s64": "signed"}
-SIGNS |= {"size_t": "unsigned", "ptr": "", "char32": ""}
+SIGNS |= {"size_t": "unsigned", "ptr": "", "u8": "unsigned"}
 RENAMED = {
     ("udmabuf_create_item", "__pad"): "pad",  # Python would mangle it
     ("drm_virtgpu_execbuffer", "pad"): "syncobj_stride",  # grew into it
@@ -114,7 +114,7 @@ def test_struct_is_that_of_the_header(name: str, c: c_headers.Compiled, place: s
 
     assert len(theirs.fields) == len(named), "a field of the header is missing here"
     assert named == [
-        (field.name, field.offset, field.size, SIGNS[field.kind])
+        (field.name, field.offset, field.size, SIGNS.get(field.kind, ""))
         for field in ours.FIELDS[: len(named)]
     ]
     whole = len(named) == len(ours.FIELDS)

@@ -23,8 +23,11 @@ IN, PRI, OUT = 1, 2, 4
 IMPORT = drm_syncobj.DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_IMPORT_SYNC_FILE
 EXPORT = drm_syncobj.DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE
 POINTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 1 << 40, (1 << 63) + 1, (1 << 64) - 1)
+SW_VALUES = (8, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, (1 << 32) - 2, (1 << 32) - 1)
+SOON = 6
+DEADLINES = (0, 1, 2, 3, 1 << 40, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 LENGTHS = (0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, 1 << 20, (1 << 64) - 1)
-_MADE_NAME = re.compile(rb"(vgem|stub|detached-driver|dma_fence_(array|chain))-")
+_MADE_NAME = re.compile(rb"(vgem|sw_sync|stub|detached-driver|dma_fence_(array|chain))-")
 _NUMBERS = 6
 BUFFERS = 4
 HANDLES = 5
@@ -41,13 +44,15 @@ class Call(NamedTuple):
 class World:
     """What a program has made so far on one system, each kind in order of making."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, *, with_sw_sync: bool = True) -> None:
         self.system = system
         self.vgem = system.vgem()
         self.gpus = [system.gpu(), system.gpu()]
         self.files: list[int] = []
         self.objects: list[int] = []
         self.events: list[int] = [system.eventfd(), system.eventfd()]
+        self.lines = [system.sw_sync(), system.sw_sync()] if with_sw_sync else []
+        self.values = [0, 0]
         self.memfds = [system.memfd(4 * PAGE), system.memfd(PAGE, 0)]
         self.handles: list[int] = []
         self.buffers: list[int] = []
@@ -59,6 +64,26 @@ class World:
             handle, _ = system.dumb_create(self.vgem, 8, 8)
             self.handles.append(handle)
             self.buffers.append(system.prime_export(self.vgem, handle))
+
+    def close_line(self, which: int) -> None:
+        """Close a timeline, which signals its fences with an error.
+
+        Each pending one is held by a file of ours meanwhile: pending fences of a number are one.
+        For where a callback of that signal puts the last reference (an eventfd of a sync object
+        does) the kernel takes the timeline's lock a second time, and hangs (seen on 6.12.117).
+        """
+        line, now = self.lines[which], self.values[which]
+        numbers = [*range(now, now + SOON), *SW_VALUES]
+        holders = [self.system.sw_fence(line, number % (1 << 32)) for number in numbers]
+        self.system.close(line)
+        for holder in holders:
+            self.system.close(holder)
+
+    def end(self) -> None:
+        """Close what must not be closed in any order."""
+        for which in range(len(self.lines)):
+            self.close_line(which)
+        self.lines.clear()
 
     def some_fd(self, number: int, right: list[int]) -> int:
         """Mostly one of the right kind; now and then a wrong one or none."""
@@ -199,12 +224,71 @@ def _poll_file(world: World, n: tuple[int, ...]) -> Any:
 def _deadline(world: World, n: tuple[int, ...]) -> Any:
     if not world.files:
         return None
-    return world.system.set_deadline(world.files[n[0] % len(world.files)], n[1], _pad(n[2]))
+    deadline = DEADLINES[n[1] % len(DEADLINES)]
+    return world.system.set_deadline(world.files[n[0] % len(world.files)], deadline, _pad(n[2]))
 
 
 def _close_file(world: World, n: tuple[int, ...]) -> Any:
     if world.files:
         world.system.close(world.files.pop(n[0] % len(world.files)))
+
+
+# --- timelines counted up by hand
+
+
+def _sw_fence(world: World, n: tuple[int, ...]) -> Any:
+    value = SW_VALUES[n[1] // 16 % len(SW_VALUES)] if n[1] % 16 == 15 else _soon(world, n)
+    return _file(world, world.system.sw_fence(world.lines[n[0] % 2], value))
+
+
+def _soon(world: World, n: tuple[int, ...]) -> int:
+    """A number that the timeline has just passed or will soon come to."""
+    return (world.values[n[0] % 2] + n[1] // 16 % SOON) % (1 << 32)
+
+
+def _sw_inc(world: World, n: tuple[int, ...]) -> Any:
+    steps = n[1] // 32 % 3 if n[1] % 32 != 31 else SW_VALUES[n[1] // 32 % len(SW_VALUES)]
+    world.values[n[0] % 2] += steps
+    return world.system.sw_inc(world.lines[n[0] % 2], steps)
+
+
+def _sw_deadline(world: World, n: tuple[int, ...]) -> Any:
+    file = world.some_fd(n[1], world.files)
+    return world.system.sw_deadline(world.lines[n[0] % 2], file, _pad(n[2]), _pad(n[3]))
+
+
+def _sw_import(world: World, n: tuple[int, ...]) -> Any:
+    """What drivers do: another fence of a timeline on a buffer, beside or in place of an older."""
+    file = world.system.sw_fence(world.lines[n[0] % 2], _soon(world, n))
+    world.system.import_sync_file(world.buffers[n[2] % 2], file, 1 + n[3] % 3)
+    world.system.close(file)
+
+
+def _sw_merge(world: World, n: tuple[int, ...]) -> Any:
+    """Two fences of one timeline, of which a merge keeps the later."""
+    system, line = world.system, world.lines[n[0] % 2]
+    one = system.sw_fence(line, _soon(world, n))
+    two = system.sw_fence(line, _soon(world, (n[0], n[2])))
+    made = _file(world, system.merge(one, two))
+    system.close(one)
+    system.close(two)
+    return made
+
+
+def _sw_point(world: World, n: tuple[int, ...]) -> Any:
+    """A point of a timeline of sync objects, which may be reached before the point before it."""
+    gpu, line, point = world.gpus[0], 2 + n[3] % (HANDLES - 1), _point(n[2])
+    file = world.system.sw_fence(world.lines[n[0] % 2], _soon(world, n))
+    world.system.syncobj_fd_to_handle(gpu, file, IMPORT, 1)
+    world.system.close(file)
+    return world.system.syncobj_transfer(gpu, 1, line, 0, point)
+
+
+def _sw_open(world: World, n: tuple[int, ...]) -> Any:
+    """The timeline is closed, and another one opened in its place."""
+    world.close_line(n[0] % 2)
+    world.lines[n[0] % 2] = world.system.sw_sync()
+    world.values[n[0] % 2] = 0
 
 
 # --- sync objects
@@ -304,12 +388,21 @@ def _look(world: World, n: tuple[int, ...]) -> Any:
     system, gpu = world.system, world.gpus[n[0] % 8 == 7]
     found: list[Any] = [system.poll(fd, IN | OUT) for fd in (*world.buffers, *world.files)]
     found += [_comparable(system.file_info(fd)) for fd in world.files]
+    found += [_owed(system, fd, flags) for fd in world.buffers[:2] for flags in (1, 2)]
     for handle in range(1, HANDLES + 1):
         for flags in (0, 1):
             found.append(_or_errno(system.syncobj_query, gpu, [handle], flags))
         for point in range(n[1] % 3, 10, 2):
             found.append(_or_errno(system.syncobj_timeline_wait, gpu, [handle], [point]))
     return found
+
+
+def _owed(system: System, buf: int, flags: int) -> Any:
+    """The fences that an access of a buffer waits for."""
+    file = system.export_sync_file(buf, flags)
+    info = _comparable(system.file_info(file))
+    system.close(file)
+    return info
 
 
 def _or_errno(call: Callable[..., Any], *arguments: Any) -> Any:
@@ -333,8 +426,15 @@ CALLS: dict[str, tuple[Callable[[World, tuple[int, ...]], Any], int]] = {
     "merge": (_merge, 5),
     "file_info": (_info, 6),
     "poll_file": (_poll_file, 3),
-    "set_deadline": (_deadline, 1),
+    "set_deadline": (_deadline, 3),
     "close_file": (_close_file, 2),
+    "sw_fence": (_sw_fence, 6),
+    "sw_inc": (_sw_inc, 4),
+    "sw_deadline": (_sw_deadline, 2),
+    "sw_import": (_sw_import, 8),
+    "sw_merge": (_sw_merge, 4),
+    "sw_point": (_sw_point, 8),
+    "sw_open": (_sw_open, 1),
     "syncobj_create": (_create, 5),
     "syncobj_destroy": (_destroy, 1),
     "syncobj_handle_to_fd": (_handle_to_fd, 4),
@@ -354,12 +454,13 @@ CALLS: dict[str, tuple[Callable[[World, tuple[int, ...]], Any], int]] = {
 """By name: how it is made, and how often it is taken."""
 
 
-def a_program(chance: random.Random, length: int) -> list[Call]:
-    """A program of that many calls."""
+def a_program(chance: random.Random, length: int, *, with_sw_sync: bool = True) -> list[Call]:
+    """A program of that many calls; without sw_sync the same one, without calls of that."""
     names = [*CALLS]
     weights = [weight for _, weight in CALLS.values()]
     taken = chance.choices(names, weights, k=length)
-    return [Call(one, tuple(chance.randrange(1 << 16) for _ in range(_NUMBERS))) for one in taken]
+    calls = [Call(one, tuple(chance.randrange(1 << 16) for _ in range(_NUMBERS))) for one in taken]
+    return [one for one in calls if with_sw_sync or not one.name.startswith("sw_")]
 
 
 def answer(world: World, call: Call) -> Any:

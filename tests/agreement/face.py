@@ -160,6 +160,58 @@ class System(Protocol):
         """DRM_IOCTL_VGEM_FENCE_SIGNAL."""
         ...
 
+    # --- timelines counted up by hand
+
+    def sw_sync(self) -> int:
+        """Open a timeline of sw_sync."""
+        ...
+
+    def sw_fence(self, line: int, value: int) -> int:
+        """SW_SYNC_IOC_CREATE_FENCE: a sync_file."""
+        ...
+
+    def sw_inc(self, line: int, steps: int) -> None:
+        """SW_SYNC_IOC_INC."""
+        ...
+
+    def sw_deadline(self, line: int, fence: int, pad: int = 0, deadline_ns: int = 0) -> int:
+        """SW_SYNC_GET_DEADLINE of a sync_file."""
+        ...
+
+    # --- a camera
+
+    def camera(self) -> int:
+        """Open a camera with small frames."""
+        ...
+
+    def camera_frame_size(self, camera: int) -> int:
+        """Bytes of a frame, no multiple of a page."""
+        ...
+
+    def camera_reqbufs(self, camera: int, count: int, memory: int = 4) -> int:
+        """VIDIOC_REQBUFS; of dma-bufs if not told otherwise."""
+        ...
+
+    def camera_qbuf(self, camera: int, index: int, fd: int, length: int = 0) -> None:
+        """VIDIOC_QBUF of a dma-buf."""
+        ...
+
+    def camera_dqbuf(self, camera: int) -> int:
+        """VIDIOC_DQBUF without waiting: the slot."""
+        ...
+
+    def camera_frame(self, camera: int) -> int:
+        """Wait for a frame: the slot."""
+        ...
+
+    def camera_streamon(self, camera: int) -> None:
+        """VIDIOC_STREAMON."""
+        ...
+
+    def camera_streamoff(self, camera: int) -> None:
+        """VIDIOC_STREAMOFF."""
+        ...
+
     # --- sync objects
 
     def syncobj_create(self, drm: int, flags: int = 0) -> int:

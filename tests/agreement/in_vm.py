@@ -18,10 +18,12 @@ import time
 
 from tools.vm.__main__ import MISSING
 
-__all__ = ["VM", "main"]
+__all__ = ["WITHOUT", "lacking", "machine", "main"]
 
-VM = ("--load", "vgem,virtio-gpu", "--device", "virtio-gpu-pci")
-"""What the suite needs beside the stock kernel: fences, and sync objects."""
+VM = ("--load", "vgem,virtio-gpu,vivid", "--device", "virtio-gpu-pci")
+"""What the suite needs beside the stock kernel: fences, sync objects, and a camera."""
+WITHOUT = "DMABUF_WITHOUT"
+"""Names what is not in the VM; rows that need it are left out, and a line says so."""
 
 _PYTEST = ("-n", "0", "-q", "-p", "no:cacheprovider", "-p", "no:randomly")
 
@@ -36,6 +38,22 @@ def inside(words: list[str], steps: int, seed: int) -> str:
     if steps:
         parts.append(" ".join(calls))
     return " && ".join(parts)
+
+
+def lacking(outside: list[str]) -> list[str]:
+    """What this machine cannot bring into the VM (`sw_sync` or nothing), said in a line."""
+    command = [*outside, "--prepare", "--load", "sw_sync"]
+    ready = subprocess.run(command, check=False, capture_output=True, text=True)
+    if ready.returncode == 0:
+        return []
+    why = ready.stderr.strip().removeprefix("vm: cannot run: ") or f"status {ready.returncode}"
+    print(f"agreement: its rows of sw_sync are SKIPPED, because {why}", flush=True)
+    return ["sw_sync"]
+
+
+def machine(lacks: list[str]) -> list[str]:
+    """The VM's options."""
+    return [VM[0], ",".join([VM[1], *(["sw_sync"] * ("sw_sync" not in lacks))]), *VM[2:]]
 
 
 def main(words: list[str] | None = None) -> int:
@@ -53,12 +71,16 @@ def main(words: list[str] | None = None) -> int:
         why = ready.stderr.strip().removeprefix("vm: cannot run: ")
         print(f"agreement: SKIPPED, because {why}")
         return MISSING
+    lacks = lacking(outside)
     settings = {"DMABUF_REAL_KERNEL": "1", "PYTHONPATH": os.pathsep.join(["src", "."])}
+    settings[WITHOUT] = ",".join(lacks)
     options = [word for name, text in settings.items() for word in ("--env", f"{name}={text}")]
     options += ["--timeout", str(given.timeout)]
     command = inside(given.words, given.steps, given.seed)
     started = time.monotonic()
-    status = subprocess.run([*outside, *VM, *options, "--", "sh", "-c", command], check=False)
+    status = subprocess.run(
+        [*outside, *machine(lacks), *options, "--", "sh", "-c", command], check=False
+    )
     verdict = "the same" if status.returncode == 0 else f"FAILED ({status.returncode})"
     print(f"agreement: {verdict}, {time.monotonic() - started:.0f} s")
     return int(status.returncode != 0)  # never `MISSING`, which pytest has a use for too

@@ -8,15 +8,21 @@ import os
 import select
 from collections.abc import Sequence
 
+from dmabuf.abi.videodev2 import V4L2_MEMORY_DMABUF
 from dmabuf.host.dma_buf import DmaBufFd
 from dmabuf.host.dma_heap import HeapFd
 from dmabuf.host.drm import DrmFd
 from dmabuf.host.owned import Owned
+from dmabuf.host.sw_sync import SwSyncFd
 from dmabuf.host.sync_file import SyncFileFd, poll_events
 from dmabuf.host.syncobj import SyncobjFd
 from dmabuf.host.udmabuf import UdmabufFd
+from dmabuf.host.v4l2 import VideoFd
 from dmabuf.host.vgem import VgemFd
 from tests.agreement.face import Entry, Info
+
+CAMERA_PIXELS = (320, 180)
+CAMERA_PATIENCE_MS = 20_000
 
 
 @functools.cache
@@ -187,6 +193,65 @@ class Kernel:
     def vgem_signal(self, drm, fence, flags=0):
         """FENCE_SIGNAL."""
         self._as(VgemFd, drm).signal(fence, flags=flags)
+
+    # --- timelines counted up by hand
+
+    def sw_sync(self):
+        """A new timeline in debugfs."""
+        return self._keep(SwSyncFd.open())
+
+    def sw_fence(self, line, value):
+        """CREATE_FENCE."""
+        return self._keep(self._as(SwSyncFd, line).create_fence(value))
+
+    def sw_inc(self, line, steps):
+        """INC."""
+        self._as(SwSyncFd, line).inc(steps)
+
+    def sw_deadline(self, line, fence, pad=0, deadline_ns=0):
+        """GET_DEADLINE."""
+        return self._as(SwSyncFd, line).deadline(fence, pad=pad, deadline_ns=deadline_ns)
+
+    # --- a camera
+
+    def camera(self):
+        """The first of vivid."""
+        camera = VideoFd.open()
+        camera.set_size(*CAMERA_PIXELS)
+        return self._keep(camera)
+
+    def camera_frame_size(self, camera):
+        """G_FMT."""
+        return self._as(VideoFd, camera).frame_size()
+
+    def camera_reqbufs(self, camera, count, memory=V4L2_MEMORY_DMABUF):
+        """REQBUFS."""
+        return self._as(VideoFd, camera).reqbufs(count, memory)
+
+    def camera_qbuf(self, camera, index, fd, length=0):
+        """QBUF."""
+        self._as(VideoFd, camera).qbuf(index, fd, length)
+
+    def camera_dqbuf(self, camera):
+        """DQBUF."""
+        return self._as(VideoFd, camera).dqbuf().index
+
+    def camera_frame(self, camera):
+        """poll(2), then DQBUF."""
+        poll_events(camera, select.POLLIN, CAMERA_PATIENCE_MS)
+        return self.camera_dqbuf(camera)
+
+    def camera_expbuf(self, camera, index, **how):
+        """EXPBUF, which no object of ours decides."""
+        return self._keep(self._as(VideoFd, camera).expbuf(index, **how))
+
+    def camera_streamon(self, camera):
+        """STREAMON."""
+        self._as(VideoFd, camera).streamon()
+
+    def camera_streamoff(self, camera):
+        """STREAMOFF."""
+        self._as(VideoFd, camera).streamoff()
 
     # --- sync objects
 

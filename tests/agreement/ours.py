@@ -14,18 +14,22 @@ import os
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from dmabuf.abi.dma_buf import DMA_BUF_SYNC_END
 from dmabuf.core.counted_file import CountedFile
 from dmabuf.core.dma_buf import Access, DmaBuf
 from dmabuf.core.dma_buf_poll import Events
+from dmabuf.core.dma_map import Device
 from dmabuf.core.fd_table import FdTable
 from dmabuf.core.heap import SystemHeap
 from dmabuf.core.memfd import MemFd
+from dmabuf.core.sw_sync import SwSync
 from dmabuf.core.sync_file import SyncFile
 from dmabuf.core.syncobj_handles import SyncObjHandles
 from dmabuf.core.udmabuf import Item, udmabuf_create, udmabuf_create_list
+from dmabuf.drivers.v4l2 import VideoQueue
 from dmabuf.drivers.vgem import VgemFile
 from dmabuf.rt.ambient import ambient
 from dmabuf.sync.eventfd import EventFd
@@ -34,6 +38,8 @@ from tests.agreement.face import Entry, Info
 
 SIZE_LIMIT_MB = 64
 """The parameter of the udmabuf module as a stock 6.12 has it."""
+
+FRAME_SIZE = 320 * 180 * 2
 
 
 def settle() -> None:
@@ -92,6 +98,15 @@ class _Vgem(CountedFile):
         settle()
         for fence in fences:
             fence.put()
+
+
+def _grey(buf: DmaBuf) -> None:
+    buf.priv.memory.device_write(0, b"\x80" * FRAME_SIZE)
+
+
+def _close_camera(queue: VideoQueue) -> None:
+    queue.streamoff()
+    queue.reqbufs_none()
 
 
 class Ours:
@@ -284,6 +299,73 @@ class Ours:
         device = self._as(drm, _Vgem)
         with device.referenced():
             device.driver.signal(fence, flags)
+
+    # --- timelines counted up by hand
+
+    def sw_sync(self):
+        """Named like the task, as there."""
+        line = SwSync(Path("/proc/self/comm").read_text().strip())
+        return self._keep(_Open(line, line.destroy))
+
+    def sw_fence(self, line, value):
+        """create_fence."""
+        fence = self._as(line, SwSync).create_fence(value)
+        file = self._keep(SyncFile(fence))
+        fence.put()
+        return file
+
+    def sw_inc(self, line, steps):
+        """inc."""
+        self._as(line, SwSync).inc(steps)
+
+    def sw_deadline(self, line, fence, pad=0, deadline_ns=0):
+        """deadline_of."""
+        timeline, file = self._as(line, SwSync), self._file(fence)
+        if pad or deadline_ns or not isinstance(file, SyncFile):
+            raise OSError(errno.EINVAL, "pad, deadline or descriptor")
+        return timeline.deadline_of(file.fence) & ((1 << 64) - 1)
+
+    # --- a camera
+
+    def camera(self):
+        """One whose frames are grey; it works when somebody waits for a frame."""
+        queue = VideoQueue(Device("camera"), frame_size=FRAME_SIZE, fill=_grey)
+        return self._keep(_Open(queue, functools.partial(_close_camera, queue)))
+
+    def camera_frame_size(self, camera):
+        """As it was made."""
+        return self._as(camera, VideoQueue).frame_size
+
+    def camera_reqbufs(self, camera, count, memory=4):
+        """A slot is made by its first use; 0 lets go of all."""
+        queue = self._as(camera, VideoQueue)
+        if queue.is_streaming or not count:
+            queue.reqbufs_none()
+        return count
+
+    def camera_qbuf(self, camera, index, fd, length=0):
+        """qbuf."""
+        queue, buf = self._as(camera, VideoQueue), self._file(fd)
+        if not isinstance(buf, DmaBuf):
+            raise OSError(errno.EINVAL, f"{fd} is no buffer")
+        queue.qbuf(index, buf, length)
+
+    def camera_dqbuf(self, camera):
+        """dqbuf."""
+        return self._as(camera, VideoQueue).dqbuf(nonblocking=True)
+
+    def camera_frame(self, camera):
+        """capture, then dqbuf."""
+        self._as(camera, VideoQueue).capture()
+        return self.camera_dqbuf(camera)
+
+    def camera_streamon(self, camera):
+        """streamon."""
+        self._as(camera, VideoQueue).streamon()
+
+    def camera_streamoff(self, camera):
+        """streamoff."""
+        self._as(camera, VideoQueue).streamoff()
 
     # --- sync objects
 

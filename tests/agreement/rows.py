@@ -1,7 +1,8 @@
 """Every row of user-visible behaviour that is known, as data: ID, sentence, who decides it.
 
 The first number of an ID is the section of the specification: 4 dma-buf, 5 sync_file, 6 dma-heap,
-7 udmabuf, 8 sw_sync, 9 sync objects, 10 vgem. A test says which rows it shows with `@row("A4.01")`.
+7 udmabuf, 8 sw_sync, 9 sync objects, 10 vgem, 11 cameras. A test says which rows it shows with
+`@row("A4.01")`.
 
 * OBJECTS decide a state, a result, an errno: the test runs against ours and the real kernel.
 * FILES (descriptors, pointers, unknown numbers, /proc) are decided by a layer of ours that is still
@@ -37,7 +38,7 @@ class Row(NamedTuple):
         by: who decides.
         since: the oldest of the kernels read (6.1, 6.12) that answers so.
         difference: the symbol of the entry in `dmabuf.differences` where ours answers otherwise.
-        lacks: what a stock 6.12 lacks for it; no test then.
+        lacks: what a stock 6.12 lacks for it, and the VM runner brings where it can.
     """
 
     id: str
@@ -175,6 +176,16 @@ A10.08 after ten seconds a fence has signalled, with status 1
 A10.09 SIGNAL of an expired fence is ETIMEDOUT, and the number is consumed
 A10.10 closing the file signals its fences, with status 1
 A10.11 two pending fences have contexts of their own
+A11.01 QBUF of a length that a frame does not fit in is EINVAL, of a short buffer too
+A11.02 QBUF of a length that the buffer does not have is EFAULT
+A11.03 QBUF of what is no buffer, or not open, is EINVAL
+A11.04 QBUF of a slot that is queued is EINVAL, until its frame was taken
+A11.05 frames arrive in the buffer, of the slots in their order
+A11.06 a camera puts no fence on a buffer, and waits for none
+A11.07 DQBUF without a frame is EAGAIN, and EINVAL when it is not streaming
+A11.08 STREAMOFF takes all slots back, which may be queued again
+A11.09 REQBUFS while streaming is EBUSY
+A11.10 a queued buffer stays when its descriptor is closed
 A10.12 a buffer of another device can be imported and fenced
 """
 
@@ -230,6 +241,12 @@ A10.13 importing a buffer twice gives the same handle
 A10.14 export of an unknown handle is ENOENT, unknown flags are EINVAL
 A10.15 import of what is no dma-buf is EINVAL
 A10.16 a dumb buffer without pixels is EINVAL, of one pixel a page
+A11.40 EXPBUF of a slot or plane that is not there, or with other flags, is EINVAL
+A11.41 an exported slot is whole pages, and its exporter videobuf2_vmalloc
+A11.42 slots may be let go of while their exports are open
+A11.43 vgem imports an exported slot
+A11.44 QBUF of a slot that is not there is EINVAL
+A11.45 EXPBUF of slots that hold buffers of others is EINVAL
 A10.40 vgem has no sync objects: EOPNOTSUPP, and the capability is 0
 """
 

@@ -17,6 +17,7 @@ from dmabuf.abi.magic import DMA_BUF_MAGIC
 from tests.agreement.face import errno_of
 from tests.agreement.rows import row
 from tests.agreement.scenes import PAGE, READ, RW, WRITE, buffer, fence
+from tests.support import open_descriptors
 
 SEEK_DATA, SEEK_HOLE = 3, 4
 BAD_ADDRESS = 1
@@ -42,11 +43,6 @@ def no_free_descriptor():
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for one in fillers:
             os.close(one)
-
-
-def open_descriptors():
-    """How many are open."""
-    return len([*Path("/proc/self/fd").iterdir()])
 
 
 @row("A4.40")

@@ -23,8 +23,8 @@ from tests.agreement.test_files_dma_buf import (
     BAD_ADDRESS,
     _map,
     no_free_descriptor,
-    open_descriptors,
 )
+from tests.support import open_descriptors
 
 EXPORT = drm_syncobj.DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE
 IN, OUT = select.POLLIN, select.POLLOUT

@@ -15,7 +15,8 @@ from dmabuf.core.memfd import F_SEAL_SHRINK, MemFd
 from dmabuf.core.udmabuf import udmabuf_create
 from dmabuf.errors import NotAvailable
 from tests.core.exporters import exported
-from tests.core.test_memory import failure, open_descriptors
+from tests.core.test_memory import failure
+from tests.support import open_descriptors
 
 
 def of_memfd():

@@ -17,8 +17,9 @@ from dmabuf.core.pages import PAGE_SIZE
 from dmabuf.core.resv import Usage
 from tests.core.drivers import no_memory, pending
 from tests.core.test_dma_buf_attach import add
-from tests.core.test_memory import failure, open_descriptors
+from tests.core.test_memory import failure
 from tests.facts import fact
+from tests.support import open_descriptors
 
 GIB = 1 << 30
 

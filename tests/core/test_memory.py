@@ -14,16 +14,10 @@ from dmabuf.core.memory import Memory
 from dmabuf.core.pages import PAGE_SIZE, MappedPages, page_align
 from dmabuf.errors import ContractViolation, NotAvailable
 from tests.core.drivers import no_memory
+from tests.support import open_descriptors
 
 READ, WRITE, RW = 1, 2, 3
 SIDES = {"cpu": (Memory.read, Memory.write), "device": (Memory.device_read, Memory.device_write)}
-
-
-def open_descriptors():
-    """Those of this process, without what garbage of other tests keeps open for a moment."""
-    gc.collect()
-    own = Path("/proc/self/fd")
-    return {one.name for one in [*own.iterdir()] if os.path.lexists(one)}
 
 
 def failure(call, *arguments, **keywords):

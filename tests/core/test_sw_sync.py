@@ -122,6 +122,19 @@ def test_sw_sync_destroy_signals_with_enoent(rt):
     assert ([1, 2, 3], [-errno.ENOENT, 1, -errno.ENOENT]) == rt.run(main)
 
 
+def test_sw_sync_destroy_whose_callback_puts_the_last_reference(rt):
+    """The fence is released and the lock is free again; the kernel hangs there."""
+
+    def main():
+        timeline = SwSync("t")
+        fence = timeline.create_fence(1)
+        fence.add_callback(lambda f: f.put())
+        timeline.destroy()
+        return fence.status, timeline.lock.is_locked(), timeline.pending
+
+    assert (-errno.ENOENT, False, {}) == rt.run(main)
+
+
 @fact("F14.06")
 def test_sw_sync_names(rt):
     """The driver is sw_sync, the timeline the task's name, of which 15 characters count."""

@@ -12,8 +12,9 @@ from dmabuf.core.syncobj import SyncObj
 from dmabuf.core.syncobj_eventfd import add_eventfd
 from dmabuf.sync.eventfd import EventFd, RealEventFd
 from tests.core.drivers import no_memory, pending
-from tests.core.test_syncobj import points, refused
+from tests.core.test_syncobj import points
 from tests.facts import fact
+from tests.support import errno_of
 
 
 @fact("F15.44")
@@ -155,9 +156,9 @@ def test_syncobj_eventfd_refuses(rt):
 
     def main():
         obj, ready = SyncObj(), EventFd()
-        answers = [refused(add_eventfd, obj, ready, point) for point in (-1, 2**64)]
+        answers = [errno_of(add_eventfd, obj, ready, point) for point in (-1, 2**64)]
         no_memory(rt)
-        return [*answers, refused(add_eventfd, obj, ready)], list(obj.eventfds)
+        return [*answers, errno_of(add_eventfd, obj, ready)], list(obj.eventfds)
 
     assert ([errno.EINVAL, errno.EINVAL, errno.ENOMEM], []) == rt.run(main)
 
@@ -194,7 +195,7 @@ def test_syncobj_real_eventfd(live):
         before = select.select([fd], [], [], 0)[0]
         fence.signal()
         count = os.eventfd_read(fd)
-        answers = refused(add_eventfd, obj, read), refused(add_eventfd, obj, other)
+        answers = errno_of(add_eventfd, obj, read), errno_of(add_eventfd, obj, other)
         for number in (fd, read, write):
             os.close(number)
         return before, count, answers

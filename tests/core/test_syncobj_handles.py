@@ -16,8 +16,8 @@ from dmabuf.core.syncobj_handles import SyncObjHandles
 from dmabuf.core.syncobj_wait import FOR_EVER, NONE_SIGNALED, WaitFlags
 from dmabuf.sync.eventfd import EventFd
 from tests.core.drivers import no_memory, pending
-from tests.core.test_syncobj import refused
 from tests.facts import fact
+from tests.support import errno_of
 
 EXPORT = abi.DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE
 EXPORT_POINT = EXPORT | abi.DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_TIMELINE
@@ -75,7 +75,7 @@ def test_syncobj_create_checks_flags(rt, flags, answer):
 
     def main():
         node = SyncObjHandles()
-        return refused(node.create, flags), len(node.objects)
+        return errno_of(node.create, flags), len(node.objects)
 
     assert (answer, int(not answer)) == rt.run(main)
 
@@ -97,7 +97,7 @@ def test_syncobj_create_without_memory(rt, but):
     def main():
         node = SyncObjHandles()
         no_memory(rt, but=but)
-        return refused(node.create), node.objects
+        return errno_of(node.create), node.objects
 
     assert (errno.ENOMEM, {}) == rt.run(main)
 
@@ -108,9 +108,9 @@ def test_syncobj_destroy_answers_einval(rt):
 
     def main():
         node, (one,) = node_with(None)
-        answers = [refused(node.destroy, one, pad=1), refused(node.destroy, UNKNOWN)]
+        answers = [errno_of(node.destroy, one, pad=1), errno_of(node.destroy, UNKNOWN)]
         node.destroy(one)
-        return [*answers, refused(node.destroy, one)]
+        return [*answers, errno_of(node.destroy, one)]
 
     assert [errno.EINVAL] * 3 == rt.run(main)
 
@@ -141,7 +141,7 @@ def test_syncobj_without_the_feature_is_eopnotsupp(rt, name):
         nothing = SyncObjHandles(syncobj=False, timeline=False)
         binary = SyncObjHandles(timeline=False)
         call = getattr(binary, name)
-        return refused(getattr(nothing, name), *CALLS[name]), refused(call, *CALLS[name])
+        return errno_of(getattr(nothing, name), *CALLS[name]), errno_of(call, *CALLS[name])
 
     nothing, binary = rt.run(main)
 
@@ -169,7 +169,7 @@ def test_syncobj_handle_to_fd_answers_einval(rt, handle, flags, point, pad):
 
     def main():
         node, _ = node_with(pending())
-        return refused(node.handle_to_fd, handle, flags, point, pad=pad), len(node.files.files)
+        return errno_of(node.handle_to_fd, handle, flags, point, pad=pad), len(node.files.files)
 
     assert (errno.EINVAL, 0) == rt.run(main)
 
@@ -216,9 +216,9 @@ def test_syncobj_export_sync_file_checks(rt):
         node, (empty, line) = node_with(None, None)
         node.timeline_signal([line], [3])
         return (
-            refused(node.handle_to_fd, UNKNOWN, EXPORT),
-            refused(node.handle_to_fd, empty, EXPORT),
-            refused(node.handle_to_fd, line, EXPORT_POINT, 4),
+            errno_of(node.handle_to_fd, UNKNOWN, EXPORT),
+            errno_of(node.handle_to_fd, empty, EXPORT),
+            errno_of(node.handle_to_fd, line, EXPORT_POINT, 4),
             len(node.files.files),
             node.handle_to_fd(line, EXPORT_POINT, 3),
         )
@@ -234,7 +234,7 @@ def test_syncobj_export_sync_file_without_memory(rt):
         node, (one,) = node_with(fence)
         no_memory(rt)
         return (
-            refused(node.handle_to_fd, one, EXPORT),
+            errno_of(node.handle_to_fd, one, EXPORT),
             len(node.files.files),
             state_of(fence).references,
         )
@@ -271,11 +271,11 @@ def test_syncobj_fd_to_handle_answers_einval(rt):
         node, (one,) = node_with(None)
         fd, file = node.handle_to_fd(one), install(node, SyncFile(pending()))
         answers = [
-            refused(node.fd_to_handle, UNKNOWN),
-            refused(node.fd_to_handle, file),
-            refused(node.fd_to_handle, fd, pad=1),
-            refused(node.fd_to_handle, fd, flags=4),
-            refused(node.fd_to_handle, fd, point=1),
+            errno_of(node.fd_to_handle, UNKNOWN),
+            errno_of(node.fd_to_handle, file),
+            errno_of(node.fd_to_handle, fd, pad=1),
+            errno_of(node.fd_to_handle, fd, flags=4),
+            errno_of(node.fd_to_handle, fd, point=1),
         ]
         return set(answers), len(node.objects)
 
@@ -290,10 +290,10 @@ def test_syncobj_import_sync_file_checks(rt):
         node, (one,) = node_with(None)
         fd, file = node.handle_to_fd(one), install(node, SyncFile(pending()))
         return [
-            refused(node.fd_to_handle, UNKNOWN, UNKNOWN, IMPORT),
-            refused(node.fd_to_handle, fd, one, IMPORT),
-            refused(node.fd_to_handle, file, UNKNOWN, IMPORT),
-            refused(node.fd_to_handle, file, UNKNOWN, IMPORT_POINT, 3),
+            errno_of(node.fd_to_handle, UNKNOWN, UNKNOWN, IMPORT),
+            errno_of(node.fd_to_handle, fd, one, IMPORT),
+            errno_of(node.fd_to_handle, file, UNKNOWN, IMPORT),
+            errno_of(node.fd_to_handle, file, UNKNOWN, IMPORT_POINT, 3),
         ]
 
     assert [errno.EINVAL, errno.EINVAL, errno.ENOENT, errno.ENOENT] == rt.run(main)
@@ -325,7 +325,7 @@ def test_syncobj_without_a_free_descriptor(rt, flags):
         fence = pending()
         node, (one,) = node_with(fence, files=FdTable(limit=1))
         install(node, EventFd())
-        answer = refused(node.handle_to_fd, one, flags)
+        answer = errno_of(node.handle_to_fd, one, flags)
         return answer, open_numbers(node), node.objects[one].references, state_of(fence).references
 
     assert (errno.EMFILE, [0], 1, 2) == rt.run(main)
@@ -337,7 +337,7 @@ def test_syncobj_export_takes_the_number_first(rt):
 
     def main():
         node = SyncObjHandles(FdTable(limit=0))
-        return refused(node.handle_to_fd, UNKNOWN, EXPORT), refused(node.handle_to_fd, UNKNOWN)
+        return errno_of(node.handle_to_fd, UNKNOWN, EXPORT), errno_of(node.handle_to_fd, UNKNOWN)
 
     assert (errno.EMFILE, errno.EINVAL) == rt.run(main)
 
@@ -353,9 +353,9 @@ def test_syncobj_wait_checks_flags_first(rt, flags):
     def main():
         node, (one,) = node_with(stub())
         return (
-            refused(node.wait, [UNKNOWN], 0, flags),
-            refused(node.timeline_wait, [UNKNOWN], None, 0, flags),
-            refused(node.timeline_wait, [one], None, 0, flags),
+            errno_of(node.wait, [UNKNOWN], 0, flags),
+            errno_of(node.timeline_wait, [UNKNOWN], None, 0, flags),
+            errno_of(node.timeline_wait, [one], None, 0, flags),
         )
 
     expected = (errno.ENOENT, 0) if flags == WaitFlags.AVAILABLE else (errno.EINVAL, errno.EINVAL)
@@ -368,7 +368,7 @@ def test_syncobj_wait_for_handles_that_are_not_there(rt):
 
     def main():
         node, (one,) = node_with(stub())
-        return node.wait([], 0), node.timeline_wait([]), refused(node.wait, [one, UNKNOWN], 0)
+        return node.wait([], 0), node.timeline_wait([]), errno_of(node.wait, [one, UNKNOWN], 0)
 
     assert (NONE_SIGNALED, NONE_SIGNALED, errno.ENOENT) == rt.run(main)
 
@@ -425,7 +425,7 @@ def test_syncobj_wait_starting_over_keeps_its_time(rt):
         answers = []
 
         def waits():
-            answers.append(refused(node.wait, [one], until))
+            answers.append(errno_of(node.wait, [one], until))
             answers.append(until <= rt.now())
 
         task = rt.spawn(waits, name="waiter")
@@ -448,8 +448,8 @@ def test_syncobj_wait_deadline_only_with_the_flag(rt):
         fence.timeline.ops.set_deadline = lambda _fence, ns: told.append(ns)
         node, (one,) = node_with(fence)
         for flags in (0, WaitFlags.DEADLINE):
-            refused(node.wait, [one], 0, flags, 55)
-            refused(node.timeline_wait, [one], None, 0, flags, 66)
+            errno_of(node.wait, [one], 0, flags, 55)
+            errno_of(node.timeline_wait, [one], None, 0, flags, 66)
         return told
 
     assert [55, 66] == rt.run(main)
@@ -467,7 +467,7 @@ def test_syncobj_reset_and_signal_check(rt, name):
         fence = pending()
         node, (one,) = node_with(fence)
         call = getattr(node, name)
-        answers = [refused(call, [one], pad=1), refused(call, []), refused(call, [one, UNKNOWN])]
+        answers = [errno_of(call, [one], pad=1), errno_of(call, []), errno_of(call, [one, UNKNOWN])]
         return answers, node.objects[one].fence is fence, node.objects[one].references
 
     assert ([errno.EINVAL, errno.EINVAL, errno.ENOENT], True, 1) == rt.run(main)
@@ -483,7 +483,7 @@ def test_syncobj_signal_and_reset(rt):
         fences = [node.objects[handle].fence for handle in handles]
         done = node.wait(handles, 0, WaitFlags.ALL)
         node.reset(handles)
-        return done, fences[0] is fences[1], stub() in fences, refused(node.wait, handles, 0)
+        return done, fences[0] is fences[1], stub() in fences, errno_of(node.wait, handles, 0)
 
     assert (0, False, False, errno.EINVAL) == rt.run(main)
 
@@ -495,13 +495,13 @@ def test_syncobj_timeline_signal_checks(rt):
     def main():
         node, (one, two) = node_with(None, None)
         answers = [
-            refused(node.timeline_signal, [one], [1], 1),
-            refused(node.timeline_signal, []),
-            refused(node.timeline_signal, [one, UNKNOWN], [1, 1]),
-            refused(node.timeline_signal, [one], [1, 2]),
+            errno_of(node.timeline_signal, [one], [1], 1),
+            errno_of(node.timeline_signal, []),
+            errno_of(node.timeline_signal, [one, UNKNOWN], [1, 1]),
+            errno_of(node.timeline_signal, [one], [1, 2]),
         ]
         no_memory(rt, but=1)
-        answers.append(refused(node.timeline_signal, [one, two], [1, 1]))
+        answers.append(errno_of(node.timeline_signal, [one, two], [1, 1]))
         return answers, [node.objects[handle].fence for handle in (one, two)]
 
     expected = [errno.EINVAL, errno.EINVAL, errno.ENOENT, errno.EINVAL, errno.ENOMEM]
@@ -533,7 +533,7 @@ def test_syncobj_query_checks(rt, handles, flags, answer):
 
     def main():
         node, _ = node_with(None)
-        return refused(node.query, handles, flags)
+        return errno_of(node.query, handles, flags)
 
     assert answer == rt.run(main)
 
@@ -561,12 +561,12 @@ def test_syncobj_transfer_checks_in_order(rt):
     def main():
         node, (empty, dst) = node_with(None, None)
         calls = [
-            refused(node.transfer, UNKNOWN, 0, UNKNOWN, 0, 77, pad=1),
-            refused(node.transfer, UNKNOWN, 0, UNKNOWN, 0, 77),
-            refused(node.transfer, UNKNOWN, 0, dst, 0, 77),
-            refused(node.transfer, empty, 0, dst, 0, 77),
-            refused(node.transfer, empty, 0, dst, 0),
-            refused(node.transfer, empty, 0, dst, 3),
+            errno_of(node.transfer, UNKNOWN, 0, UNKNOWN, 0, 77, pad=1),
+            errno_of(node.transfer, UNKNOWN, 0, UNKNOWN, 0, 77),
+            errno_of(node.transfer, UNKNOWN, 0, dst, 0, 77),
+            errno_of(node.transfer, empty, 0, dst, 0, 77),
+            errno_of(node.transfer, empty, 0, dst, 0),
+            errno_of(node.transfer, empty, 0, dst, 3),
         ]
         return calls, node.objects[dst].fence
 
@@ -587,7 +587,7 @@ def test_syncobj_transfer_to_binary_takes_the_fence_as_it_is(rt):
         same = node.objects[dst].fence is fence
         node.transfer(line, 1, dst)
         at = node.objects[dst].fence
-        return same, at is node.objects[line].fence._prev, refused(node.transfer, line, 3, dst)
+        return same, at is node.objects[line].fence._prev, errno_of(node.transfer, line, 3, dst)
 
     assert (True, True, errno.EINVAL) == rt.run(main)
 
@@ -654,7 +654,7 @@ def test_syncobj_transfer_gives_up_after_5_s(explored):
     def main():
         node, (src, dst) = node_with(None, None)
         before = explored.now()
-        answer = refused(node.transfer, src, 0, dst, 0, WaitFlags.FOR_SUBMIT)
+        answer = errno_of(node.transfer, src, 0, dst, 0, WaitFlags.FOR_SUBMIT)
         return answer, explored.now() - before
 
     assert (errno.ETIME, 5 * SECOND) == explored.run(main)
@@ -671,12 +671,12 @@ def test_syncobj_eventfd_checks_in_order(rt):
         node, (one,) = node_with(None)
         file = install(node, SyncFile(pending()))
         return [
-            refused(node.eventfd, UNKNOWN, UNKNOWN, 0, 1, pad=1),
-            refused(node.eventfd, UNKNOWN, UNKNOWN, pad=1),
-            refused(node.eventfd, UNKNOWN, UNKNOWN),
-            refused(node.eventfd, one, UNKNOWN),
-            refused(node.eventfd, one, file),
-            refused(node.eventfd, one, install(node, EventFd())),
+            errno_of(node.eventfd, UNKNOWN, UNKNOWN, 0, 1, pad=1),
+            errno_of(node.eventfd, UNKNOWN, UNKNOWN, pad=1),
+            errno_of(node.eventfd, UNKNOWN, UNKNOWN),
+            errno_of(node.eventfd, one, UNKNOWN),
+            errno_of(node.eventfd, one, file),
+            errno_of(node.eventfd, one, install(node, EventFd())),
         ]
 
     checks = [errno.EINVAL, errno.EINVAL, errno.ENOENT, errno.EBADF, errno.EINVAL, 0]
@@ -738,7 +738,7 @@ def test_syncobj_calls_are_kernel_code(rt):
         node, (one,) = node_with(pending(), files=Table())
         node.handle_to_fd(one)
         seen.append(rt.current().in_kernel)
-        refused(node.handle_to_fd, UNKNOWN)
+        errno_of(node.handle_to_fd, UNKNOWN)
         return rt.current().in_kernel
 
     assert rt.run(main) is False

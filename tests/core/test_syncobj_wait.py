@@ -13,8 +13,9 @@ from dmabuf.errors import Interrupted
 from dmabuf.sync.mutex import Mutex
 from dmabuf.sync.spinlock import SpinLock
 from tests.core.drivers import Driver, no_memory, pending, pending_of
-from tests.core.test_syncobj import points, refused
+from tests.core.test_syncobj import points
 from tests.facts import fact
+from tests.support import errno_of
 
 ALL, FOR_SUBMIT, AVAILABLE = WaitFlags.ALL, WaitFlags.FOR_SUBMIT, WaitFlags.AVAILABLE
 SECOND = 10**9
@@ -58,9 +59,9 @@ def test_syncobj_wait_without_a_fence_fails_at_once(rt, timeout):
         ready, empty = SyncObj(signaled=True), SyncObj()
         line, _fences = points(1)
         return (
-            refused(wait, [ready, empty], timeout),
-            refused(wait, [line], timeout, points=[2]),
-            refused(wait, [ready], timeout, points=[1]),
+            errno_of(wait, [ready, empty], timeout),
+            errno_of(wait, [line], timeout, points=[2]),
+            errno_of(wait, [ready], timeout, points=[1]),
         )
 
     assert (errno.EINVAL,) * 3 == rt.run(main)
@@ -75,7 +76,7 @@ def test_syncobj_wait_that_only_looks(rt, timeout):
         rt.nap(0.001)
         (obj,), _ = busy()
         ready = SyncObj(signaled=True)
-        return refused(wait, [obj], timeout), wait([obj, ready], timeout)
+        return errno_of(wait, [obj], timeout), wait([obj, ready], timeout)
 
     assert (errno.ETIME, 1) == rt.run(main)
 
@@ -83,7 +84,7 @@ def test_syncobj_wait_that_only_looks(rt, timeout):
 @pytest.mark.parametrize("timeout", [2**63, -(2**63) - 1])
 def test_syncobj_wait_timeout_has_64_bits_and_a_sign(rt, timeout):
     """Anything else is EINVAL."""
-    assert errno.EINVAL == rt.run(lambda: refused(wait, [SyncObj(signaled=True)], timeout))
+    assert errno.EINVAL == rt.run(lambda: errno_of(wait, [SyncObj(signaled=True)], timeout))
 
 
 @fact("F15.19")
@@ -93,7 +94,7 @@ def test_syncobj_wait_ends_at_its_time(rt):
     def main():
         (obj,), _ = busy()
         until = rt.now() + SECOND // 50
-        answer = refused(wait, [obj], until)
+        answer = errno_of(wait, [obj], until)
         return answer, rt.now() >= until
 
     assert (errno.ETIME, True) == rt.run(main)
@@ -216,7 +217,7 @@ def test_syncobj_wait_for_submit_times_out(rt):
     def main():
         obj = SyncObj()
         answers = [
-            refused(wait, [obj], 0, flags=flag, points=[point])
+            errno_of(wait, [obj], 0, flags=flag, points=[point])
             for flag in (FOR_SUBMIT, AVAILABLE)
             for point in (0, 5)
         ]
@@ -258,9 +259,9 @@ def test_syncobj_wait_for_points_as_on_the_real_one(rt):
     def main():
         line, fences = points(2, 4, 6)
         fences[1].signal()
-        before = [refused(wait, [line], 0, points=[point]) for point in (3, 4)]
+        before = [errno_of(wait, [line], 0, points=[point]) for point in (3, 4)]
         fences[0].signal()
-        after = [refused(wait, [line], 0, points=[point]) for point in (1, 3, 4, 5)]
+        after = [errno_of(wait, [line], 0, points=[point]) for point in (1, 3, 4, 5)]
         return before, after
 
     assert ([errno.ETIME] * 2, [0, 0, 0, errno.ETIME]) == rt.run(main)
@@ -273,7 +274,7 @@ def test_syncobj_wait_without_points_is_for_the_whole(rt):
     def main():
         line, fences = points(1, 2)
         fences[0].signal()
-        before = refused(wait, [line], 0), refused(wait, [line], 0, points=[0])
+        before = errno_of(wait, [line], 0), errno_of(wait, [line], 0, points=[0])
         fences[1].signal()
         return before, wait([line], 0), wait([line], 0, points=[0])
 
@@ -285,7 +286,7 @@ def test_syncobj_wait_needs_as_many_points(rt):
 
     def main():
         obj = SyncObj(signaled=True)
-        return [refused(wait, [obj], 0, points=at) for at in ([], [0, 0], [-1], [2**64])]
+        return [errno_of(wait, [obj], 0, points=at) for at in ([], [0, 0], [-1], [2**64])]
 
     assert [errno.EINVAL] * 4 == rt.run(main)
 
@@ -468,7 +469,7 @@ def test_syncobj_find_fence_gives_up_after_5_s(explored):
     def main():
         obj = SyncObj()
         before = explored.now()
-        return refused(obj.find_fence, for_submit=True), explored.now() - before
+        return errno_of(obj.find_fence, for_submit=True), explored.now() - before
 
     assert (errno.ETIME, 5 * SECOND) == explored.run(main)
 
@@ -500,7 +501,7 @@ def test_syncobj_wait_without_memory(rt):
     def main():
         obj = SyncObj(signaled=True)
         no_memory(rt, but=1)
-        return refused(wait, [obj]), refused(wait, [obj])
+        return errno_of(wait, [obj]), errno_of(wait, [obj])
 
     assert (errno.ENOMEM, errno.ENOMEM) == rt.run(main)
 

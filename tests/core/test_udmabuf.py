@@ -21,8 +21,9 @@ from dmabuf.core.pages import PAGE_SIZE as PAGE
 from dmabuf.core.udmabuf import Item, udmabuf_create, udmabuf_create_list
 from dmabuf.errors import NotAvailable
 from tests.core.drivers import no_memory
-from tests.core.test_memory import failure, open_descriptors
+from tests.core.test_memory import failure
 from tests.facts import fact
+from tests.support import open_descriptors
 
 MIB = 1 << 20
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dmabuf import Machine
+from dmabuf.explore.portfolio import DPOR, SLEEP
 from dmabuf.explore.search import Budget, Search
 from dmabuf.rt.api import OPS, READ, Op
 
@@ -92,14 +93,21 @@ def ends_of(
 
 
 def compare(program: Any, executions: int, *, engine: str = "") -> str:
-    """ "same", "capped", or what differs between the naive search and the other."""
+    """ "same", "capped", or what differs between the naive search and the other.
+
+    Both engines that prove are compared unless one is named.
+    """
     naive, finals, wrong = program.outcomes(sleep=False, executions=executions)
     if naive.limit:
         return "capped"
-    other, our_finals, our_wrong = program.outcomes(executions=executions, engine=engine)
-    if finals != our_finals or wrong != our_wrong:
-        return f"{len(finals)}/{len(our_finals)} outcomes, {len(wrong)}/{len(our_wrong)} findings"
-    return "capped" if other.limit else "same"
+    for name in (engine,) if engine else (DPOR, SLEEP):
+        other, our_finals, our_wrong = program.outcomes(executions=executions, engine=name)
+        if other.limit:
+            return f"{name} runs more executions than there are schedules"
+        if finals != our_finals or wrong != our_wrong:
+            outcomes = f"{len(finals)}/{len(our_finals)} outcomes"
+            return f"{name}: {outcomes}, {len(wrong)}/{len(our_wrong)} findings"
+    return "same"
 
 
 def compared(program: Callable[[Machine, list[Any]], object], *, sleep: bool) -> Any:

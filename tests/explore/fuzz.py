@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field
 
+from dmabuf.explore.portfolio import DPOR, SLEEP
 from dmabuf.rt.explored_task import Names
 from tests.explore.oracle import differences, everything, reduced, redundant
 from tests.explore.random_programs import generate
@@ -26,14 +27,15 @@ CAP = 1500
 
 @dataclass
 class Comparison:
-    """How the two searches compare on one program.
+    """How the searches compare on one program.
 
     Attributes:
         said: where they differ.
         capped: there were too many schedules for the naive one.
         schedules: how many it ran.
-        executions: how many the reduced search completed, one for each class.
+        executions: how many source-DPOR completed, one for each class.
         asleep: how many it gave up.
+        halts: some executions end by a broken rule or an exception.
     """
 
     said: list[str] = field(default_factory=list)
@@ -41,10 +43,14 @@ class Comparison:
     schedules: int = 0
     executions: int = 0
     asleep: int = 0
+    halts: bool = False
 
 
 def compare(program: Program, *, cap: int = CAP, seed: int = 0, engine: str = "") -> Comparison:
-    """Run both searches on a program; `seed` is the order of the reduced one."""
+    """Run naive search and others on a program; `seed` is the order of the others.
+
+    Both engines that prove are compared unless one is named; the counts are the first one's.
+    """
     names = Names()
     collecting = gc.isenabled()
     gc.disable()
@@ -52,22 +58,33 @@ def compare(program: Program, *, cap: int = CAP, seed: int = 0, engine: str = ""
         naive = everything(program, cap=cap, names=names)
         if naive.capped:
             return Comparison(capped=True, schedules=naive.executions)
-        ours = reduced(program, names=names, seed=seed, engine=engine)
+        engines = (engine,) if engine else (DPOR, SLEEP)
+        others = [reduced(program, names=names, seed=seed, engine=name) for name in engines]
     finally:
         if collecting:
             gc.enable()
-    said = differences(naive, ours) + redundant(naive, ours)
-    if ours.search.limit or ours.search.cut:
-        said.append(f"the search was not exhausted: {ours.search.limit}")
-    return Comparison(said, False, naive.executions, ours.search.executions, ours.search.asleep)
+    said: list[str] = []
+    for name, other in zip(engines, others, strict=True):
+        found = differences(naive, other) + redundant(naive, other)
+        if other.search.limit or other.search.cut:
+            found.append(f"the search was not exhausted: {other.search.limit}")
+        said += [f"{name}: {line}" for line in found]
+    first = others[0]
+    halts = any(key[0] != "rest" for key in first.found)
+    search = first.search
+    return Comparison(said, False, naive.executions, search.executions, search.asleep, halts)
 
 
-def minimal(program: Program, *, cap: int = CAP, engine: str = "") -> Program:
+def minimal(program: Program, *, cap: int = CAP) -> Program:
     """A program from which nothing more can be left out without the difference going away."""
-    for candidate in smaller(program):
-        if compare(candidate, cap=cap, engine=engine).said:
-            return minimal(candidate, cap=cap, engine=engine)
-    return program
+    while True:
+        smallest = program
+        for candidate in smaller(program):
+            if compare(candidate, cap=cap).said:
+                program = candidate
+                break
+        if program is smallest:
+            return program
 
 
 def main() -> int:

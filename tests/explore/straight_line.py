@@ -120,6 +120,7 @@ class World:
             lock=self.spins[0] if program.ring == "lock" else None,
         )
         self.fences = [self.timeline.fence(), self.timeline.fence(), ring.fence()]
+        self.made: list[Fence] = []
         self.line: IrqLine | None = None
         self.work: IrqWork | None = None
         if program.handler is not None:
@@ -235,6 +236,7 @@ class World:
     def new_fence(self, _name: str) -> int:
         """Make a fence, show it to others and signal it."""
         fence = self.timeline.fence()
+        self.made.append(fence)
         fence.publish()
         fence.signal()
         return fence.seqno

@@ -1,4 +1,4 @@
-"""The search against naive search on random programs: outcomes, findings, wakers, switches.
+"""Both engines against naive search on random programs: outcomes, findings, wakers, switches.
 
 `python -m tests.explore.fuzz --programs 10000` compares as many as you like.
 """
@@ -14,7 +14,7 @@ from tests.explore.random_programs import FAMILIES, generate
 
 CAP = 600
 PROGRAMS = 240
-SHARE = 30
+SHARE = 20
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 import pytest
 
 from dmabuf import Completion, Mutex, SpinLock, Timeline, WaitQueue, wait_any
+from dmabuf.core.access import Accesses
+from dmabuf.core.dma_map import Direction
 from dmabuf.explore.search import Budget, Search
 
 
@@ -125,3 +127,43 @@ def test_snapshot_key_is_the_same_for_equal_states():
         machine.kthread(done.wait, "waiter")
 
     assert 1 == len(rests(body))
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("bracket", [("DF601", "painter ended and left a CPU bracket of frame for writing open")]),
+        ("device", [("DF004", "painter writes frame")]),
+        ("ended by another", []),
+        ("waits for ever", []),
+        ("released", []),
+    ],
+)
+def test_snapshot_names_what_is_left_open(case, expected):
+    """A bracket or an access that a task left, and that nobody can end any more."""
+
+    def body(machine):
+        frame, begun = Accesses("frame"), Completion("begun")
+        span = frame.device(write=True)
+
+        def painter():
+            if case == "device":
+                span.begin()
+            elif case != "released":
+                frame.open(Direction.TO_DEVICE)
+            begun.complete()
+            if case == "waits for ever":
+                Completion("input").wait()
+
+        def other():
+            begun.wait()
+            if case == "ended by another":
+                frame.close(Direction.TO_DEVICE)
+
+        machine.userspace(painter, "painter")
+        machine.kthread(other, "other")
+
+    found = [
+        (code, words.split(" (")[0]) for snapshot in rests(body) for code, words in snapshot.left
+    ]
+    assert expected == found

@@ -27,7 +27,7 @@ def test_what_was_asked_for_reaches_the_vm(monkeypatch):
 
     def run(words, **_how):
         commands.append(words)
-        return subprocess.CompletedProcess(words, 1)
+        return subprocess.CompletedProcess(words, 1, "", "no compiler")
 
     monkeypatch.setattr(subprocess, "run", run)
 
@@ -35,6 +35,6 @@ def test_what_was_asked_for_reaches_the_vm(monkeypatch):
         ["--in-vm", "--only", "7.12", "--alone", "--steps", "9", "--seed", "2"]
     )
 
-    inside = commands[0][commands[0].index("--") + 1 :]
+    inside = commands[-1][commands[-1].index("--") + 1 :]
     assert 1 == status
     assert ["--steps", "9", "--seed", "2", "--only", "7.12", "--alone"] == inside[3:]

@@ -8,6 +8,7 @@ root in the guest; nothing is installed in it. Output and exit status come back,
 command writes below `$OUT`.
 
 Modules, bottom up: `need` (what is missing, and the remedy), `archive` (the first file system),
-`modules` (which .ko files, in which order), `kernel` (where a kernel comes from), `guest` (what
-runs inside), `machine` (the emulator). Only `machine` and `kernel` start programs.
+`modules` (which .ko files, in which order), `kernel` (where a kernel comes from), `sw_sync` (a
+module that stock kernels leave out), `guest` (what runs inside), `machine` (the emulator). Only
+`machine`, `kernel` and `sw_sync` start programs.
 """

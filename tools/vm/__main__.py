@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from tools.vm import sw_sync
 from tools.vm.kernel import Kernel, fetch, in_folder
 from tools.vm.machine import Job, run
 from tools.vm.need import Missing, install
@@ -20,7 +21,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a command under a real kernel, in a virtual machine over this root.",
         epilog="Exit status: the command's; 3 something is missing; 124 too late; 125 guest died.",
     )
-    parser.add_argument("--load", default="", metavar="A,B", help="modules to load before")
+    parser.add_argument(
+        "--load", default="", metavar="A,B", help="modules to load before; sw_sync is built"
+    )
     parser.add_argument("--device", action="append", default=[], help="as after qemu's -device")
     parser.add_argument("--kernel", type=Path, help="folder of an unpacked kernel package")
     parser.add_argument("--out", type=Path, help="the command's $OUT")
@@ -51,12 +54,15 @@ def main(words: list[str] | None = None) -> int:
     try:
         install(allowed=given.install)
         kernel = _kernel(given.kernel)
+        load = tuple(filter(None, given.load.split(",")))
+        built = (sw_sync.build(kernel),) if "sw_sync" in load else ()
         if given.prepare:
             print(kernel.release)
             return 0
         job = Job(
             command=tuple(given.command),
-            load=tuple(filter(None, given.load.split(","))),
+            load=tuple(one for one in load if one != "sw_sync"),
+            built=built,
             devices=tuple(given.device),
             out=given.out,
             environment=dict(one.split("=", 1) for one in given.env),

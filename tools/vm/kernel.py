@@ -10,12 +10,13 @@ import shutil
 import struct
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tools.vm.need import Missing, cache
 
-__all__ = ["SERIES", "Kernel", "bootable", "fetch", "in_folder", "newest", "payload"]
+__all__ = ["SERIES", "Kernel", "bootable", "fetch", "in_folder", "newest", "payload", "unpack"]
 
 SERIES = "6.12"
 """What the agreement suite speaks of; stock, with sync objects, udmabuf and dma-heap."""
@@ -134,24 +135,36 @@ def _find_after_update() -> str | None:
     return _find()
 
 
+def unpack(packages: Sequence[str], scratch: Path) -> Path:
+    """Fetch packages and unpack them all into one folder below `scratch`, never install them.
+
+    Raises:
+        Missing: one cannot be had.
+    """
+    got = subprocess.run(
+        ["apt-get", "download", "-q", *packages],
+        cwd=scratch,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    archives = list(scratch.glob("*.deb"))
+    if got.returncode or not archives:
+        reason = (got.stderr.strip().splitlines() or ["no reason given"])[-1]
+        names = " and ".join(packages)
+        raise Missing(f"{names} could not be downloaded ({reason}); run apt-get update")
+    unpacked = scratch / "unpacked"
+    for archive in archives:
+        subprocess.run(["dpkg-deb", "-x", archive, unpacked], check=True)
+        archive.unlink()
+    return unpacked
+
+
 def _download(package: str, place: Path) -> None:
     """Fetch and unpack beside `place`, then move there: never half a kernel."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
-        folder = Path(scratch)
-        got = subprocess.run(
-            ["apt-get", "download", "-q", package],
-            cwd=folder,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        archives = list(folder.glob("*.deb"))
-        if got.returncode or not archives:
-            reason = (got.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise Missing(f"{package} could not be downloaded ({reason}); run apt-get update")
-        unpacked = folder / "unpacked"
-        subprocess.run(["dpkg-deb", "-x", archives[0], unpacked], check=True)
+        unpacked = unpack([package], Path(scratch))
         if not place.exists():
             unpacked.replace(place)
 

@@ -35,6 +35,7 @@ class Job:
     Attributes:
         command: the words of it.
         load: modules to load before.
+        built: module files to load that are no part of the kernel's package.
         devices: qemu devices, as after its `-device`.
         out: where `$OUT` is on the host; a folder that is thrown away if None.
         environment: set for the command.
@@ -45,6 +46,7 @@ class Job:
 
     command: tuple[str, ...]
     load: tuple[str, ...] = ()
+    built: tuple[Path, ...] = ()
     devices: tuple[str, ...] = ()
     out: Path | None = None
     environment: dict[str, str] = field(default_factory=dict)
@@ -94,8 +96,9 @@ def run(job: Job, kernel: Kernel, *, where: Path | None = None) -> int:
     busybox = shutil.which("busybox")
     if busybox is None or not shutil.which("qemu-system-x86_64"):
         raise Missing(f"qemu or busybox is not here; install {' and '.join(PACKAGES.values())}")
-    wanted = (*guest.BASE_MODULES, *job.load)
-    modules = closure(wanted, find(kernel.modules), built_in(kernel.modules))
+    built = {path.stem: path for path in job.built}
+    wanted = (*guest.BASE_MODULES, *job.load, *built)
+    modules = closure(wanted, {**find(kernel.modules), **built}, built_in(kernel.modules))
     kvm = has_kvm(Path("/proc/cpuinfo").read_text())
     with tempfile.TemporaryDirectory(prefix="dmabuf-vm-") as scratch:
         own = Path(scratch)

@@ -24,6 +24,7 @@ from dmabuf.abi import sw_sync as w
 from dmabuf.abi import sync_file as f
 from dmabuf.abi import udmabuf as u
 from dmabuf.abi import vgem_drm as v
+from dmabuf.abi import videodev2 as c
 from dmabuf.abi import virtgpu_drm as g
 from dmabuf.abi.layout import Struct
 
@@ -96,4 +97,14 @@ IOCTLS = (
     Ioctl("DRM_IOCTL_VIRTGPU_EXECBUFFER", g.DRM_IOCTL_VIRTGPU_EXECBUFFER, g.drm_virtgpu_execbuffer),
     Ioctl("DRM_IOCTL_VIRTGPU_GETPARAM", g.DRM_IOCTL_VIRTGPU_GETPARAM, g.drm_virtgpu_getparam),
     Ioctl("DRM_IOCTL_VIRTGPU_WAIT", g.DRM_IOCTL_VIRTGPU_WAIT, g.drm_virtgpu_3d_wait),
+    Ioctl("VIDIOC_QUERYCAP", c.VIDIOC_QUERYCAP, c.v4l2_capability),
+    Ioctl("VIDIOC_G_FMT", c.VIDIOC_G_FMT, c.v4l2_format),
+    Ioctl("VIDIOC_S_FMT", c.VIDIOC_S_FMT, c.v4l2_format),
+    Ioctl("VIDIOC_REQBUFS", c.VIDIOC_REQBUFS, c.v4l2_requestbuffers),
+    Ioctl("VIDIOC_QUERYBUF", c.VIDIOC_QUERYBUF, c.v4l2_buffer),
+    Ioctl("VIDIOC_QBUF", c.VIDIOC_QBUF, c.v4l2_buffer),
+    Ioctl("VIDIOC_EXPBUF", c.VIDIOC_EXPBUF, c.v4l2_exportbuffer),
+    Ioctl("VIDIOC_DQBUF", c.VIDIOC_DQBUF, c.v4l2_buffer),
+    Ioctl("VIDIOC_STREAMON", c.VIDIOC_STREAMON, None),
+    Ioctl("VIDIOC_STREAMOFF", c.VIDIOC_STREAMOFF, None),
 )

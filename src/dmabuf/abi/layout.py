@@ -21,13 +21,21 @@ __all__ = [
     "Field",
     "Struct",
     "c_string",
+    "char16",
     "char32",
+    "format_union",
     "pack_numbers",
     "ptr",
     "s32",
     "s64",
     "size_t",
+    "timecode",
+    "timeval",
+    "u8",
+    "u8x3",
     "u32",
+    "u32x3",
+    "u32x11",
     "u64",
     "unpack_numbers",
 ]
@@ -41,6 +49,17 @@ ptr: TypeAlias = int
 """An address in the caller, in headers a typed pointer."""
 char32: TypeAlias = bytes
 """`char[32]`; without the NULs at its end, which packing adds again."""
+u8: TypeAlias = int
+char16: TypeAlias = bytes
+u8x3: TypeAlias = bytes
+u32x3: TypeAlias = bytes
+u32x11: TypeAlias = bytes
+timeval: TypeAlias = bytes
+"""`struct timeval`, two `long`."""
+timecode: TypeAlias = bytes
+"""`struct v4l2_timecode`."""
+format_union: TypeAlias = bytes
+"""200 bytes that hold a struct according to the type before them, some with pointers."""
 
 _CODES = {
     "u32": "I",
@@ -50,8 +69,25 @@ _CODES = {
     "size_t": "Q",
     "ptr": "Q",
     "char32": "32s",
+    "u8": "B",
+    "char16": "16s",
+    "u8x3": "3s",
+    "u32x3": "12s",
+    "u32x11": "44s",
+    "timeval": "16s",
+    "timecode": "16s",
+    "format_union": "200s",
 }
-_ALIGNMENT = {"char32": 1}
+_ALIGNMENT = {
+    "char32": 1,
+    "char16": 1,
+    "u8x3": 1,
+    "u32x3": 4,
+    "u32x11": 4,
+    "timeval": 8,
+    "timecode": 4,
+    "format_union": 8,
+}
 """Where it is not the size."""
 
 

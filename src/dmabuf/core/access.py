@@ -23,6 +23,7 @@ begins, those made since are good when it is done.
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dmabuf._names import no_kernel
@@ -339,6 +340,27 @@ class Accesses:
             warn_on(rt, f"{self.name} is released while {user} ({user.place})")
         if brackets:
             warn_on(rt, f"{self.name} is released with {brackets} CPU brackets", code="DF601")
+
+    @no_kernel("nothing in the kernel asks at the end of a task")
+    def left_by(self, ended: Collection[Task]) -> list[tuple[str, str]]:
+        """What tasks that have ended left open: a rule and a sentence each; takes no step.
+
+        Args:
+            ended: the tasks.
+        """
+        if self.is_released:
+            return []  # which has reported it
+        found = [
+            (UNCOVERED, f"{task.name} ended and left a CPU bracket of {self.name} for {kind} open")
+            for kind, openers in zip(("reading", "writing"), self.brackets.openers, strict=True)
+            for task in openers
+            if task in ended
+        ]
+        for span in self.ongoing:
+            if span.task in ended:
+                code = UNCOVERED if span.who is Who.CPU else RELEASED
+                found.append((code, f"{span} ({span.place}), and ended before that had"))
+        return found
 
     # -- reports ---------------------------------------------------------------------------------
 

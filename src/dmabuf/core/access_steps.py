@@ -49,10 +49,11 @@ class Brackets:
     An object of its own, so that devices and brackets have nothing to do with each other.
     """
 
-    __slots__ = ("counts",)
+    __slots__ = ("counts", "openers")
 
     def __init__(self) -> None:
         self.counts = [0, 0]
+        self.openers: tuple[list[Task], list[Task]] = ([], [])
 
     @no_kernel("nothing in the kernel counts brackets")
     def allow(self, *, write: bool) -> bool:
@@ -121,6 +122,7 @@ def _end(accesses: Accesses, task: Task) -> None:
 def _open(accesses: Accesses, task: Task) -> None:
     for kind in _COUNTED[task.arg]:
         accesses.brackets.counts[kind] += 1
+        accesses.brackets.openers[kind].append(task)
 
 
 def _close(accesses: Accesses, task: Task) -> Wrong | None:
@@ -131,6 +133,8 @@ def _close(accesses: Accesses, task: Task) -> Wrong | None:
         return UNCOVERED, None
     for kind in kinds:
         brackets.counts[kind] -= 1
+        openers = brackets.openers[kind]
+        openers.remove(task if task in openers else openers[0])  # any task may end a bracket
     by_cpu = (span for span in accesses.ongoing if span.who is Who.CPU)
     left = [span for span in by_cpu if not brackets.allow(write=span.write)]
     return (UNCOVERED, min(left, key=lambda span: span.task.key)) if left else None

@@ -15,10 +15,10 @@ A number is reserved before there is a file for it, so that what can fail fails 
 from __future__ import annotations
 
 import errno
-import heapq
 from typing import Any, Protocol
 
 from dmabuf._names import kernel, no_kernel
+from dmabuf.core.idr import Idr
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, Op, Runtime, Task
 from dmabuf.sync.context import warn_on
@@ -51,12 +51,9 @@ _RESERVED = _Reserved()
 
 def _unused(table: FdTable, task: Task) -> int | None:
     """Reserve the lowest free number, closed on exec or not as `arg` says."""
-    if table.freed:
-        number = heapq.heappop(table.freed)
-    elif len(table.files) < table.limit:
-        number = len(table.files)
-    else:
+    if len(table.files) >= table.limit:
         return None
+    number = table.numbers.alloc()
     table.files[number] = _RESERVED
     if task.arg:
         table.cloexec.add(number)
@@ -83,7 +80,7 @@ def _forget(table: FdTable, task: Task) -> Any:
     if found is None or (found is _RESERVED) is not reserved:
         return None
     del table.files[number]
-    heapq.heappush(table.freed, number)
+    table.numbers.remove(number)
     table.cloexec.discard(number)
     return found
 
@@ -106,17 +103,17 @@ class FdTable:
     Attributes:
         files: what is behind each number.
         cloexec: the numbers that exec closes.
-        freed: numbers that are free again, smaller than some in use.
+        numbers: which are free.
     """
 
-    __slots__ = ("__weakref__", "cloexec", "files", "freed", "limit", "name", "rt")
+    __slots__ = ("__weakref__", "cloexec", "files", "limit", "name", "numbers", "rt")
 
     def __init__(self, name: str = "", *, limit: int = _LIMIT, rt: Runtime | None = None) -> None:
         self.name = name or "files"
         self.limit = limit
         self.files: dict[int, Any] = {}
         self.cloexec: set[int] = set()
-        self.freed: list[int] = []
+        self.numbers = Idr()
         self.rt = rt or ambient()
         self.rt.adopt(self, self.name)
 

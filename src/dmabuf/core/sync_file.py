@@ -179,8 +179,12 @@ class SyncFile(CountedFile):
 
     @no_kernel("SYNC_IOC_SET_DEADLINE, a static function there")
     def set_deadline(self, deadline_ns: int) -> None:
-        """Pass a deadline on; a past one, or one for a signalled fence, is no error."""
-        self.fence.set_deadline(deadline_ns)
+        """Pass a deadline on; a past one, or one for a signalled fence, is no error.
+
+        Args:
+            deadline_ns: on the runtime's clock; of 64 bits, which the kernel takes as signed.
+        """
+        self.fence.set_deadline(_signed(deadline_ns))
 
     @no_kernel("sync_file_poll, a static function there")
     def poll(self) -> bool:
@@ -240,4 +244,4 @@ def _info_of(fence: Fence) -> FenceInfo:
 
 def _signed(seqno: int) -> int:
     """A number as names show it: of 64 bits, with a sign."""
-    return seqno - (1 << 64) if seqno >> 63 else seqno
+    return (seqno + (1 << 63)) % (1 << 64) - (1 << 63)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
+from collections.abc import Callable
 
 from dmabuf.core.dma_buf import DmaBuf
 from dmabuf.core.dma_buf_attach import Attachment
@@ -60,11 +61,20 @@ class VideoQueue:
     Args:
         dev: the camera.
         frame_size: bytes of a frame.
+        fill: what the camera does to a buffer for a frame, while its access goes on.
         rt: the runtime it belongs to; the ambient one if not given.
     """
 
-    def __init__(self, dev: Device, *, frame_size: int = 0, rt: Runtime | None = None) -> None:
+    def __init__(
+        self,
+        dev: Device,
+        *,
+        frame_size: int = 0,
+        fill: Callable[[DmaBuf], None] | None = None,
+        rt: Runtime | None = None,
+    ) -> None:
         self.dev = dev
+        self.fill = fill
         self.frame_size = frame_size
         self.mutex = Mutex(f"{dev.name} queue", rt=rt)
         self.lock = SpinLock(f"{dev.name} frames", rt=rt)
@@ -77,20 +87,27 @@ class VideoQueue:
         self.is_streaming = False
         self.active: int | None = None
 
-    def qbuf(self, index: int, buf: DmaBuf) -> None:
+    def qbuf(self, index: int, buf: DmaBuf, length: int = 0) -> None:
         """Give the camera a buffer to fill. Context: process, may sleep.
 
+        Args:
+            index: of the slot.
+            buf: the buffer.
+            length: how many bytes of it; 0 is all.
+
         Raises:
-            OSError: EINVAL, the buffer is too small or the slot is queued already; what
-                attaching and mapping answer.
+            OSError: EINVAL, the slot is queued already or the length too small for a frame;
+                EFAULT, the buffer is shorter than that; what attaching and mapping answer.
         """
         with self.mutex:
-            if buf.size < self.frame_size:
-                raise OSError(errno.EINVAL, f"{buf.label} is too small for a frame")
             with self.lock.irqsave():
                 is_taken = index in (*self.queued, *self.filled, self.active)
             if is_taken:
                 raise OSError(errno.EINVAL, f"slot {index} is queued already")
+            if (length or buf.size) < self.frame_size:
+                raise OSError(errno.EINVAL, f"{buf.label} is too small for a frame")
+            if length > buf.size:
+                raise OSError(errno.EFAULT, f"{buf.label} has no {length} bytes")
             known = self.slots.get(index)
             if known is None or known.buf is not buf:
                 if known is not None:
@@ -103,12 +120,16 @@ class VideoQueue:
             self.wanted.complete()
 
     def streamon(self) -> None:
-        """From now on frames are captured. Context: process."""
-        with self.lock.irqsave():
-            self.is_streaming = True
-            count = len(self.queued)
-        for _ in range(count):
-            self.wanted.complete()
+        """From now on frames are captured; nothing if they are. Context: process, may sleep."""
+        with self.mutex:
+            if self.is_streaming:
+                return
+            self.done.reinit()
+            with self.lock.irqsave():
+                self.is_streaming = True
+                count = len(self.queued)
+            for _ in range(count):
+                self.wanted.complete()
 
     def streamoff(self) -> None:
         """Take all buffers back, after the frame under way. Context: process, may sleep."""
@@ -119,17 +140,29 @@ class VideoQueue:
             self.idle.wait_event(self._is_idle, interruptible=False)
             with self.lock.irqsave():
                 self.filled.clear()
-            self.done.reinit()
+            self.done.complete_all()  # who waits for a frame gets none
 
     def _is_idle(self) -> bool:
         with self.lock.irqsave():
             return self.active is None
 
-    def dqbuf(self) -> int:
-        """Wait for a frame; the slot that has it. Context: process, may sleep."""
-        self.done.wait()
+    def dqbuf(self, *, nonblocking: bool = False) -> int:
+        """Wait for a frame; the slot that has it. Context: process, may sleep.
+
+        Raises:
+            OSError: EINVAL, it is not streaming, or no more; EAGAIN, there is no frame yet and
+                the caller does not wait.
+        """
         with self.lock.irqsave():
-            return self.filled.popleft()
+            is_streaming = self.is_streaming
+        if is_streaming and nonblocking and not self.done.try_wait():
+            raise OSError(errno.EAGAIN, f"{self.dev.name} has no frame yet")
+        if is_streaming and not nonblocking:
+            self.done.wait()
+        with self.lock.irqsave():
+            if self.is_streaming and self.filled:
+                return self.filled.popleft()
+        raise OSError(errno.EINVAL, f"{self.dev.name} is not streaming")
 
     def capture(self) -> bool:
         """What the camera does for one frame: wait until one is wanted, and fill it.
@@ -144,7 +177,8 @@ class VideoQueue:
             self.active = index
         slot = self.slots[index]
         with slot.attachment.device_access(slot.table, write=True):
-            pass
+            if self.fill is not None:
+                self.fill(slot.buf)
         with self.lock.irqsave():
             self.active = None
             is_kept = self.is_streaming

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmabuf.codes import CODES, PRECEDENCE
 from dmabuf.errors import WouldDeadlock
@@ -26,6 +26,9 @@ from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
 from dmabuf.rt.tasks import Tasks
+
+if TYPE_CHECKING:
+    from dmabuf.explore.parallel import Crew
 
 __all__ = ["Budget", "Progress", "check_design", "replay_design"]
 
@@ -43,6 +46,8 @@ def check_design(
     carrier: str = "",
     engine: str = "",
     progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+    crew: Crew | None = None,
 ) -> Verdict:
     """Explore a design's schedules and explain what was found.
 
@@ -55,9 +60,18 @@ def check_design(
         engine: a name of `explore.portfolio.ENGINES`; picked as the search goes on if empty.
             Raises EngineError.
         progress: called now and then.
+        stop: asked between executions whether to end with what is known by then.
+        crew: workers (`explore.parallel.Crew`); how many there are does not change the answer.
     """
     explored = explore(
-        fn, budget or Budget(), engine=engine, seed=seed, carrier=carrier, progress=progress
+        fn,
+        budget or Budget(),
+        engine=engine,
+        seed=seed,
+        carrier=carrier,
+        progress=progress,
+        stop=stop,
+        crew=crew,
     )
     ranked = _ranked(explored)
     stops = _stoppers(explored)
@@ -68,7 +82,10 @@ def check_design(
         explored,
         subject,
         findings,
-        notes=(f"{more} more findings are not shown",) if more else (),
+        notes=(
+            *((f"{more} more findings are not shown",) if more else ()),
+            *(crew.notes if crew is not None else ()),
+        ),
     )
 
 

@@ -18,7 +18,8 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from types import FrameType
 from typing import Any
 
 from dmabuf.errors import ContractViolation, DesignError, InternalError
@@ -40,6 +41,9 @@ __all__ = ["main"]
 _BEAT_S = 0.1
 _STACK_BYTES = 1 << 20
 """Stack of a baton thread: up to 64 of them must fit into the memory limit."""
+
+_STOPPED = threading.Event()
+"""Set by SIGUSR2: the parent wants to hear what is known by now."""
 
 _exit = os._exit  # the design finds a guarded one
 _write = os.write
@@ -112,6 +116,7 @@ def _work(config: dict[str, Any], wire: Wire) -> None:
     guards = Guards(prints.show if job.token else None)
     guards.install()
     chance.install()
+    signal.signal(signal.SIGUSR2, _stop)
     _start_beating(wire, guards)
     sys.dont_write_bytecode = True
     try:
@@ -127,13 +132,17 @@ def _work(config: dict[str, Any], wire: Wire) -> None:
     for name in names:
         wire.say("begin", name=name, place=_home(designs[name]))
         _limit_cpu(job)
-        answer = _answer(designs[name], target.subject(name), job, guards, wire)
+        answer = _answer(_Asked(designs[name], target, name, job), guards, wire)
         prints.show(on=False)
         if isinstance(answer, Trouble):
             wire.say("trouble", trouble=trouble_data(answer))
         else:
             wire.say("verdict", verdict=answer.to_data())
     wire.say("done")
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    _STOPPED.set()
 
 
 def _home(design: Design) -> dict[str, Any] | None:
@@ -183,34 +192,55 @@ def _start_beating(wire: Wire, guards: Guards) -> None:
 # -- one design ------------------------------------------------------------------------------------
 
 
-def _answer(
-    design: Design, subject: str, job: Job, guards: Guards, wire: Wire
-) -> Verdict | Trouble:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A design and what is to be done with it."""
+
+    design: Design
+    target: Target
+    name: str
+    job: Job
+
+    @property
+    def subject(self) -> str:
+        """What it is called."""
+        return self.target.subject(self.name)
+
+
+def _answer(asked: _Asked, guards: Guards, wire: Wire) -> Verdict | Trouble:
     """What became of a design."""
     try:
-        verdict = _explore(guards.watched(design), subject, job, wire)
+        verdict = _explore(asked, guards.watched(asked.design), wire)
     except TokenError as error:
-        return Trouble(subject, str(error), "check it without --replay to get a new token")
+        return Trouble(asked.subject, str(error), "check it without --replay to get a new token")
     except BaseException as error:  # noqa: BLE001 - the body of a design raises what it likes
-        return _outcome_of_error(error, subject, job, guards)
-    return _said_better(verdict, job)
+        return _outcome_of_error(error, asked.subject, asked.job, guards)
+    return _said_better(verdict, asked.job)
 
 
-def _explore(design: Design, subject: str, job: Job, wire: Wire) -> Verdict:
+def _explore(asked: _Asked, design: Design, wire: Wire) -> Verdict:
     def tell(progress: Progress) -> None:
         wire.say("progress", progress=_progress_data(progress))
 
+    job = asked.job
     if job.token:
-        verdict = replay_design(design, subject, job.token, carrier=job.carrier)
+        verdict = replay_design(design, asked.subject, job.token, carrier=job.carrier)
         return replace(verdict, limit="one schedule")
+    crew = None
+    if job.jobs:
+        from dmabuf.explore.workers import crew_of
+
+        crew = crew_of(design, asked.target, asked.name, job.limits, job.jobs)
     verdict = check_design(
         design,
-        subject,
+        asked.subject,
         budget=job.budget,
         seed=job.seed,
         carrier=job.carrier,
         engine=job.engine,
         progress=tell,
+        stop=_STOPPED.is_set,
+        crew=crew,
     )
     if verdict.status is Status.PROVED and not verdict.steps:
         note = "no task makes a step, so there was nothing to explore"

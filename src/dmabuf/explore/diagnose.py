@@ -59,6 +59,8 @@ def diagnose(
     found += [finder.of_task(task, ()) for task in snapshot.owed]
     if all(one.code != "DF004" for one in found):
         found += [finder.of_kept(task) for task in snapshot.kept]
+    if not found:
+        found = [Diagnosis(code, message, ()) for code, message in snapshot.left]
     lead = min(found, key=lambda one: (_RANK[one.code], len(one.chain), one.message))
     applies = {one.code for one in found}
     if snapshot.pending:

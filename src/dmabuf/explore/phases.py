@@ -10,7 +10,7 @@ many, is never a reason for a pass.
     ... def empty(machine): pass
     >>> found = explore(empty, Budget())
     >>> found.is_proof, found.lead.engine
-    (True, 'sleep sets')
+    (True, 'source-DPOR')
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore import portfolio
-from dmabuf.explore.search import Budget, Case, Progress, Search
+from dmabuf.explore.parts import can_be_split
+from dmabuf.explore.search import INTERRUPTED, Budget, Case, Progress, Search
 from dmabuf.machine import Design
 from dmabuf.rt.explored_task import Names
+
+if TYPE_CHECKING:
+    from dmabuf.explore.parallel import Crew, Window
 
 __all__ = ["Exploration", "explore"]
 
@@ -73,6 +77,8 @@ def explore(
     seed: int = 0,
     carrier: str = "",
     progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+    crew: Crew | None = None,
 ) -> Exploration:
     """Explore a design until its schedules are exhausted or the budget is.
 
@@ -83,14 +89,20 @@ def explore(
         seed: of orders and chances.
         carrier: what tasks run on.
         progress: called now and then.
+        stop: asked between executions whether to end with what is known.
+        crew: workers for an engine whose work can be divided.
     """
-    phases = _Phases(design, budget, seed, carrier, progress)
+    phases = _Phases(design, budget, seed, carrier, progress, stop, crew)
     name = portfolio.engine_named(engine).name if engine else ""
-    if name:
-        lead = phases.search(name)
-        phases.advance(lead, phases.left())
-    else:
-        lead = phases.pick_and_run()
+    try:
+        if name:
+            lead = phases.search(name)
+            phases.advance(lead, phases.left())
+        else:
+            lead = phases.pick_and_run()
+    finally:
+        if crew is not None:
+            crew.close()
     return phases.put_together(lead)
 
 
@@ -104,13 +116,18 @@ class _Phases:
         seed: int,
         carrier: str,
         progress: Callable[[Progress], None] | None,
+        stop: Callable[[], bool] | None,
+        crew: Crew | None,
     ) -> None:
         self.design = design
         self.budget = budget
         self.seed = seed
         self.carrier = carrier
         self.progress = progress
-        self.names = Names()
+        self.stop = stop
+        self.crew = crew
+        self.windows: dict[str, Window] = {}
+        self.names = Names() if crew is None else _stable_names()
         self.wakers: dict[int, set[int]] = {}
         self.traits: set[str] = set()
         self.searches: dict[str, Search] = {}
@@ -126,6 +143,7 @@ class _Phases:
                 carrier=self.carrier,
                 engine=engine,
                 progress=self._told if self.progress is not None else None,
+                stop=self.stop,
                 names=self.names,
                 wakers=self.wakers,
                 traits=self.traits,
@@ -161,8 +179,29 @@ class _Phases:
     def advance(self, search: Search, share: Budget, *, steps: int | None = None) -> bool:
         """Go on with a search; True if it is over: exhausted, or not deterministic."""
         if share.executions != 0:
-            search.explore(share, steps=steps)
+            if self.crew is not None and steps is None and can_be_split(search.strategy):
+                self._advance_with(self.crew, search, share)
+            else:
+                search.explore(share, steps=steps)
         return search.exhausted or search.is_broken
+
+    def _advance_with(self, crew: Crew, search: Search, share: Budget) -> None:
+        """The same by workers, after the first moments."""
+        window = self.windows.get(search.engine)
+        if window is None:
+            made, started = search.made, time.monotonic()
+            first = max(portfolio.FIRST_EXECUTIONS - made, 0)
+            if share.executions is not None:
+                first = min(first, share.executions)
+            if first:
+                search.explore(replace(share, executions=first))
+            share = _without(share, search.made - made, time.monotonic() - started)
+            if search.exhausted or search.is_broken or share.executions == 0:
+                return
+            from dmabuf.explore.parallel import Window
+
+            window = self.windows[search.engine] = Window(search, crew)
+        window.run(share)
 
     def _at_most(self, executions: int) -> Budget:
         left = self.left()
@@ -174,7 +213,8 @@ class _Phases:
     def pick_and_run(self) -> Search:
         """Run one engine after the other; returns the search that decides."""
         proof = self.search(portfolio.engine_that_proves())
-        if self.advance(proof, self._at_most(portfolio.FIRST_EXECUTIONS)) and not proof.cut:
+        first = self._at_most(portfolio.FIRST_EXECUTIONS)
+        if self.advance(proof, first) and not proof.cut:
             return proof
         for engine in (portfolio.RANDOM, portfolio.PCT):
             share = self._at_most(portfolio.SAMPLES)
@@ -226,8 +266,25 @@ class _Phases:
             return lead.bound
         if lead.is_broken:
             return ""
+        if lead.is_stopped:
+            return INTERRUPTED
         left = self.left()
         if left.executions == 0:
             return f"{self.budget.executions} executions"
         assert self.budget.seconds is not None
         return f"{self.budget.seconds:g} s"
+
+
+def _stable_names() -> Names:
+    from dmabuf.explore.numbers import StableNames
+
+    return StableNames()
+
+
+def _without(share: Budget, executions: int, seconds: float) -> Budget:
+    """What is left of a share after so many executions and seconds."""
+    return replace(
+        share,
+        seconds=None if share.seconds is None else max(share.seconds - seconds, 0.0),
+        executions=None if share.executions is None else share.executions - executions,
+    )

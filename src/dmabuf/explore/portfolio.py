@@ -11,8 +11,6 @@ most designs are exhausted at once and a random walk tells nothing about them th
 not. A design that is larger gets some random walks and runs of random priorities, for findings
 that the order of the proof would come by late. Then come engines for what keeps the proof from
 ending: GRAPH where executions are cut, as they loop; BOUNDED where there are too many.
-
-Source-DPOR is had by asking for it: it is known to miss classes of one random program in 5,000.
 """
 
 from __future__ import annotations
@@ -44,7 +42,6 @@ __all__ = [
     "Setup",
     "engine_named",
     "engine_that_proves",
-    "needs_every_state",
 ]
 
 SLEEP = "sleep sets"
@@ -174,13 +171,4 @@ def _plain(name: str) -> str:
 
 def engine_that_proves() -> str:
     """The name of the engine that a search begins with."""
-    return SLEEP
-
-
-def needs_every_state(runtime: Tasks) -> bool:
-    """Has the design a trait for which only the engine that visits every state is sound?
-
-    * Interrupt handlers: on which CPUs a handler may start is decided by the states of all other
-      tasks, and no footprint says so.
-    """
-    return runtime.interrupts or runtime.cpus.softirqs
+    return DPOR

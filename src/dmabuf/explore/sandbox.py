@@ -39,6 +39,7 @@ _GARBAGE = "the design writes to file descriptors that it did not open"
 _POLL_S = 0.1
 _STACK_WAIT_S = 1.0
 _EXPLAIN_GRACE_S = 30.0
+_STOP_GRACE_S = 5.0
 _FAULTS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 
 Tell = Callable[[str, Progress], None]
@@ -50,7 +51,9 @@ def explore_file(
 ) -> Generator[Verdict | Trouble]:
     """Explore the designs of a file in order; each yields one verdict or trouble.
 
-    Closing the iterator, or an exception at a `yield` (Ctrl-C), ends the child.
+    Closing the iterator, or an exception at a `yield`, ends the child. Ctrl-C asks it for what is
+    known about the present design first, which is yielded before KeyboardInterrupt is raised; a
+    second one does not wait for that.
     """
     done: list[str] = []
     while True:
@@ -201,19 +204,43 @@ class _Watch:
         self.cpu = 0.0
         self.position: Any = None
         self.ended = False
+        self.stop_by: float | None = None
 
     def results(self) -> Iterator[tuple[Verdict | Trouble, str]]:
         """Results with the design that each is about ("": the file)."""
         while not self.ended:
-            messages = self.child.messages()
+            try:
+                messages = self.child.messages()
+            except KeyboardInterrupt:
+                if not self._asks_to_stop():
+                    raise
+                continue
             if messages is None:
                 yield from self._end(self._of_death())
-                return
+                break
             for message in messages:
                 if not self.ended:
-                    yield from self._hear(message)
+                    for result in self._hear(message):
+                        yield result
+                        self._end_if_told_to()
             if not self.ended:
                 yield from self._end(self._judge())
+                self._end_if_told_to(self.stop_by)
+        self._end_if_told_to()
+
+    def _asks_to_stop(self) -> bool:
+        """Ask the child, once, for what is known about the design that it explores."""
+        if self.stop_by is not None or not self.design or self.names is None:
+            return False
+        self.stop_by = time.monotonic() + _STOP_GRACE_S
+        with suppress(ProcessLookupError):
+            self.child.process.send_signal(signal.SIGUSR2)
+        return True
+
+    def _end_if_told_to(self, at: float | None = 0.0) -> None:
+        """Raise KeyboardInterrupt if that was asked for, and the time until it is over."""
+        if self.stop_by is not None and time.monotonic() >= (at or 0.0):
+            raise KeyboardInterrupt
 
     def _end(self, result: Verdict | Trouble | None) -> Iterator[tuple[Verdict | Trouble, str]]:
         """The child is of no use any more; go on with another one if designs are left."""

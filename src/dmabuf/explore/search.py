@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dmabuf.errors import InternalError
-from dmabuf.explore.portfolio import NAIVE, SLEEP, Setup, engine_named, needs_every_state
+from dmabuf.explore.parts import Made, Position, made_of, nodes_of, position_of
+from dmabuf.explore.portfolio import DPOR, NAIVE, Setup, engine_named, engine_that_proves
 from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
@@ -27,12 +28,13 @@ from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.tasks import Tasks
 
-__all__ = ["Budget", "Case", "Progress", "Search", "carrier_named"]
+__all__ = ["INTERRUPTED", "MAX_CASES", "Budget", "Case", "Progress", "Search", "carrier_named"]
 
 _TELL_EVERY_S = 0.1
 _COLLECT_EVERY = 256
-_MAX_CASES = 1000
+MAX_CASES = 1000
 _VERIFY_TIMES = 3
+INTERRUPTED = "interrupted"
 _MAX_EVENTS = 600
 
 
@@ -60,14 +62,15 @@ class Progress:
     depth: int
     findings: int
     seconds: float
-    phase: str = SLEEP
+    phase: str = DPOR
 
 
 @dataclass(slots=True)
 class Case:
     """One way in which an execution went wrong, and the simplest schedule seen for it.
 
-    Exactly one of `snapshot`, `report` and `failure` says what it is.
+    Exactly one of `snapshot`, `report` and `failure` says what it is. `found` and `told` are the
+    positions, among all executions, of the first that came to this and of the one that is told.
     """
 
     key: Any
@@ -77,6 +80,8 @@ class Case:
     report: tuple[str, str, str] | None = None
     failure: tuple[str, BaseException] | None = None
     exact: bool = True
+    found: Position = ()
+    told: Position = ()
 
 
 @dataclass(slots=True)
@@ -84,7 +89,7 @@ class Search:
     """The state of a search; `run` does it.
 
     Attributes:
-        engine: a name of `portfolio`, to have that engine where it is sound; sleep sets if empty.
+        engine: a name of `portfolio`; the one that proves if empty.
         sleep: False for naive search, the oracle of tests.
         visits: states of rest that were looked at besides the executions.
         cases: what went wrong, by what it means.
@@ -92,6 +97,9 @@ class Search:
         assumed: traits of the design that the answer depends on.
         limit: which limit ended the search; empty if all schedules were run.
         exhausted: there is no further execution.
+        stop: asked between executions whether to end.
+        strategy: goes from execution to execution.
+        first: the steps of the first execution.
     """
 
     design: Design
@@ -101,6 +109,7 @@ class Search:
     sleep: bool = True
     engine: str = ""
     progress: Callable[[Progress], None] | None = None
+    stop: Callable[[], bool] | None = None
     cases: dict[Any, Case] = field(default_factory=dict)
     wakers: dict[int, set[int]] = field(default_factory=dict)
     traits: set[str] = field(default_factory=set)
@@ -115,16 +124,20 @@ class Search:
     names: Names = field(default_factory=Names)
     on_complete: Callable[[Tasks, DepthFirst], None] | None = None
     visits: int = 0
-    _strategy: DepthFirst = field(init=False)
+    first: tuple[Made, ...] = ()
+    strategy: DepthFirst = field(init=False)
     _path: list[Node] = field(init=False)
     _waking: frozenset[str] = field(init=False)
     _touched: dict[int, set[int]] = field(init=False)
     _ready: bool = True
+    _verified: bool = False
     _told: float = 0.0
 
     def __post_init__(self) -> None:
-        self.engine = engine_named(self.engine or (SLEEP if self.sleep else NAIVE)).name
-        self._strategy = self._make_strategy()
+        self.engine = engine_named(
+            self.engine or (engine_that_proves() if self.sleep else NAIVE)
+        ).name
+        self.strategy = self._make_strategy()
         self._waking = frozenset(name for name, op in OPS.items() if op.wakes)
         self._touched = {}
 
@@ -152,12 +165,17 @@ class Search:
         """Which bound all executions kept to, though not all schedules do; empty if none."""
         if self.cut:
             return f"{self.budget.steps_per_execution} steps in one execution"
-        return self._strategy.bound
+        return self.strategy.bound
+
+    @property
+    def is_stopped(self) -> bool:
+        """Has somebody asked it to end?"""
+        return self.stop is not None and self.stop()
 
     @property
     def is_broken(self) -> bool:
         """Did the same schedule lead elsewhere when it was run again?"""
-        return self._strategy.diverged is not None
+        return self.strategy.diverged is not None
 
     def explore(self, share: Budget, *, steps: int | None = None) -> str:
         """Go on where the search stands until it is exhausted or a share of the budget is used.
@@ -166,7 +184,7 @@ class Search:
             share: seconds and executions, counted from now.
             steps: new steps, counted from now.
 
-        Returns what was used up; empty when the search is exhausted.
+        Returns what was used up, or INTERRUPTED; empty when the search is exhausted.
         """
         started, spent = time.monotonic(), self.seconds
         first, known = self.made, self.steps
@@ -174,11 +192,11 @@ class Search:
         collecting = gc.isenabled()
         gc.disable()
         try:
-            while self._goes_on() and not used:
+            while self._goes_on() and not used and not self.is_stopped:
                 self._execute_next()
                 now = time.monotonic()
                 self.seconds = spent + now - started
-                self._tell(now)
+                self.tell()
                 if share.seconds is not None and now - started > share.seconds:
                     used = f"{share.seconds:g} s"
                 elif share.executions is not None and self.made - first >= share.executions:
@@ -191,11 +209,11 @@ class Search:
             if collecting:
                 gc.enable()
             self.seconds = spent + time.monotonic() - started
-        return "" if self.exhausted else used
+        return "" if self.exhausted else used or (INTERRUPTED if self.is_stopped else "")
 
     def _goes_on(self) -> bool:
         """Is there a further execution? Then the strategy is ready to make it."""
-        strategy = self._strategy
+        strategy = self.strategy
         if self.is_broken:
             return False
         if not self._ready:
@@ -205,55 +223,59 @@ class Search:
 
     def _execute_next(self) -> None:
         self._ready = False
-        if self.made:
+        if self._verified:
             self._execute(repeat=False)
             self._visit_rests()
         else:
             self._execute_first()
 
-    def _tell(self, now: float) -> None:
+    def go_on_with(self, path: list[Node]) -> None:
+        """Explore next what is left on a path that another search has left."""
+        self.strategy.path = path
+        self.exhausted, self._ready, self._verified = False, True, True
+
+    def tell(self) -> None:
+        """Say where it stands, if it is time to."""
+        now = time.monotonic()
         if self.progress is None or now - self._told < _TELL_EVERY_S:
             return
         if self._told:
-            depth = len(self._strategy.path)
+            depth = len(self.strategy.path)
             done = (self.executions, self.steps, depth, len(self.cases), self.seconds)
             self.progress(Progress(*done, phase=self.engine))
         self._told = now
 
+    def compare(self, steps: tuple[Made, ...]) -> None:
+        """Make the steps of an execution elsewhere again; uncounted, but a difference is a case."""
+        counted = (self.executions, self.asleep, self.cut, self.steps, self.replayed)
+        self.strategy.path = nodes_of(steps)
+        self._execute(repeat=True)
+        self.executions, self.asleep, self.cut, self.steps, self.replayed = counted
+
     def _execute_first(self) -> None:
+        self._verified = True
         self._execute(repeat=False)
+        self.first = made_of(self.strategy.path)
         self._verify_first()
         self._visit_rests()
-
-    def _start_over(self) -> None:
-        """Forget what was found, and visit every state."""
-        self.engine = SLEEP
-        self._strategy = self._make_strategy()
-        self.executions = self.asleep = self.cut = self.visits = self.steps = self.replayed = 0
-        for found in (self.cases, self.wakers, self.traits):
-            found.clear()
-        self._execute_first()
 
     def _verify_first(self) -> None:
         """Run the first schedule again: a design that differs then is not deterministic."""
         for _ in range(_VERIFY_TIMES):
-            if not self._strategy.path or self._strategy.diverged is not None:
+            if not self.strategy.path or self.strategy.diverged is not None:
                 return
             counted = (self.executions, self.asleep, self.cut, self.steps, self.replayed)
             self._execute(repeat=True)
             self.executions, self.asleep, self.cut, self.steps, self.replayed = counted
 
     def _execute(self, *, repeat: bool) -> None:
-        strategy = self._strategy
+        strategy = self.strategy
         strategy.begin(repeat=repeat)
         self._path = strategy.path
         self._touched = {}
         rt = Tasks(strategy, names=self.names, carrier=carrier_named(self.carrier))
         rt.at_end = strategy.ended
         rt.run(lambda runtime: self.design(Machine(runtime)))
-        if isinstance(strategy, SourceSets) and needs_every_state(rt):
-            self._start_over()
-            return
         self._count(rt)
         self._learn_wakers()
         if strategy.diverged is not None:
@@ -268,7 +290,7 @@ class Search:
 
     def _visit_rests(self) -> None:
         """Judge the states of rest that the last execution stands for."""
-        strategy = self._strategy
+        strategy = self.strategy
         if not isinstance(strategy, SourceSets):
             return
         while strategy.rests and strategy.diverged is None:
@@ -282,7 +304,7 @@ class Search:
                 raise InternalError("independent steps in another order led elsewhere")
 
     def _count(self, rt: Tasks) -> None:
-        strategy = self._strategy
+        strategy = self.strategy
         made = len(strategy.path)
         repeated = min(max(strategy.replayed - 1, 0), made)
         self.replayed += repeated
@@ -302,7 +324,7 @@ class Search:
             self.traits.add("timeouts")
 
     def _learn_wakers(self) -> None:
-        for node in self._strategy.path[max(self._strategy.replayed - 1, 0) :]:
+        for node in self.strategy.path[max(self.strategy.replayed - 1, 0) :]:
             if node.step[0] in self._waking:
                 for number in node.footprint:
                     if number & 1:
@@ -341,8 +363,8 @@ class Search:
         self._add(rt, key, failure=(task.name, error))
 
     def _add_divergence(self, rt: Tasks) -> None:
-        assert self._strategy.diverged is not None
-        step, expected, got = self._strategy.diverged
+        assert self.strategy.diverged is not None
+        step, expected, got = self.strategy.diverged
         message = (
             f"the same schedule went another way when it was run again: step {step + 1} was "
             f"{expected[0]}, then {got[0] if got != expected else 'the same on another object'}"
@@ -355,7 +377,7 @@ class Search:
     ) -> None:
         """Keep a case, or a simpler schedule of a known one; `only`: whose steps matter."""
         known = self.cases.get(key)
-        if known is None and len(self.cases) >= _MAX_CASES:
+        if known is None and len(self.cases) >= MAX_CASES:
             return
         ordinals = {task.number: task.ordinal for task in rt.tasks}
         events = [Event(n.chosen // 256, n.chosen, n.footprint) for n in self._path]
@@ -369,7 +391,10 @@ class Search:
                 return
             best, exact = events, False
         moves = [(ordinals[event.task], event.transition % 256) for event in best]
-        self.cases[key] = Case(key, moves, switches_of(best), exact=exact, **what)
+        told = position_of(self._path)
+        found = known.found if known is not None else told
+        switches = switches_of(best)
+        self.cases[key] = Case(key, moves, switches, exact=exact, found=found, told=told, **what)
 
 
 def _is_our_assertion(error: BaseException, last: list[traceback.FrameSummary]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from dmabuf.core.access import Accesses
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_container import is_container
 from dmabuf.core.fence_steps import PUBLISHED, State, is_flagged
@@ -81,6 +82,8 @@ class Snapshot:
     labels: dict[int, str]
     owed: tuple[int, ...]
     """Tasks whose being blocked is itself wrong: kernel tasks that are not idle."""
+    left: tuple[tuple[str, str], ...] = ()
+    """What tasks that have ended began with a buffer and nobody ends: a rule and a sentence."""
     woke: tuple[tuple[int, int], ...] = ()
     """Who has ended, but did in this run what ends a wait on an object that others wait for."""
 
@@ -92,14 +95,15 @@ class Snapshot:
     @property
     def is_bad(self) -> bool:
         """Is anything owed that will never come?"""
-        return bool(self.pending or self.owed or self.kept)
+        return bool(self.pending or self.owed or self.kept or self.left)
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for snapshots that mean the same."""
         waits = tuple(sorted(blocked.key for blocked in self.blocked.values()))
         kept = tuple((task, self.holds[task]) for task in sorted(self.kept))
-        return waits, self.stopped, tuple(sorted(self.finished)), self.pending, kept, self.woke
+        ended = tuple(sorted(self.finished))
+        return waits, self.stopped, ended, self.pending, kept, self.left, self.woke
 
 
 def take_snapshot(
@@ -137,8 +141,16 @@ def take_snapshot(
         kinds={task.number: task.kind for task in rt.tasks},
         labels=labels | {rt.number_of(lock): rt.label(lock) for t in rt.tasks for lock in t.held},
         owed=tuple(t.number for t in rt.tasks if t.number in blocked and _is_owed(t)),
+        left=() if can_move else _left(rt),
         woke=tuple(sorted((t, obj) for t, obj in set(woke) if t in finished and obj in awaited)),
     )
+
+
+def _left(rt: Tasks) -> tuple[tuple[str, str], ...]:
+    """What is open for ever: whoever could end it has ended or gets no further."""
+    ended = {task for task in rt.tasks if task.finished}
+    found = (obj.left_by(ended) for obj in rt.objects if isinstance(obj, Accesses))
+    return tuple(one for of_buffer in found for one in of_buffer)
 
 
 def take_cycle(rt: Tasks, enabled: list[int]) -> Snapshot | None:

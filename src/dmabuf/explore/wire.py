@@ -46,7 +46,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """How the designs of a file are to be explored."""
+    """How the designs of a file are to be explored.
+
+    Attributes:
+        budget: of each design.
+        seed: of orders and chances.
+        carrier: what tasks run on; the best there is if empty.
+        engine: the only one to use; picked as the search goes on if empty.
+        token: of the one schedule to run, instead of a search.
+        limits: what a design may use besides.
+        jobs: workers of a search that is not over at once; 0 for none.
+    """
 
     budget: Budget = field(default_factory=Budget)
     seed: int = 0
@@ -54,6 +64,7 @@ class Job:
     engine: str = ""
     token: str = ""
     limits: Limits = field(default_factory=Limits)
+    jobs: int = 0
 
     def to_data(self) -> dict[str, Any]:
         """As plain data."""

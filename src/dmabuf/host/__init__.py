@@ -7,7 +7,7 @@ What this machine lacks raises `NotAvailable` with the remedy; `probe` lists all
 
     >>> from dmabuf.host.probe import probe
     >>> sorted(feature.name for feature in probe())
-    ['dma_heap', 'sw_sync', 'syncobj', 'udmabuf', 'vgem']
+    ['dma_heap', 'sw_sync', 'syncobj', 'udmabuf', 'v4l2', 'vgem']
 
 Mirrors: include/uapi
 """

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dmabuf.errors import NotAvailable
-from dmabuf.host import dma_heap, sw_sync, syncobj, udmabuf, vgem
+from dmabuf.host import dma_heap, sw_sync, syncobj, udmabuf, v4l2, vgem
 from dmabuf.host.owned import Owned
 
 __all__ = ["FEATURES", "Feature", "probe"]
@@ -43,6 +43,7 @@ FEATURES: dict[str, tuple[Callable[[], Owned], str]] = {
     "vgem": (vgem.VgemFd.open, vgem.REMEDY),
     "syncobj": (syncobj.SyncobjFd.open, syncobj.REMEDY),
     "sw_sync": (sw_sync.SwSyncFd.open, sw_sync.REMEDY),
+    "v4l2": (v4l2.VideoFd.open, v4l2.REMEDY),
 }
 """By name: how to open it, and what would enable it."""
 

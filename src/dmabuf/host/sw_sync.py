@@ -24,7 +24,10 @@ from dmabuf.host.sync_file import SyncFileFd
 __all__ = ["PATH", "REMEDY", "SwSyncFd"]
 
 PATH = "/sys/kernel/debug/sync/sw_sync"
-REMEDY = "a kernel with CONFIG_SW_SYNC (stock kernels lack it), debugfs mounted, and root"
+REMEDY = (
+    "a kernel with CONFIG_SW_SYNC (stock kernels lack it, the VM runner builds it), "
+    "debugfs mounted, and root"
+)
 
 
 class SwSyncFd(Owned):
@@ -50,11 +53,11 @@ class SwSyncFd(Owned):
         """Count up."""
         fcntl.ioctl(self.fileno(), SW_SYNC_IOC_INC, pack_numbers("u32", [steps]))
 
-    def deadline(self, fence: int) -> int:
+    def deadline(self, fence: int, *, pad: int = 0, deadline_ns: int = 0) -> int:
         """The earliest deadline set on the fence of that descriptor, in ns.
 
         Raises:
-            OSError: ENOENT, none was; EINVAL, no fence of such a timeline.
+            OSError: ENOENT, none was; EINVAL, no fence of such a timeline, or not 0 what must be.
         """
-        wanted = sw_sync_get_deadline(fence_fd=fence)
+        wanted = sw_sync_get_deadline(fence_fd=fence, pad=pad, deadline_ns=deadline_ns)
         return call(self.fileno(), SW_SYNC_GET_DEADLINE, wanted).deadline_ns

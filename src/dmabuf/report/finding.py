@@ -168,6 +168,12 @@ class Finding:
         """As plain data for JSON."""
         return asdict(self)
 
+    def _repr_svg_(self) -> str | None:
+        """The timeline, for notebooks; None where there is none."""
+        from dmabuf.report.draw_timeline import draw_alone
+
+        return draw_alone(self)
+
     @staticmethod
     def from_data(data: dict[str, Any]) -> Finding:
         """The finding that `to_data` wrote."""

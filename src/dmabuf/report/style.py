@@ -1,7 +1,7 @@
 r"""How a text report looks: its width, its colours, and how places are written.
 
->>> Style(colour=True).paint("bad", "no") == "\x1b[31;1mno\\x1b[0m", Style().paint("bad", "no")
-(True, 'no')
+>>> Style(colour=True).paint("bad", "no"), Style().paint("bad", "no")
+('\x1b[31;1mno\x1b[0m', 'no')
 """
 
 from __future__ import annotations

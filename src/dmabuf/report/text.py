@@ -18,7 +18,15 @@ from dmabuf.report.style import Style
 from dmabuf.report.verdict import Status, Trouble, Verdict
 from dmabuf.report.waits import stack_lines, wait_lines
 
-__all__ = ["Style", "replay_line", "summary_text", "trouble_text", "verdict_line", "verdict_text"]
+__all__ = [
+    "fact_lines",
+    "replay_line",
+    "summary_text",
+    "switches_text",
+    "trouble_text",
+    "verdict_line",
+    "verdict_text",
+]
 
 _OF_STATUS = {
     Status.PROVED: "good",
@@ -43,7 +51,7 @@ def verdict_text(verdict: Verdict, style: Style | None = None) -> str:
         lines += _finding(finding, verdict.subject, style)
     if verdict.findings:
         lines.append("")
-    lines += _facts(verdict, style)
+    lines += fact_lines(verdict, style)
     return "\n".join(lines)
 
 
@@ -79,7 +87,7 @@ def summary_text(verdicts: Sequence[Verdict], style: Style | None = None) -> str
         for status in Status
         if (count := sum(verdict.status is status for verdict in verdicts))
     ]
-    return f"{len(verdicts)} designs: {', '.join(counts)}"
+    return f"{_number(len(verdicts), 'design')}: {', '.join(counts)}"
 
 
 def replay_line(subject: str, token: str) -> str:
@@ -103,8 +111,9 @@ def _headline(verdict: Verdict, style: Style) -> str:
     return f"{clean(verdict.subject)}: {status}"
 
 
-def _facts(verdict: Verdict, style: Style) -> list[str]:
-    """What the verdict rests on: counts, limits, assumptions."""
+def fact_lines(verdict: Verdict, style: Style | None = None) -> list[str]:
+    """What the verdict rests on: counts, limits, assumptions. A line each without a style."""
+    style = style or Style(width=100_000)
     lines = style.wrap(f"{_counts(verdict)}; {_extent(verdict)}", "  ")
     if verdict.limit and verdict.status is not Status.VIOLATED:
         lines += style.wrap(_advice(verdict), "  ")
@@ -184,7 +193,7 @@ def _finding(finding: Finding, subject: str, style: Style) -> list[str]:
         room -= len(waits) + 2
     if finding.steps:
         rows = max(room - 3, _LEAST_ROWS)
-        lines += ["", *style.wrap(f"Schedule, {_switches(finding)}", "  ")]
+        lines += ["", *style.wrap(f"Schedule, {switches_text(finding)}", "  ")]
         lines[-1] = style.paint("head", lines[-1])
         lines += schedule_lines(finding, style.width, style.paint, style.places, rows)
     return lines + end
@@ -221,7 +230,8 @@ def _explanation(finding: Finding, style: Style) -> list[str]:
     return lines
 
 
-def _switches(finding: Finding) -> str:
+def switches_text(finding: Finding) -> str:
+    """How many context switches, whether there can be fewer, and what is left out."""
     text = f"{finding.switches} context switch{'' if finding.switches == 1 else 'es'}"
     if finding.fewest:
         text += " (the fewest possible)"

@@ -96,6 +96,12 @@ class Verdict:
             return ExitCode.FINDINGS
         return ExitCode.CLEAN if self.status is Status.PROVED else ExitCode.UNDECIDED
 
+    def _repr_html_(self) -> str:
+        """The page about this verdict in a frame of its own, for notebooks."""
+        from dmabuf.report.html import html_frame
+
+        return html_frame(self)
+
     def to_data(self) -> dict[str, Any]:
         """As plain data for JSON."""
         data = {name: getattr(self, name) for name in self.__slots__}

@@ -40,7 +40,7 @@ class Edge:
 
     Attributes:
         kind: "waits for", "sleeps on", "is interrupted by", "held by" (only that task can end the
-            wait), "ended by" (in some run that task ended such a wait).
+            wait), "in some run" (in some run that task ended such a wait).
         leads: it is part of the chain that the finding's sentence tells.
     """
 
@@ -114,6 +114,6 @@ def _add_wait(made: _Builder, wait: Wait, task: int, leading: set[str]) -> None:
     awaited = made.node(wait.target, wait.via or "event")
     made.edge(task, awaited, wait.state, leads=wait.leads)
     for name in wait.wakers:
-        kind = "held by" if wait.definite else "ended by"
+        kind = "held by" if wait.definite else "in some run"
         leads = wait.leads and name in leading
         made.edge(awaited, made.node(name, "task"), kind, leads=leads)

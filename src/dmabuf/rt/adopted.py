@@ -35,7 +35,7 @@ class Adopted:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._labels: dict[int, str] = {}
+        self._labels: dict[int, str | tuple[ExploredTask, int]] = {}
         self.objects: list[Any] = []
         self.creators: list[ExploredTask] = []
         self.numbers: dict[int, int] = {}
@@ -47,14 +47,20 @@ class Adopted:
 
     def add(self, creator: ExploredTask, obj: Any, label: str) -> None:
         """Give an object its number and its name in reports."""
-        creator.created += 1
-        number = self._names.number(("object", *creator.key, creator.created))
+        count = creator.created = creator.created + 1
+        number = self._names.object(creator.number, count)
         self.objects.append(obj)
         self.creators.append(creator)
         self.numbers[id(obj)] = number
-        kind = type(obj).__name__.lower()
-        self._labels[id(obj)] = label or f"{kind} {creator.name}#{creator.created}"
+        self._labels[id(obj)] = label or (creator, count)
 
     def label(self, obj: Any) -> str:
         """The name of an object in reports."""
-        return self._labels.get(id(obj)) or type(obj).__name__.lower()
+        label = self._labels.get(id(obj))
+        if isinstance(label, str):
+            return label
+        kind = type(obj).__name__.lower()
+        if label is None:
+            return kind
+        creator, count = label
+        return f"{kind} {creator.name}#{count}"

@@ -10,8 +10,10 @@ goes on after it, or None for the hub.
 from __future__ import annotations
 
 import _thread
+import sys
 import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dmabuf.rt.ambient import ambient, set_ambient
@@ -39,6 +41,10 @@ class Carrier(Protocol):
 
     def switch(self, me: Task, to: Task | None) -> None:
         """From task `me`: let `to` (None: the hub) go on; returns when somebody switches back."""
+        ...
+
+    def frame_of(self, task: Task) -> FrameType | None:
+        """The innermost frame of a task that does not run now; None of the one that does."""
         ...
 
 
@@ -71,15 +77,21 @@ class Greenlets:
         else:
             to.carrier.switch()
 
+    def frame_of(self, task: Task) -> FrameType | None:
+        """The innermost frame of a task that does not run now; None of the one that does."""
+        frame: FrameType | None = task.carrier.gr_frame
+        return frame
+
 
 class _Gate:
     """Where one OS thread waits for the baton."""
 
-    __slots__ = ("body", "lock", "started")
+    __slots__ = ("body", "ident", "lock", "started")
 
     def __init__(self, body: Body | None) -> None:
         self.body = body
         self.started = False
+        self.ident = 0
         self.lock = _thread.allocate_lock()
         self.lock.acquire()
 
@@ -110,6 +122,11 @@ class Baton:
         self._pass(self._hub if to is None else to.carrier)
         me.carrier.lock.acquire()
 
+    def frame_of(self, task: Task) -> FrameType | None:
+        """The innermost frame of a task that does not run now; None of the one that does."""
+        ident: int = task.carrier.ident
+        return None if ident == _thread.get_ident() else sys._current_frames().get(ident)
+
     def _pass(self, gate: _Gate) -> None:
         if gate.body is None or gate.started:
             gate.lock.release()
@@ -119,6 +136,7 @@ class Baton:
 
         def main() -> None:
             set_ambient(runtime)
+            gate.ident = _thread.get_ident()
             assert gate.body is not None
             try:
                 following = gate.body()

@@ -54,6 +54,11 @@ class Cpus:
         return bool(self._owners or self._pinned)
 
     @property
+    def taken_away(self) -> bool:
+        """May a task lose its CPU to a handler or softirq in the middle of a section?"""
+        return self.interrupts or self.softirqs
+
+    @property
     def softirqs(self) -> bool:
         """May a softirq start where a task holds a spinlock?"""
         return self.has_softirqs and self.has_spinlocks
@@ -68,6 +73,31 @@ class Cpus:
     def number(self, cpu: int) -> int:
         """The schedule-stable number of a CPU, for footprints."""
         return self._names.number(("cpu", cpu))
+
+    @property
+    def doors_number(self) -> int:
+        """The schedule-stable number of what `doors` says, for whatever depends on it."""
+        return self._names.number(("doors",))
+
+    def doors(self, tasks: list[ExploredTask]) -> frozenset[int]:
+        """Which tasks a handler may interrupt, and which of them a softirq, too."""
+        return frozenset(
+            2 * task.ordinal + self.is_open_to_softirqs(task)
+            for task in tasks
+            if self.is_open(task)
+        )
+
+    def is_open(self, task: ExploredTask) -> bool:
+        """May a handler interrupt it: atomic, with interrupts on, and its CPU is its own?"""
+        if not task.atomic or task.irqs_off or task.in_irq:
+            return False
+        return self.owner(self.of(task)) in (None, task)
+
+    def is_open_to_softirqs(self, task: ExploredTask) -> bool:
+        """May a softirq interrupt it, too: is it a holder of a spinlock with softirqs on?"""
+        if task.bh_off or task.in_softirq or not self.is_open(task):
+            return False
+        return any(getattr(lock, "is_spinning", False) for lock in task.held)
 
     def pin(self, task: ExploredTask) -> None:
         """A task starts that is bound to its CPU."""
@@ -100,7 +130,7 @@ class Cpus:
 
     def depends(self, task: ExploredTask) -> bool:
         """Do this task's steps depend on its CPU at all?"""
-        return self.interrupts or self.softirqs or task.cpu is not None
+        return self.taken_away or task.cpu is not None
 
     def widen(self, task: ExploredTask, touched: Footprint) -> Footprint:
         """Steps of a CPU that handlers may take, or that tasks share, depend on that CPU."""

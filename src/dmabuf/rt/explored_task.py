@@ -15,17 +15,34 @@ from dmabuf.rt.api import Kind, Op, Outcome, Runtime, Task
 __all__ = ["ExploredTask", "Names"]
 
 
+_COUNT_BITS = 40
+
+
 class Names:
     """Numbers for keys: the same key has the same number in all executions of a search."""
 
-    __slots__ = ("_numbers",)
+    __slots__ = ("_numbers", "_objects")
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[Any, ...], int] = {}
+        self._objects: dict[int, int] = {}
 
     def number(self, key: tuple[Any, ...]) -> int:
         """The number of a key, given out when first asked for."""
-        return self._numbers.setdefault(key, len(self._numbers))
+        numbers = self._numbers
+        found = numbers.get(key)
+        if found is None:
+            found = numbers[key] = len(numbers)
+        return found
+
+    def object(self, creator: int, count: int) -> int:
+        """The number of the object that a task made after `count - 1` others, as by a key."""
+        numbers = self._objects
+        key = creator << _COUNT_BITS | count
+        found = numbers.get(key)
+        if found is None:
+            found = numbers[key] = self.number(("object", creator, count))
+        return found
 
 
 class ExploredTask(Task):

@@ -185,8 +185,8 @@ class Tasks:
         if variant == TIMEOUT:
             footprint = self._timeout(task)
         elif variant == INTERRUPT:
-            read = (self.number_of(op.awaited(obj)) << 1, self.number_of(task) << 1)
-            footprint = self.cpus.widen(task, read)
+            read = [op.awaited(obj), task, *([] if task.deadline is None else [self.clock])]
+            footprint = self.cpus.widen(task, tuple(self.number_of(one) << 1 for one in read))
             task.outcome = Outcome.INTERRUPTED
         else:
             footprint = self._footprint(op, obj, task)

@@ -13,6 +13,7 @@ from dmabuf.core.timeline import Timeline
 from dmabuf.drivers.carveout import Carveout
 from dmabuf.machine import Machine, design
 from dmabuf.rules.frame import Check, Rule, Source
+from dmabuf.sync.completion import Completion
 
 __all__ = ["PAGES"]
 
@@ -99,6 +100,39 @@ def never_ends(machine: Machine) -> None:
         frame.put()
 
     machine.kthread(compositor)
+
+
+@design
+def leaves_it_open(machine: Machine) -> None:
+    """The same, with somebody else who keeps the buffer."""
+    frame = Carveout("frame").buf
+
+    def compositor() -> None:
+        frame.begin_cpu_access(Direction.TO_DEVICE)
+        with frame.accesses.cpu(write=True):
+            pass
+
+    machine.kthread(compositor)
+
+
+@design
+def one_begins_another_ends(machine: Machine) -> None:
+    """A bracket is the buffer's and not a task's."""
+    frame = Carveout("frame").buf
+    begun = Completion("begun")
+
+    def compositor() -> None:
+        frame.begin_cpu_access(Direction.TO_DEVICE)
+        begun.complete()
+
+    def painter() -> None:
+        begun.wait()
+        with frame.accesses.cpu(write=True):
+            pass
+        frame.end_cpu_access(Direction.TO_DEVICE)
+
+    machine.kthread(compositor)
+    machine.kthread(painter)
 
 
 @design
@@ -189,14 +223,26 @@ _DF601 = Rule(
         ),
     ),
     counterexample=loads_without_a_bracket,
-    variants=(stores_in_a_bracket_for_reading, ends_too_early, ends_twice, never_ends),
+    variants=(
+        stores_in_a_bracket_for_reading,
+        ends_too_early,
+        ends_twice,
+        never_ends,
+        leaves_it_open,
+    ),
     fix=loads_inside_a_bracket,
-    near_misses=(loads_beside_a_reader, loads_and_stores, brackets_inside_each_other),
+    near_misses=(
+        loads_beside_a_reader,
+        loads_and_stores,
+        brackets_inside_each_other,
+        one_begins_another_ends,
+    ),
     allowed="Brackets nest, and loading beside a device that reads is fine.",
     checks=(
         Check("run", "dmabuf.core.access.Accesses.cpu", "no bracket of the direction is open"),
         Check("run", "dmabuf.core.access.Accesses.close", "none was begun, or the CPU goes on"),
         Check("explore", "dmabuf.core.access.Accesses.release", "all of it, in every schedule"),
+        Check("explore", "dmabuf.core.access.Accesses.left_by", "a task ended with one open"),
     ),
 )
 

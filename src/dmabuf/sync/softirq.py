@@ -95,15 +95,8 @@ def _meet_spinlocks(rt: Runtime) -> bool:
 def _ways(task: ExploredTask) -> list[int]:
     """On which CPUs it may start: 0 an idle one, n+1 task n's."""
     runtime = cast("Tasks", task.runtime)
-    return [0, *(o.ordinal + 1 for o in runtime.tasks if _is_interruptible(o, runtime))]
-
-
-def _is_interruptible(task: ExploredTask, runtime: Tasks) -> bool:
-    """Does it hold a spinlock while a softirq may start on its CPU?"""
-    if not task.atomic or task.irqs_off or task.bh_off or task.in_irq or task.in_softirq:
-        return False
-    holds = any(getattr(lock, "is_spinning", False) for lock in task.held)
-    return holds and runtime.cpus.owner(runtime.cpus.of(task)) is None
+    cpus = runtime.cpus
+    return [0, *(o.ordinal + 1 for o in runtime.tasks if cpus.is_open_to_softirqs(o))]
 
 
 def _enter(_helper: Task, task: Task) -> None:

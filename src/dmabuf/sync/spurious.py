@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dmabuf.rt.tasks import Tasks
     from dmabuf.sync.waitqueue import WaitQueue
 
-__all__ = ["allow_spurious", "disturb_if_allowed"]
+__all__ = ["SPURIOUS", "allow_spurious", "disturb_if_allowed"]
 
 _ALLOWED = "sync.spurious"
 

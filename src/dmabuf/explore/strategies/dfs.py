@@ -27,9 +27,12 @@ Footprint = tuple[int, ...]
 
 
 class Node:
-    """A state on the present path: what was possible, what was made, what is left to try."""
+    """A state on the present path: what was possible, what was made, what is left to try.
 
-    __slots__ = ("chosen", "done", "footprint", "sleep", "step", "todo")
+    `rank` counts the branches that were taken before the present one.
+    """
+
+    __slots__ = ("chosen", "done", "footprint", "rank", "sleep", "step", "todo")
 
     def __init__(self, chosen: int, todo: list[int], sleep: dict[int, Footprint]) -> None:
         self.chosen = chosen
@@ -37,6 +40,7 @@ class Node:
         self.sleep = sleep
         self.done: dict[int, Footprint] = {}
         self.footprint: Footprint = ()
+        self.rank = 0
         self.step: tuple[str, int] = ("", -1)
 
 
@@ -101,10 +105,11 @@ class DepthFirst:
         if self._depth < len(self.path):
             return self._repeat(runtime)
         enabled = runtime.enabled()
-        if self.at_rest is not None and _all_may_stop(runtime, enabled):
-            self.at_rest(runtime, enabled)
-        if not enabled:
-            return -1
+        if not enabled or runtime.by_number[enabled[0] // _PER_TASK].may_stop:
+            if self.at_rest is not None and _all_may_stop(runtime, enabled):
+                self.at_rest(runtime, enabled)
+            if not enabled:
+                return -1
         if self._depth >= self.limit:
             self.was_cut = True
             if self.at_cut is not None:
@@ -190,6 +195,7 @@ class DepthFirst:
             node.done[node.chosen] = node.footprint
             if node.todo:
                 node.chosen = node.todo.pop(0)
+                node.rank += 1
                 return True
             path.pop()
         return False

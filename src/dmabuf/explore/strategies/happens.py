@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["Accesses", "initials", "reversible"]
+__all__ = ["Accesses", "firsts", "unordered"]
 
 Footprint = tuple[int, ...]
 
@@ -54,19 +54,21 @@ class Accesses:
             known: the past of that step's task, whose steps are left out. It is closed: what
                 came before a change in it and touched the same object is in it as well.
         """
-        found: set[int] = set()
+        found: list[int] = []
         for number in footprint:
             changes = number & 1
             for entry in reversed(self._of.get(number >> 1, ())):
                 if entry & 1 or changes:
                     if not known >> (entry >> 1) & 1:
-                        found.add(entry >> 1)
+                        found.append(entry >> 1)
                     elif entry & 1:
                         break
-        return sorted(found, reverse=True)
+        if len(footprint) > 1 and len(found) > 1:
+            found = sorted(set(found), reverse=True)
+        return found
 
     def all_before(self, footprint: Footprint, known: int) -> set[int]:
-        """The same where `known` is not closed: what was noted does not order steps."""
+        """The same where what was noted does not order steps, so `known` is not closed."""
         return {
             entry >> 1
             for number in footprint
@@ -75,33 +77,29 @@ class Accesses:
         }
 
 
-def reversible(pasts: list[int], step: int) -> Iterator[tuple[int, int]]:
-    """The steps after `step` that do not depend on it, each with those of them that precede it."""
+def unordered(pasts: list[int], step: int, end: int) -> int:
+    """The steps after `step` and before `end` that `step` did not come before."""
     kept = 0
-    for later in range(step + 1, len(pasts)):
-        past = pasts[later]
-        if not past >> step & 1:
-            yield later, past & kept
+    for later in range(step + 1, end):
+        if not pasts[later] >> step & 1:
             kept |= 1 << later
+    return kept
 
 
-def initials(pasts: list[int], step: int, past: int, wide: int) -> tuple[list[int], bool, bool]:
-    """What could come first if a later step were made before `step`.
+def firsts(pasts: list[int], step: int, kept: int) -> Iterator[int]:
+    """Those of some steps after `step` that could come first if `step` did not: its initials.
 
     Args:
-        pasts: of the steps made, up to the later one.
+        pasts: of each step, the steps that came before it and itself.
         step: the earlier step.
-        past: that of the later step's task, and what the later step conflicts with.
-        wide: the same with all that may have made the later step possible.
-
-    Returns the steps in between that depend neither on `step` nor on one another's predecessors;
-    whether nothing in between may have made the later step possible; and whether it could itself
-    come first.
+        kept: steps after it that do not depend on it; with each step also what came before it.
     """
-    first: list[int] = []
-    kept = 0
-    for later, preceding in reversible(pasts, step):
-        if not preceding:
-            first.append(later)
-        kept |= 1 << later
-    return first, not wide & kept, not past & kept
+    rest = kept >> (step + 1)
+    later = step + 1
+    while rest:
+        skipped = (rest & -rest).bit_length() - 1
+        later += skipped
+        rest >>= skipped + 1
+        if pasts[later] & kept == 1 << later:
+            yield later
+        later += 1

@@ -17,10 +17,11 @@ from dmabuf.explore.strategies.dfs import Node
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dmabuf.explore.strategies.choice import Choice
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["Visit", "rests"]
+__all__ = ["Rests", "Visit", "rests"]
 
 _PER_TASK = 256
 Footprint = tuple[int, ...]
@@ -54,6 +55,59 @@ def rests(pasts: Sequence[int], stops: dict[int, list[int]], new: int) -> Iterat
         ]
         if made >> new and all(allowed >> step & 1 for step in first):
             yield made
+
+
+class Rests:
+    """The states of rest that executions stand for, each found once.
+
+    Attributes:
+        to_visit: the steps that lead to each that was not passed on the way.
+    """
+
+    def __init__(self) -> None:
+        self.to_visit: list[list[Node]] = []
+        self._seen: set[frozenset[int]] = set()
+        self._names: dict[tuple[int, Footprint, frozenset[int]], int] = {}
+
+    def find(self, path: Sequence[Choice], pasts: Sequence[int], new: int) -> None:
+        """Note those that this execution stands for and none before it did.
+
+        Args:
+            path: of the execution.
+            pasts: of each step, the steps that came before it and itself.
+            new: the first step that was not in the execution before.
+        """
+        stops: dict[int, list[int]] = {}
+        for index, node in enumerate(path):
+            if node.may_stop:
+                stops.setdefault(node.chosen // _PER_TASK, []).append(index)
+        if not stops:
+            return
+        names = self._names_of(path, pasts)
+        for made in rests(pasts, stops, new):
+            steps = [index for index in range(len(path)) if made >> index & 1]
+            key = frozenset(names[index] for index in steps)
+            if key not in self._seen:
+                self._seen.add(key)
+                if made & (made + 1):  # else it was passed on the way
+                    self.to_visit.append([_copy(path[index]) for index in steps])
+
+    def _names_of(self, path: Sequence[Choice], pasts: Sequence[int]) -> list[int]:
+        """A number for each step of the path: equal where the step and all before it are."""
+        names: list[int] = []
+        for index, node in enumerate(path):
+            past = frozenset(names[i] for i in range(index) if pasts[index] >> i & 1)
+            key = (node.chosen, node.footprint, past)
+            names.append(self._names.setdefault(key, len(self._names)))
+        return names
+
+
+def _copy(node: Node) -> Node:
+    """A step as it was made; the node itself goes on to others."""
+    copy = Node(node.chosen, [], {})
+    copy.footprint = node.footprint
+    copy.step = node.step
+    return copy
 
 
 class Visit:

@@ -1,0 +1,222 @@
+"""Explore the parts of a search by the workers of any `concurrent.futures.Executor`.
+
+What is done, and in which order its results are taken, is a function of the design alone: a fixed
+number of pieces of work is under way at any time, each of a fixed number of executions; the result
+of the oldest is waited for, what it leaves is put back in its place, and the next piece is made of
+the parts in front. So the number of workers decides how long it takes, and nothing else. Numbers
+of tasks and objects have to be `StableNames`.
+
+A piece whose worker dies, or answers with anything but a result, is done again here.
+
+    >>> from concurrent.futures import Executor
+    >>> isinstance(InProcess(), Executor)
+    True
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import BrokenExecutor, Executor, Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dmabuf.explore.parts import Part, split
+from dmabuf.explore.search import MAX_CASES, Budget, Case, Search
+from dmabuf.explore.work import Done, Settings, Work, do_work, restored
+from dmabuf.machine import Design
+
+__all__ = ["Crew", "Given", "InProcess", "Window"]
+
+UNDER_WAY = 16
+"""Pieces of work that are under way together: more than any sensible number of workers."""
+EXECUTIONS = 100
+"""Executions of one piece."""
+_MOST_PARTS = 8
+"""Parts of one piece: they may all be small."""
+_MOST_RENEWED = 3
+"""So often a pool whose worker died is started again; from then on all is done here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Where workers find a design that can be pickled, or that shares their process."""
+
+    design: Design
+
+    def __call__(self) -> Design:
+        """The design."""
+        return self.design
+
+
+class InProcess(Executor):
+    """Does at once, in the caller's thread, what it is given: one worker, and none to start."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """The future of a call that has been made."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - it is the future's
+            future.set_exception(error)
+        return future
+
+
+class Crew:
+    """Workers that are called when there is work for them, and where they find the design.
+
+    Args:
+        make: starts an executor; called when first needed, and again when a worker has died.
+        source: gives a worker the design; has to be pickled where workers are processes.
+        close: shut the executor down at the end; not for one that others use as well.
+
+    Attributes:
+        notes: what went wrong with workers, in sentences.
+    """
+
+    def __init__(
+        self, make: Callable[[], Executor], source: Callable[[], Design], *, close: bool = True
+    ) -> None:
+        self.source = source
+        self.notes: list[str] = []
+        self._make = make
+        self._close = close
+        self._executor: Executor | None = None
+        self._renewed = 0
+
+    def submit(self, work: Work) -> Future[Done]:
+        """Have some work done; whatever goes wrong with that is in the future."""
+        failed: Future[Done] = Future()
+        if self._renewed > _MOST_RENEWED:
+            failed.set_exception(BrokenExecutor("no more workers are started"))
+            return failed
+        try:
+            if self._executor is None:
+                self._executor = self._make()
+            return self._executor.submit(do_work, self.source, work)
+        except Exception as error:  # noqa: BLE001 - of a foreign executor
+            self.lost(error)
+            failed.set_exception(error)
+            return failed
+
+    def lost(self, error: BaseException) -> None:
+        """A worker did not answer: say so, and start others if none can answer any more."""
+        said = f"a worker was lost ({type(error).__name__}); its part was explored again"
+        if said not in self.notes:
+            self.notes.append(said)
+        if isinstance(error, BrokenExecutor) and self._executor is not None:
+            self.close(wait=False)
+            self._renewed += 1
+
+    def close(self, *, wait: bool = True) -> None:
+        """Let the workers go, if they are the crew's own."""
+        executor, self._executor = self._executor, None
+        if executor is not None and self._close:
+            executor.shutdown(wait=wait, cancel_futures=True)
+
+
+class Window:
+    """A search that a crew goes on with.
+
+    Args:
+        search: left after some executions; takes all results.
+        crew: who does the work.
+    """
+
+    def __init__(self, search: Search, crew: Crew) -> None:
+        self.search = search
+        self.crew = crew
+        self.settings = Settings(
+            search.engine,
+            search.budget.steps_per_execution,
+            search.seed,
+            search.carrier,
+            search.first,
+        )
+        self.parts: deque[Part] = deque(split(search.strategy.path))
+        self._under_way: deque[tuple[Work, Future[Done]]] = deque()
+        self._promised = 0
+
+    def run(self, share: Budget) -> None:
+        """Go on until nothing is left or a share of the budget is used."""
+        started, spent = time.monotonic(), self.search.seconds
+        first = self.search.made
+        while True:
+            while self._has_room(left := self._left(share, started, first)):
+                self._send(self._next_work(left))
+            if not self._under_way:
+                break
+            self._absorb(*self._under_way.popleft())
+            self.search.seconds = spent + time.monotonic() - started
+            self.search.tell()
+        self.search.exhausted = not self.parts and not self.search.is_broken
+        ordered = sorted(self.search.cases.items(), key=lambda item: item[1].found)
+        self.search.cases = dict(ordered)
+
+    def _left(self, share: Budget, started: float, first: int) -> Budget:
+        """What may still be promised to workers."""
+        seconds, executions = share.seconds, share.executions
+        if seconds is not None:
+            seconds = max(seconds - (time.monotonic() - started), 0.0)
+        if executions is not None:
+            executions -= self.search.made - first + self._promised
+        return replace(share, seconds=seconds, executions=executions)
+
+    def _has_room(self, left: Budget) -> bool:
+        if self.search.is_broken or self.search.is_stopped or not self.parts:
+            return False
+        used_up = left.seconds == 0.0 or (left.executions is not None and left.executions <= 0)
+        return not used_up and len(self._under_way) < UNDER_WAY
+
+    def _next_work(self, left: Budget) -> Work:
+        count = min(max(len(self.parts) // UNDER_WAY, 1), _MOST_PARTS)
+        parts = tuple(self.parts.popleft() for _ in range(count))
+        executions = EXECUTIONS if left.executions is None else min(EXECUTIONS, left.executions)
+        return Work(self.settings, parts, executions, left.seconds)
+
+    def _send(self, work: Work) -> None:
+        self._promised += work.executions
+        self._under_way.append((work, self.crew.submit(work)))
+
+    def _absorb(self, work: Work, future: Future[Done]) -> None:
+        """Take the oldest piece's result."""
+        self._promised -= work.executions
+        try:
+            done = _answer_of(future)
+        except Exception as error:  # noqa: BLE001 - of a worker, or on the way from it
+            self.crew.lost(error)
+            done = do_work(Given(self.search.design), work)
+        self.parts.extendleft(reversed(done.parts))
+        search = self.search
+        search.executions += done.executions
+        search.asleep += done.asleep
+        search.cut += done.cut
+        search.steps += done.steps
+        search.replayed += done.replayed
+        search.traits |= done.traits
+        for obj, tasks in done.wakers.items():
+            search.wakers.setdefault(obj, set()).update(tasks)
+        if done.diverged is not None and search.strategy.diverged is None:
+            search.strategy.diverged = done.diverged
+        self._merge(restored(case) for case in done.cases)
+
+    def _merge(self, cases: Iterable[Case]) -> None:
+        """Keep of each finding the schedule that one search alone would have kept."""
+        known = self.search.cases
+        for case in cases:
+            other = known.get(case.key)
+            if other is None:
+                if len(known) < MAX_CASES:
+                    known[case.key] = case
+                continue
+            best = min(case, other, key=lambda one: (one.switches, one.told))
+            known[case.key] = replace(best, found=min(case.found, other.found))
+
+
+def _answer_of(future: Future[Any]) -> Done:
+    """A worker's result; an executor of somebody else's may hand over anything."""
+    done = future.result()
+    if not isinstance(done, Done):
+        raise TypeError(f"a worker answered with {type(done).__name__}")
+    return done

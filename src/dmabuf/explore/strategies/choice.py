@@ -1,0 +1,112 @@
+"""A state on the present path of source-DPOR, and what races need to know of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dmabuf.explore.strategies.dfs import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dmabuf.rt.api import Op
+
+__all__ = ["Choice"]
+
+_PER_TASK = 256
+Footprint = tuple[int, ...]
+_NO_DOORS: frozenset[int] = frozenset()
+
+
+class Choice(Node):
+    """A state: what was possible, what is explored from it, and how its step came about.
+
+    Attributes:
+        enabled: the transitions that were possible.
+        tasks: how many tasks there were.
+        tried: the tasks whose transitions are explored from here.
+        watch: what decides in which ways the step that was made is possible.
+        guard: the operation, if that is a matter of its object's state alone.
+        near: what guarded steps of other tasks would have touched, where they were possible.
+        access: how the step touches its object if it touches nothing else.
+        obj: the object of the step that was made, as read.
+        closed: operations that were not possible on it just before, whoever asked.
+        ways: the watch of a step that could have gone another way later on.
+        doors: where handlers could start.
+        turned: what the step changed of that.
+        may_stop: its task could have stopped for ever instead.
+        before: the index of the same task's step before; -1 if there is none.
+        ordinal: of the task that made the step.
+        own: that task, as it is changed by being spawned.
+    """
+
+    __slots__ = (
+        "access",
+        "before",
+        "closed",
+        "doors",
+        "enabled",
+        "guard",
+        "may_stop",
+        "near",
+        "obj",
+        "ordinal",
+        "own",
+        "tasks",
+        "tried",
+        "turned",
+        "watch",
+        "ways",
+    )
+
+    def __init__(
+        self,
+        chosen: int,
+        todo: list[int],
+        sleep: dict[int, Footprint],
+        enabled: list[int],
+        tasks: int,
+    ) -> None:
+        super().__init__(chosen, todo, sleep)
+        self.enabled = enabled
+        self.tasks = tasks
+        self.tried = {chosen // _PER_TASK}
+        self.watch: Footprint = ()
+        self.ways: Footprint = ()
+        self.doors = _NO_DOORS
+        self.turned: Footprint = ()
+        self.guard: Op | None = None
+        self.obj = -1
+        self.access = 0
+        self.closed: Sequence[Op] = ()
+        self.may_stop = False
+        self.near: dict[int, Footprint] | None = None
+        self.before = -1
+        self.ordinal = -1
+        self.own = -1
+
+    def offers(self, task: int) -> bool:
+        """Could that task move?"""
+        return any(transition // _PER_TASK == task for transition in self.enabled)
+
+    def add(self, task: int) -> None:
+        """Explore whatever that task could do from here, unless it sleeps."""
+        if task not in self.tried:
+            self.tried.add(task)
+            self.todo += [t for t in self.enabled if t // _PER_TASK == task and t not in self.sleep]
+
+    def add_all(self) -> None:
+        """Explore whatever was possible here."""
+        for transition in self.enabled:
+            self.add(transition // _PER_TASK)
+
+    def add_one(self, transitions: list[int]) -> None:
+        """Have one of some transitions explored from here, or everything if none is possible."""
+        for transition in transitions:
+            if transition // _PER_TASK in self.tried or transition in self.sleep:
+                return
+        for transition in transitions:
+            if self.offers(transition // _PER_TASK):
+                self.add(transition // _PER_TASK)
+                return
+        self.add_all()

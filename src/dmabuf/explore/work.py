@@ -1,0 +1,173 @@
+"""One piece of a search, as a worker gets it, does it, and answers.
+
+>>> from dmabuf.explore.search import Search
+>>> from dmabuf.machine import design
+>>> @design
+... def chance(machine): machine.kthread(lambda: machine.choose(5), "one")
+>>> search = Search(chance, engine="sleep sets", names=StableNames())
+>>> search.explore(Budget(executions=2))
+'2 executions'
+>>> settings = Settings(search.engine, 100, 0, "")
+>>> do_work(lambda: chance, Work(settings, tuple(split(search.strategy.path)), 9, None)).executions
+3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from dmabuf.errors import WouldDeadlock
+from dmabuf.explore.numbers import StableNames
+from dmabuf.explore.parts import Made, Part, path_of, split
+from dmabuf.explore.search import Budget, Case, Search
+from dmabuf.machine import Design
+
+__all__ = ["Done", "Settings", "Work", "do_work", "restored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all pieces of a search have in common.
+
+    Attributes:
+        first: the steps of its first execution; a worker's design has to make them as well.
+    """
+
+    engine: str
+    steps_per_execution: int
+    seed: int
+    carrier: str
+    first: tuple[Made, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Parts of a search, and how much of them to explore.
+
+    Attributes:
+        settings: of the search.
+        parts: one after the other.
+        executions: at most so many in all of them.
+        seconds: at most so long; None for no limit.
+    """
+
+    settings: Settings
+    parts: tuple[Part, ...]
+    executions: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of some work; as in `Search` where names are the same.
+
+    Attributes:
+        parts: what is left of it, in order.
+        diverged: a step of the prefix turned out different from what it was elsewhere.
+    """
+
+    parts: tuple[Part, ...]
+    executions: int
+    asleep: int
+    cut: int
+    steps: int
+    replayed: int
+    wakers: dict[int, set[int]]
+    traits: set[str]
+    cases: tuple[Case, ...]
+    diverged: tuple[int, tuple[str, int], tuple[str, int]] | None
+
+
+def do_work(source: Callable[[], Design], work: Work) -> Done:
+    """Explore parts of a design's search; runs in a worker.
+
+    Args:
+        source: gives the design.
+        work: what to do.
+    """
+    settings = work.settings
+    budget = Budget(work.seconds, work.executions, settings.steps_per_execution)
+    search = Search(
+        source(),
+        budget,
+        seed=settings.seed,
+        carrier=settings.carrier,
+        engine=settings.engine,
+        names=StableNames(),
+    )
+    left: list[Part] = []
+    if settings.first:
+        search.compare(settings.first)
+    for part in work.parts:
+        share = _left(budget, search)
+        if share is None or search.is_broken:
+            left.append(part)
+            continue
+        search.go_on_with(path_of(part))
+        search.explore(share)
+        if not search.exhausted and not search.is_broken:
+            left += split(search.strategy.path)
+    return Done(
+        tuple(left),
+        search.executions,
+        search.asleep,
+        search.cut,
+        search.steps,
+        search.replayed,
+        search.wakers,
+        search.traits,
+        tuple(_portable(case) for case in search.cases.values()),
+        search.strategy.diverged,
+    )
+
+
+def _left(budget: Budget, search: Search) -> Budget | None:
+    """What is left of the budget; None if nothing."""
+    assert budget.executions is not None
+    executions = budget.executions - search.made
+    seconds = None if budget.seconds is None else budget.seconds - search.seconds
+    if executions <= 0 or (seconds is not None and seconds <= 0):
+        return None
+    return replace(budget, seconds=seconds, executions=executions)
+
+
+class _RetoldError(Exception):
+    """What is told of an exception of a design, whose class other processes may not know."""
+
+    def __init__(self, kind: str, text: str, *, gives_way: bool = False) -> None:
+        super().__init__(kind, text)
+        self.kind = kind
+        self.text = text
+        self.gives_way = gives_way
+
+
+def _portable(case: Case) -> Case:
+    """The case without objects that only this process knows."""
+    if case.failure is None:
+        return case
+    task, error = case.failure
+    text = (error.strerror or "") if isinstance(error, WouldDeadlock) else _text(error)
+    told = _RetoldError(type(error).__name__, text, gives_way=isinstance(error, WouldDeadlock))
+    return replace(case, failure=(task, told))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - foreign __str__
+        return ""
+
+
+def restored(case: Case) -> Case:
+    """The case of a worker, with an exception that says the same."""
+    task, told = case.failure or ("", None)
+    if not isinstance(told, _RetoldError):
+        return case
+    error: BaseException
+    if told.gives_way:
+        error = WouldDeadlock()
+        error.strerror = told.text
+    else:
+        error = type(told.kind, (Exception,), {})(told.text)
+    return replace(case, failure=(task, error))

@@ -1,0 +1,38 @@
+"""Results written to files beside the text: a page, a trace.
+
+>>> unwritable("no/such/folder/report.html")
+'cannot write no/such/folder/report.html: there is no folder no/such/folder'
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from dmabuf.report.verdict import Trouble, Verdict
+
+__all__ = ["unwritable", "write_views"]
+
+
+def unwritable(*files: str) -> str:
+    """Why one of the files can never be written; empty if nothing is known against them."""
+    for file in filter(None, files):
+        path = Path(file)
+        if path.is_dir():
+            return f"cannot write {file}: it is a folder; name a file in it"
+        if not path.parent.is_dir():
+            return f"cannot write {file}: there is no folder {path.parent}"
+    return ""
+
+
+def write_views(results: Sequence[Verdict | Trouble], *, html: str = "", trace: str = "") -> None:
+    """Write the page and the trace to the files that are named. Raises OSError."""
+    if html:
+        from dmabuf.report.html import html_page
+
+        Path(html).write_text(html_page(results), "utf-8", errors="backslashreplace")
+    if trace:
+        from dmabuf.report.chrome import trace_data
+
+        Path(trace).write_text(json.dumps(trace_data(results), indent=1), "utf-8")

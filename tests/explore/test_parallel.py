@@ -1,0 +1,295 @@
+"""A search by several workers: the same answer, however many there are and whatever they do."""
+
+import functools
+from concurrent.futures import BrokenExecutor, Executor, Future
+from pathlib import Path
+
+import pytest
+
+from dmabuf import Mutex, Shared, Status, check_design, design
+from dmabuf.explore import parallel, portfolio
+from dmabuf.explore.load import Target
+from dmabuf.explore.parallel import Crew, Given, InProcess
+from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP
+from dmabuf.explore.sandbox import Job, explore_file
+from dmabuf.explore.search import Budget
+from dmabuf.rules import RULES
+
+ENDLESS = Budget(seconds=None)
+DESIGNS = Path(__file__).with_name("parallel_designs.py")
+LARGEST = ("DF202", "DF207", "DF106", "DF002", "DF603", "DF601")
+
+
+def disputed(busy):
+    """Two orders of locks, a task that fails in some orders, and others that only take time."""
+
+    @design
+    def fn(machine):
+        a, b, cell = Mutex("A"), Mutex("B"), Shared(0, "cell")
+
+        def one():
+            with a, b:
+                cell.write(9)
+
+        def other():
+            with b, a:
+                if cell.read() == 9:
+                    raise OSError(f"seen by {other.__name__}")
+
+        machine.kthread(one, "one")
+        machine.kthread(other, "other")
+        for number in range(busy):
+            machine.kthread(lambda number=number: cell.write(number), f"busy {number}")
+
+    return fn
+
+
+def writers(count):
+    """Tasks that each write the same cell once."""
+
+    @design
+    def fn(machine):
+        cell = Shared(0, "cell")
+        for number in range(count):
+            machine.kthread(lambda number=number: cell.write(number), f"t{number}")
+
+    return fn
+
+
+@design
+def for_ever(machine):
+    """Executions are cut; a deadlock beside the loop is found."""
+    a, b, cell = Mutex("A"), Mutex("B"), Shared(0, "cell")
+
+    def one():
+        with a, b:
+            pass
+
+    def other():
+        with b, a:
+            pass
+
+    def loop():
+        while not cell.read():
+            pass
+
+    for fn in (one, other, loop):
+        machine.kthread(fn, fn.__name__)
+
+
+class Backwards(Executor):
+    """Does what was submitted only when somebody waits for a result, and the last piece first."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = _Awaited(self)
+        self.waiting.append((future, functools.partial(fn, *args, **kwargs)))
+        return future
+
+
+class _Awaited(Future):
+    def __init__(self, executor):
+        super().__init__()
+        self.executor = executor
+
+    def result(self, timeout=None):
+        while self.executor.waiting:
+            future, call = self.executor.waiting.pop()
+            future.set_result(call())
+        return super().result(timeout)
+
+
+class Unreliable(Executor):
+    """Every so many pieces something else goes wrong."""
+
+    def __init__(self, every):
+        self.every = every
+        self.count = 0
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.count += 1
+        future = Future()
+        way = self.count // self.every % 4 if self.count % self.every == 0 else 4
+        if way == 0:
+            future.set_exception(BrokenExecutor("a process died"))
+        elif way == 1:
+            future.set_result("garbage")
+        elif way == 2:
+            raise RuntimeError("no thread can be started")
+        elif way == 3:
+            future.set_exception(MemoryError())
+        else:
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Divide even small searches, after few executions and into small pieces."""
+    monkeypatch.setattr(portfolio, "FIRST_EXECUTIONS", 3)
+    monkeypatch.setattr(parallel, "EXECUTIONS", 4)
+
+
+def told(fn, make=None, *, budget=ENDLESS, engine=SLEEP, notes=True, **how):
+    """Everything that a verdict says but its seconds."""
+    crew = Crew(make, Given(fn)) if make else None
+    data = check_design(fn, "fn", budget=budget, engine=engine, crew=crew, **how).to_data()
+    del data["seconds"]
+    if not notes:
+        del data["notes"]
+    return data
+
+
+BOUND = Budget(seconds=None, steps_per_execution=25)
+CASES = [
+    pytest.param(disputed(2), ENDLESS, id="disputed"),
+    pytest.param(writers(4), ENDLESS, id="writers"),
+    pytest.param(for_ever, BOUND, id="for ever"),
+    *(
+        pytest.param(fn, ENDLESS, id=fn.__name__)
+        for code in LARGEST
+        for fn in (RULES[code].counterexample, RULES[code].fix)
+    ),
+]
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize(("fn", "budget"), CASES)
+def test_workers_give_the_answer_of_one_search(fn, budget):
+    """Findings, schedules and all counts are those of the search that nobody divided."""
+    alone = told(fn, budget=budget)
+
+    assert alone == told(fn, InProcess, budget=budget)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("engine", [SLEEP, NAIVE])
+def test_workers_may_answer_in_any_order(engine):
+    """The order in which work is done does not matter."""
+    budget = Budget(seconds=None, executions=120)
+
+    forwards = told(disputed(2), InProcess, engine=engine, budget=budget)
+
+    assert forwards == told(disputed(2), Backwards, engine=engine, budget=budget)
+    assert 2 <= len(forwards["findings"])
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_lost_workers_change_nothing_but_a_note(every):
+    """What a worker did not bring back is explored again; the report says so."""
+    alone = told(disputed(2), InProcess)
+
+    lost = told(disputed(2), functools.partial(Unreliable, every))
+
+    notes = lost.pop("notes")
+    del alone["notes"]
+    assert alone == lost
+    assert any("a worker was lost" in note for note in notes)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("executions", [2, 3, 4, 10, 23])
+def test_workers_keep_to_a_budget_of_executions(executions):
+    """No more executions are made than asked for, and an end by the budget is no pass."""
+    budget = Budget(seconds=None, executions=executions)
+
+    found = told(writers(4), Backwards, budget=budget)
+
+    assert (Status.INCONCLUSIVE.value, executions) == (found["status"], found["executions"])
+    assert f"{executions} executions" == found["limit"]
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_workers_that_end_with_the_budget_prove():
+    """As many executions as there are suffice."""
+    found = told(writers(4), InProcess, budget=Budget(seconds=None, executions=24))
+
+    assert (Status.PROVED.value, 24) == (found["status"], found["executions"])
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_stop_keeps_what_is_known():
+    """Asked to stop, a search by workers ends with the findings so far and is inconclusive."""
+    asked = iter(range(40))
+    stop = lambda: next(asked, None) is None  # noqa: E731
+
+    found = told(writers(5), InProcess, stop=stop)
+
+    assert (Status.INCONCLUSIVE.value, "interrupted") == (found["status"], found["limit"])
+    assert 0 < found["executions"] < 120
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_design_that_differs_from_worker_to_worker_is_reported():
+    """A design that goes another way elsewhere is not deterministic, and not proved."""
+    elsewhere = []
+
+    @design
+    def differs(machine):
+        cell = Shared(0, "cell")
+        for number in range(4):
+            write = lambda number=number: cell.write(number)  # noqa: E731
+            machine.kthread(cell.read if elsewhere and number == 1 else write, f"t{number}")
+
+    class Elsewhere(InProcess):
+        def submit(self, fn, /, *args, **kwargs):
+            elsewhere.append(1)
+            try:
+                return super().submit(fn, *args, **kwargs)
+            finally:
+                elsewhere.clear()
+
+    found = told(differs, Elsewhere)
+
+    assert Status.VIOLATED.value == found["status"]
+    assert ["DF005"] == [finding["code"] for finding in found["findings"]]
+
+
+def test_engine_whose_work_cannot_be_divided_goes_on_alone():
+    """A crew is no reason for another answer of source-DPOR, nor is it called."""
+    fn = writers(4)
+
+    assert told(fn, engine=DPOR) == told(fn, Backwards, engine=DPOR)
+
+
+# -- processes -------------------------------------------------------------------------------------
+
+
+def in_processes(name, jobs, budget=ENDLESS):
+    """The verdict about a design of the file, by so many processes."""
+    job = Job(budget, engine=SLEEP, jobs=jobs)
+    (verdict,) = explore_file(Target(str(DESIGNS), DESIGNS.name, name), job)
+    return verdict
+
+
+@pytest.mark.slow
+def test_processes_give_the_answer_of_one():
+    """Two workers and no worker at all find the same, schedule by schedule."""
+    found = [in_processes("disputed", jobs).to_data() for jobs in (0, 2)]
+
+    for data in found:
+        del data["seconds"]
+    assert found[0] == found[1]
+    assert 400 < found[0]["executions"] + found[0]["asleep"]
+
+
+@pytest.mark.slow
+def test_process_that_dies_is_made_up_for():
+    """A worker that crashes is reported, and what it had to do is done by another process."""
+    verdict = in_processes("crashes_workers", 2)
+
+    assert Status.PROVED is verdict.status
+    assert 720 == verdict.executions
+    assert "a worker was lost (BrokenProcessPool); its part was explored again" in verdict.notes
+
+
+@pytest.mark.slow
+def test_process_that_hangs_is_no_hang():
+    """A worker that a design keeps ends itself; the design is reported with the line."""
+    verdict = in_processes("hangs_late", 2)
+
+    assert Status.VIOLATED is verdict.status
+    assert "computes on and on at parallel_designs.py" in verdict.findings[0].message
