@@ -63,6 +63,12 @@ def _waits(
     return tuple(tell_one.of(number, leads=number in chain) for number in order)
 
 
+def _not_waiting(number: int, snapshot: Snapshot) -> str:
+    if number in snapshot.loops:
+        return "repeats its steps for ever"
+    return "may stop for ever" if number in snapshot.stopped else "has ended"
+
+
 class _Waits:
     """Puts one task's wait into words and frames."""
 
@@ -81,7 +87,7 @@ class _Waits:
         target, via = "", ""
         wakers: tuple[str, ...] = ()
         if entry is None:
-            state = "may stop for ever" if number in snapshot.stopped else "has ended"
+            state = _not_waiting(number, snapshot)
             stack = () if state == "has ended" else stack
         elif entry.interrupted_by is not None:
             state, target, via = "is interrupted by", snapshot.names[entry.interrupted_by], "irq"
