@@ -398,7 +398,8 @@ def _told(subject: str, standing: Standing) -> str:
     found = f", {standing.findings} found" if standing.findings else ""
     return (
         f"{subject}: {counted(standing.executions)} executions, {counted(standing.steps)} steps, "
-        f"depth {standing.depth}{found}, {standing.seconds:.0f} s, {standing.phase}"
+        f"depth {standing.depth}{found}, {counted(int(standing.rate))}/s, "
+        f"{standing.seconds:.0f} s, {standing.phase}"
     )
 
 
