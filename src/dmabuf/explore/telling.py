@@ -17,6 +17,7 @@ from dmabuf.report.finding import Place, Stack, Step, Taken
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import INTERRUPT, TIMEOUT
 from dmabuf.rt.tasks import Tasks
+from dmabuf.sync.spurious import SPURIOUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +109,8 @@ class Telling:
         assert self.runtime is not None
         if isinstance(task.options, int):
             return f"takes way {variant} of {task.options}"
+        if task.op is SPURIOUS:
+            return f"that of {self.runtime.tasks[variant].name}"
         if variant == 0:
             return ""
         return f"interrupts {self.runtime.tasks[variant - 1].name}"
