@@ -226,7 +226,7 @@ def _explanation(finding: Finding, style: Style) -> list[str]:
     for taken in finding.taken:
         lines += stack_lines(taken.stack, style, f"  took {clean(taken.lock)} at ")
     if finding.implied:
-        lines += style.wrap(", ".join(finding.implied), "  also broken: ")
+        lines += style.wrap(clean(", ".join(finding.implied)), "  also broken: ")
     return lines
 
 
