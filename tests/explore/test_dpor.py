@@ -10,6 +10,7 @@ from dmabuf.errors import Interrupted
 from dmabuf.explore.portfolio import DPOR, SLEEP
 from dmabuf.explore.search import Budget, Search
 from tests.explore.fuzz import compare
+from tests.explore.rule_mutants import RULE_MUTANTS
 from tests.explore.small_scope import GROUPS, programs
 from tests.explore.test_search import guests
 
@@ -208,3 +209,16 @@ def test_dpor_equals_naive_search_in_a_small_scope(group):
 
     assert [] == [said for one in compared for said in one.said]
     assert not all(one.capped for one in compared)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", RULE_MUTANTS, ids=lambda mutant: mutant.name)
+def test_dpor_notices_a_weakened_rule(mutant, monkeypatch):
+    """Without one of its rules the engine misses something of a known program, and that shows."""
+    before = compare(mutant.program, engine=DPOR)
+
+    mutant.apply(monkeypatch)
+    after = compare(mutant.program, engine=DPOR)
+
+    assert ([], False) == (before.said, before.capped)
+    assert after.said

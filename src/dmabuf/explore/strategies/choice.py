@@ -34,7 +34,8 @@ class Choice(Node):
         closed: operations that were not possible on it just before, whoever asked.
         ways: the watch of a step that could have gone another way later on.
         doors: where handlers could start.
-        turned: what the step changed of that.
+        opened: the doors, as changed, if the step opened one.
+        shut: the doors, as changed, if it closed one.
         stand: the place where its task stood, if that races with steps before it.
         stood: what its ways there depended on.
         may_stop: its task could have stopped for ever instead.
@@ -53,13 +54,14 @@ class Choice(Node):
         "may_stop",
         "near",
         "obj",
+        "opened",
         "ordinal",
         "own",
+        "shut",
         "stand",
         "stood",
         "tasks",
         "tried",
-        "turned",
         "watch",
         "ways",
     )
@@ -79,7 +81,8 @@ class Choice(Node):
         self.watch: Footprint = ()
         self.ways: Footprint = ()
         self.doors = _NO_DOORS
-        self.turned: Footprint = ()
+        self.opened: Footprint = ()
+        self.shut: Footprint = ()
         self.guard: Op | None = None
         self.obj = -1
         self.access = 0

@@ -89,7 +89,7 @@ class Races:
         self._accesses = Accesses()
         self._ways = Accesses()
         self._stands = Accesses()
-        self._turned = Accesses()
+        self._shut = Accesses()
         self._latest: dict[int, int] = {}
 
     def from_step(self, index: int, *, halts: bool) -> None:
@@ -109,7 +109,7 @@ class Races:
         for earlier in conflicting:
             if not covered >> earlier & 1:
                 covered |= self.pasts[earlier]
-                if not self._conflicts(self.path[earlier], node.watch):
+                if not self._closes(self.path[earlier], node.watch):
                     self._reverse(earlier, index, past)
         self.pasts.append(past | 1 << index)
         if self._stands.is_used:
@@ -133,8 +133,8 @@ class Races:
             self._stands.add(index, node.stood)
         if node.ways:
             self._ways.add(index, node.ways)
-        if node.turned:
-            self._turned.add(index, node.turned)
+        if node.shut:
+            self._shut.add(index, node.shut)
 
     def _stand(self, index: int, task: int, ordinal: int, own: int, watch: Footprint) -> Stand:
         """Where a task stood, and what had led it there."""
@@ -149,11 +149,15 @@ class Races:
                 stand.known = stand.led
         return stand
 
-    def _conflicts(self, node: Choice, watch: Footprint) -> bool:
-        """Could the node's step have changed in which ways a step is possible?"""
+    def _closes(self, node: Choice, watch: Footprint) -> bool:
+        """Could the node's step have closed a way of a step? Or opened, but for a handler's."""
         return bool(watch) and not (
-            independent(node.footprint, watch) and independent(node.turned, watch)
+            independent(node.footprint, watch) and independent(node.shut, watch)
         )
+
+    def _opens(self, node: Choice, watch: Footprint) -> bool:
+        """Could the node's step have opened a way of a step, or conflict with what it touches?"""
+        return not (independent(node.footprint, watch) and independent(node.opened, watch))
 
     def _is_there(self, earlier: int, node: Choice, stand: Stand) -> bool:
         """Did the task stand at its step already before the earlier step?"""
@@ -173,7 +177,7 @@ class Races:
         return [
             step
             for step in range(earlier + 1, stand.index)
-            if kept >> step & 1 and self._conflicts(self.path[step], watch)
+            if kept >> step & 1 and self._opens(self.path[step], watch)
         ]
 
     def _reverse(self, earlier: int, index: int, past: int) -> None:
@@ -188,8 +192,8 @@ class Races:
     def _come_first(self, stand: Stand) -> None:
         """Have a step tried before each earlier one that may have closed or opened a way of it."""
         found = self._accesses.before(stand.watch, stand.known)
-        if self._turned.is_used:
-            more = self._turned.all_before(stand.watch, stand.known)
+        if self._shut.is_used:
+            more = self._shut.all_before(stand.watch, stand.known)
             found = sorted({*found, *more}, reverse=True)
         for earlier in found:
             self._try_first(earlier, self.path[earlier], stand)
@@ -225,13 +229,13 @@ class Races:
         It does not depend on a step that ended a wait, but the wait had other ways.
         """
         past = self.pasts[index]
-        for footprint in (node.footprint, node.turned):
+        for footprint in (node.footprint, node.opened):
             for made in sorted(self._stands.all_before(footprint, past), reverse=True):
                 stand = self.path[made].stand
                 assert stand is not None
                 for earlier in stand.raced:
                     raced = self.path[earlier]
-                    if not past >> earlier & 1 and self._conflicts(
+                    if not past >> earlier & 1 and self._opens(
                         node, (*stand.watch, *stand.near_to(raced))
                     ):
                         self._lead(earlier, raced, past)
@@ -239,7 +243,7 @@ class Races:
     def _open_ways(self, index: int, node: Choice) -> None:
         """Have a step tried before earlier ones that could have gone another way after it."""
         past = self.pasts[index]
-        for footprint in (node.footprint, node.turned):
+        for footprint in (node.footprint, node.opened):
             for earlier in sorted(self._ways.all_before(footprint, past), reverse=True):
                 self._lead(earlier, self.path[earlier], past)
 
@@ -270,8 +274,8 @@ class Races:
             self._stands.drop(node.stood)
         if node.ways:
             self._ways.drop(node.ways)
-        if node.turned:
-            self._turned.drop(node.turned)
+        if node.shut:
+            self._shut.drop(node.shut)
         task = node.chosen // _PER_TASK
         if node.before < 0:
             del self._latest[task]
