@@ -32,6 +32,7 @@ from dmabuf.irq import IrqLine, IrqReturn
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Kind, Op, Runtime, Task
 from dmabuf.rt.tasks import Tasks
+from dmabuf.sync.spurious import allow_spurious
 
 __all__ = ["Design", "IrqLine", "IrqReturn", "Machine", "Property", "design", "is_design"]
 
@@ -172,6 +173,27 @@ class Machine:
     def may_fail(self, what: str = "") -> bool:
         """Does something that can fail (an allocation, a transfer) fail this time?"""
         return self.choose(2, what) == 1
+
+    @no_kernel("chance")
+    def spurious_wakeups(self) -> None:
+        """Let sleepers on wait queues made from now on wake for no reason, once in each wait.
+
+        Say it before the queues are made. Whoever looks at his condition again is not disturbed
+        by that; a bare `schedule` is.
+        """
+        allow_spurious(self.rt)
+
+    @no_kernel("kill(2) from somewhere")
+    def signals(self, task: Task) -> None:
+        """A signal may become pending for `task` at any moment, or never.
+
+        From then on each of its interruptible waits ends with Interrupted, as if it were fatal.
+        """
+
+        def send() -> None:
+            self.rt.interrupt(task)
+
+        self.rt.spawn(send, name=f"signal for {task.name}", kind=Kind.USER)
 
     @contextmanager
     @no_kernel("the kernel's entry code")

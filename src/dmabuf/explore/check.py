@@ -21,6 +21,7 @@ from dmabuf.explore.phases import Exploration, explore
 from dmabuf.explore.search import Budget, Case, Progress, carrier_named
 from dmabuf.explore.simplest import Simplifier
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
+from dmabuf.explore.telling import changed
 from dmabuf.explore.token import TokenError, check_of, decode
 from dmabuf.explore.turns import snapshot_of_turn
 from dmabuf.machine import Design
@@ -119,7 +120,7 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
         fn, moves, names=learnt.names, carrier=carrier, at_end=at_end, completes=circle is None
     )
     if check_of(telling.checks) != check:
-        raise TokenError("this schedule does not fit the design: its operations have changed")
+        raise changed(telling)
     if rt.failure is not None:
         seen = [Case("failure", moves, 0, failure=(rt.failure[0].name, rt.failure[1]))]
     elif rt.reports:

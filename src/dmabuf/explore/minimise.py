@@ -25,7 +25,7 @@ from typing import Any
 
 from dmabuf.explore.properties import build
 from dmabuf.explore.search import carrier_named
-from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
+from dmabuf.explore.shrink import Event, causal_past, few_switches, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_snapshot
 from dmabuf.explore.strategies.replay import Replay
 from dmabuf.machine import Design
@@ -306,8 +306,9 @@ def _in_fewest_switches(trials: Trials, shown: Shown, goal: Goal) -> Shown:
     """The same steps in the order that switches least."""
     if len(shown.events) > MAX_EVENTS:
         return shown
-    order = fewest_switches(shown.events, switches_of(shown.events))
-    if order is None:
+    switches = switches_of(shown.events)
+    order = fewest_switches(shown.events, switches) or few_switches(shown.events)
+    if switches_of(order) >= switches:
         return shown
     return trials.show(_pairs_of(order), goal) or shown
 

@@ -60,7 +60,7 @@ class Budget:
 
 @dataclass(slots=True)
 class Progress:
-    """Where a search stands."""
+    """Where a search stands; `phase` is the engine at work."""
 
     executions: int
     steps: int
@@ -68,6 +68,11 @@ class Progress:
     findings: int
     seconds: float
     phase: str = DPOR
+
+    @property
+    def rate(self) -> float:
+        """Executions in a second, so far."""
+        return self.executions / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(slots=True)

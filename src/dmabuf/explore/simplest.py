@@ -16,8 +16,8 @@ from dmabuf.rt.tasks import Tasks
 
 __all__ = ["Simplifier"]
 
-STEPS_IN_ALL = 15_000
-STEPS_A_FINDING = 5_000
+STEPS_IN_ALL = 12_000
+STEPS_A_FINDING = 4_000
 """A tenth of a second with greenlets, a second where threads pass a baton."""
 
 _MOST_MOVES = 1000

@@ -54,6 +54,12 @@ class Blocked:
     lost: bool = False
     interrupted_by: int | None = None
 
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for waits that mean the same."""
+        handler = -1 if self.interrupted_by is None else self.interrupted_by
+        return self.task, self.op, self.obj, self.lost, handler
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -104,7 +110,7 @@ class Snapshot:
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for snapshots that mean the same."""
-        waits = tuple(sorted((b.task, b.op, b.obj, b.lost) for b in self.blocked.values()))
+        waits = tuple(sorted(blocked.key for blocked in self.blocked.values()))
         kept = tuple((task, self.holds[task]) for task in sorted(self.kept))
         ended = tuple(sorted(self.finished))
         key = waits, self.stopped, ended, self.pending, kept, self.left, self.woke

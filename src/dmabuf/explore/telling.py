@@ -18,6 +18,7 @@ from dmabuf.report.finding import Place, Stack, Step, Taken
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import INTERRUPT, TIMEOUT
 from dmabuf.rt.tasks import Tasks
+from dmabuf.sync.spurious import SPURIOUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from dmabuf.rt.api import Op, Outcome, Task
     from dmabuf.rt.explored_task import ExploredTask
 
-__all__ = ["Telling", "tell"]
+__all__ = ["Telling", "changed", "tell"]
+
+_TOLD = 6
 
 
 class Telling:
@@ -107,6 +110,8 @@ class Telling:
         assert self.runtime is not None
         if isinstance(task.options, int):
             return f"takes way {variant} of {task.options}"
+        if task.op is SPURIOUS:
+            return f"that of {self.runtime.tasks[variant].name}"
         if variant == 0:
             return ""
         return f"interrupts {self.runtime.tasks[variant - 1].name}"
@@ -114,6 +119,11 @@ class Telling:
     def before(self, rt: Tasks, enabled: list[int]) -> None:
         """Look at the state before a step, and after the last one."""
         self.spans.look(rt, enabled, self.touched)
+
+    def ended(self, rt: Tasks) -> None:
+        """Look once more where a report or an exception ended the execution."""
+        if rt.reports or rt.failure is not None:
+            self.spans.look(rt, rt.enabled(), self.touched)
 
     def stepped(self, task: Task, op: Op, obj: Any, outcome: Outcome) -> None:
         """Nothing more to note."""
@@ -193,11 +203,25 @@ def tell(
     rt = Tasks(replay, names=names or Names(), carrier=carrier_named(carrier))
     rt.instrument = telling
     telling.runtime = rt
+    rt.at_end = telling.ended
     rt.run(lambda runtime: build(design, runtime))
     telling.left_out, telling.rested = replay.left_out, replay.rested
     if replay.stuck is not None:
         raise TokenError(_misfit(rt, moves, replay.stuck, telling))
     return telling, rt
+
+
+def changed(telling: Telling) -> TokenError:
+    """A schedule was possible, but its operations are not those that the token was made of.
+
+    The token has a check over all of them and cannot say which one differs, so they are named.
+    """
+    told = [f"{n}. {step.task} {step.text}" for n, step in enumerate(telling.steps, 1)]
+    more = f" and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return TokenError(
+        "this schedule does not fit the design: its operations have changed since the token was "
+        f"printed. They are now {'; '.join(told[:_TOLD])}{more}"
+    )
 
 
 def _misfit(rt: Tasks, moves: Sequence[tuple[int, int]], stuck: int, telling: Telling) -> str:

@@ -36,7 +36,7 @@ class Watches:
 
     def __init__(self) -> None:
         self.timed: set[int] = set()
-        self._guards: dict[int, dict[Op, None]] = {}
+        self._guards: dict[tuple[int, type], dict[Op, None]] = {}
 
     def of(self, task: ExploredTask, runtime: Tasks) -> Footprint:
         """Whatever the ways of the step that a task stands at depend on; conflicts open or close.
@@ -47,7 +47,7 @@ class Watches:
         """
         op = task.op
         assert op is not None
-        plain = task.cpu is None and not runtime.cpus.interrupts
+        plain = task.cpu is None and not runtime.cpus.taken_away
         if not op.is_guarded:
             return () if plain else self._of_cpu(task, runtime)
         number_of = runtime.number_of
@@ -113,9 +113,9 @@ class Watches:
         op = task.op
         if op is None or not op.is_guarded or has_ways(task) or not _asks_object_only(op):
             return None
-        known = self._guards.get(obj)
+        known = self._guards.get((obj, type(task.obj)))
         if known is None:
-            self._guards[obj] = {op: None}
+            self._guards[obj, type(task.obj)] = {op: None}
         elif op not in known:
             known[op] = None
         return op
@@ -125,7 +125,7 @@ class Watches:
 
         Those whose guards are known to ask that object only, whichever task makes them.
         """
-        guards = self._guards.get(obj)
+        guards = self._guards.get((obj, type(task.obj)))  # a number may be another kind's next time
         if guards is None:
             return ()
         return [op for op in guards if not op.guard(task.obj, task)]
