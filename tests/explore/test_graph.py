@@ -1,12 +1,16 @@
 """The search that explores no state twice."""
 
+import inspect
 import random
+import re
 
 import pytest
 
 from dmabuf import Shared, Timeline
+from dmabuf.explore.fingerprint import LEFT_OUT, Fingerprints
 from dmabuf.explore.search import Budget
-from dmabuf.rt.explored_task import Names
+from dmabuf.rt.api import Task
+from dmabuf.rt.explored_task import ExploredTask, Names
 from dmabuf.sync.mutex import Mutex
 from dmabuf.sync.waitqueue import WaitQueue
 from tests.explore.oracle import _key, _outcome, everything
@@ -160,6 +164,15 @@ def test_graph_of_random_loops_is_the_same():
             assert edges_of(whole) == edges_of(reduced)
 
     assert compared > 4
+
+
+def test_every_field_of_a_task_is_told_or_left_out():
+    """A field that is added to a task belongs to the state, unless somebody says why not."""
+    told = set(re.findall(r"task\.(\w+)", inspect.getsource(Fingerprints._task)))
+    fields = {*Task.__slots__, *ExploredTask.__slots__}
+
+    assert fields == (told & fields) | LEFT_OUT
+    assert not told & LEFT_OUT
 
 
 def test_graph_ends_a_loop():

@@ -41,6 +41,26 @@ _DEAD: dict[CodeType, frozenset[str]] = {
 """Locals of ours that are announced with the step, or written before they are read again."""
 
 
+LEFT_OUT = frozenset(
+    {
+        "carrier",  # its frames are read
+        "created",  # numbers of what it makes: identity only
+        "fresh",  # for footprints
+        "key",  # as its number
+        "name",  # for people
+        "ordinal",  # as its number
+        "outcome",  # of a step that is over
+        "refusals",  # of a run that is over
+        "runtime",
+        "spawner",  # while it starts, which is no decision
+        "starting",  # the same
+        "unwind",  # of a run that is over
+        "value",  # of a step that is over
+    }
+)
+"""Fields of a task that no step can depend on. A test sees to it that each other one is told."""
+
+
 class _Held(NamedTuple):
     """A frame as it was read."""
 
@@ -85,6 +105,8 @@ class Fingerprints:
         walk = Walk(rt.clock.now(), rt._numbers, lambda fence: id(fence) in known)
         for task in sorted(rt.tasks, key=lambda task: task.number):
             self._task(walk, rt, task)
+        for cpu, owners in sorted(rt.cpus._owners.items()):
+            walk.say("cpu", cpu, [task.number for task in owners])
         forms.put_extras(walk, rt.extras)
         walk.finish()
         walk.put_all(known.values())  # owed a signal even if nobody can reach them any more
@@ -119,8 +141,6 @@ class Fingerprints:
         forms.put_arg(walk, op.name, task.obj, task.arg)
         walk.put(task.options)
         walk.time(task.deadline)
-        owner = rt.cpus.owner(rt.cpus.of(task))
-        walk.put(owner)
         for held in self._frames_of(rt, task):
             _put_frame(walk, held)
 
