@@ -241,7 +241,6 @@ FORMS: dict[type, Form] = {
     staticmethod: _wrapped,
     classmethod: _wrapped,
     property: _property,
-    BaseException: _exception,
     enum.Enum: _enum,
     weakref.ref: _weak,
     **dict.fromkeys(_ITERATORS, _reduced),
@@ -262,6 +261,8 @@ def form_of(kind: Any) -> Form | None:
 def _looked_up(kind: Any) -> Form | None:
     if issubclass(kind, enum.Enum):
         return _enum
+    if issubclass(kind, BaseException):
+        return _exception
     exact: Form | None = FORMS.get(kind)
     if exact is not None:
         return exact
