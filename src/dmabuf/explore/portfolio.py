@@ -153,6 +153,12 @@ def _pct(setup: Setup) -> DepthFirst:
     return Pct(**setup.arguments())
 
 
+def _bounded(setup: Setup) -> DepthFirst:
+    from dmabuf.explore.strategies.bounded import Bounded
+
+    return Bounded(**setup.arguments())
+
+
 ENGINES: dict[str, Engine] = {
     engine.name: engine
     for engine in (
@@ -160,6 +166,7 @@ ENGINES: dict[str, Engine] = {
         Engine(DPOR, _source_sets, proves=True, says="only the schedules that races call for"),
         Engine(GRAPH, _graph, proves=True, says="no state twice, so loops come to an end"),
         Engine(NAIVE, _naive, proves=True, says="every schedule, for comparison"),
+        Engine(BOUNDED, _bounded, proves=False, says="schedules of at most two preemptions"),
         Engine(RANDOM, _uniform, proves=False, says="random walks until the budget ends"),
         Engine(PCT, _pct, proves=False, says="random priorities until the budget ends"),
     )

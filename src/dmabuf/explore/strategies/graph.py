@@ -29,6 +29,9 @@ __all__ = ["MAX_STATES", "Graph", "State"]
 MAX_STATES = 300_000
 """About 600 bytes each: more would not fit into the memory of a small machine."""
 
+_AT_ONCE = 300
+"""New states in one execution; then others are told and asked, and it is gone on with."""
+
 _LONGER = 25
 """A path through new states may be so much longer than an execution of other engines."""
 
@@ -91,6 +94,8 @@ class Graph(DepthFirst):
         self._fingerprints = Fingerprints()
         self._touched: dict[int, set[int]] = {}
         self._here = -1
+        self._first = 0
+        self._paused = self._repeats = False
 
     @property
     def is_stuck(self) -> bool:
@@ -99,11 +104,13 @@ class Graph(DepthFirst):
 
     def backtrack(self) -> bool:
         """Move to the next execution; False when all have been run."""
-        return not self.is_stuck and super().backtrack()
+        return not self.is_stuck and (self._paused or super().backtrack())
 
     def begin(self, *, repeat: bool = False) -> None:
         """A new execution starts; with `repeat` it is to be the same as the one before."""
-        super().begin(repeat=repeat)
+        super().begin(repeat=repeat or self._paused)
+        self._repeats = repeat
+        self._first = len(self.states)
         self._fingerprints.forget()
         self._touched = {}
 
@@ -114,10 +121,19 @@ class Graph(DepthFirst):
         if self.is_stuck:
             return -1
         enabled = runtime.enabled()
+        if self._paused and self._repeats:
+            self.fell_asleep = True
+            return -1
+        if self._paused:
+            self._paused = False
+            return self._go_on(is_new=True, enabled=enabled)
         if self.at_rest is not None and _all_may_stop(runtime, enabled):
             self.at_rest(runtime, enabled)
         is_new = self._arrive(runtime, enabled)
         if not enabled or self.is_stuck:
+            return -1
+        if is_new and len(self.states) - self._first >= _AT_ONCE:
+            self._paused = self.fell_asleep = True
             return -1
         if self._depth >= self.limit:
             self.was_cut = True
