@@ -15,7 +15,7 @@ Imports stand inside functions: pytest loads this module in projects that have n
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def machine(request: pytest.FixtureRequest) -> object:
     """The machine of an explored test; each execution gets a new one."""
-    node: pytest.Item = request.node  # pyright: ignore[reportUnknownMemberType]
+    node = cast("pytest.Item", request.node)  # pyright: ignore[reportUnknownMemberType]
     if node.get_closest_marker(_MARK) is None:
         pytest.fail("`machine` is for tests marked with @pytest.mark.explore", pytrace=False)
     return None

@@ -4,7 +4,7 @@ import itertools
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmabuf import Mutex, check_design, design
@@ -252,6 +252,7 @@ def test_minimising_keeps_to_its_steps():
     assert len(better.moves) <= len(case.moves)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dmabuf.explore.packed import MAX_PACKED, pack, unpack
@@ -23,12 +23,14 @@ moves = st.lists(st.tuples(st.integers(0, 200), variants), max_size=60)
 checks = st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=4, max_size=4)
 
 
+@settings(deadline=None)
 @given(moves, checks)
 def test_token_holds_every_schedule(schedule, check):
     """Decoding what was encoded gives the same schedule, whatever the moves."""
     assert (schedule, check) == decode(encode(schedule, check))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.just(0)), min_size=1, max_size=40))
 def test_token_is_short_where_tasks_run_on(schedule):
     """It grows with context switches, not with steps."""
@@ -40,6 +42,7 @@ def test_token_is_short_where_tasks_run_on(schedule):
 few_tasks = st.lists(st.tuples(st.integers(0, 2), st.just(0)), max_size=200)
 
 
+@settings(deadline=None)
 @given(few_tasks)
 @example([(n * n % 3, 0) for n in range(200)])
 def test_token_of_200_steps_of_three_tasks_is_at_most_64_characters(schedule):
@@ -59,6 +62,7 @@ def with_few_switches(draw):
     return [(task, odd.get(index, 0)) for index, task in enumerate(who)]
 
 
+@settings(deadline=None)
 @given(with_few_switches())
 def test_token_of_200_steps_with_few_switches_is_at_most_64_characters(schedule):
     """Many tasks, timeouts and choices do not matter as long as tasks run on."""
@@ -76,12 +80,14 @@ def test_token_of_200_steps_in_turn_is_at_most_64_characters(tasks):
     assert (schedule, "abcd") == decode(token)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 200), variants), max_size=60))
 def test_packed_schedule_is_what_was_packed(schedule):
     """Any schedule survives, of many tasks and with any way of a step."""
     assert schedule == unpack(pack(schedule))
 
 
+@settings(deadline=None)
 @given(st.text("ABCDEFlmp-_09", max_size=30))
 def test_packed_text_that_is_none_is_refused(text):
     """Whatever it is, it is a schedule or a ValueError, and never takes long."""
@@ -100,6 +106,7 @@ def test_token_of_format_1_is_still_read():
     )[0]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_token_that_is_none_is_refused(text):
     """Whatever is typed is read or refused with one clear error; nothing else is raised."""

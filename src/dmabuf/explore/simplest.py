@@ -42,6 +42,8 @@ class Simplifier:
         """A case with the same diagnosis, and whether no schedule has fewer switches."""
         explored = self.explored
         exact = explored.is_proof and case.exact
+        if case.snapshot is not None and case.snapshot.turn:
+            return case, False  # its steps are the way to a cycle and once round it
         if not case.moves or len(case.moves) > _MOST_MOVES or self.left <= 0:
             return case, exact
         given = min(self.left, STEPS_A_FINDING)

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore.frames import stack_of
+from dmabuf.explore.properties import build
 from dmabuf.explore.search import carrier_named
 from dmabuf.explore.shrink import Event
 from dmabuf.explore.spans import Spans
 from dmabuf.explore.strategies.replay import Replay
 from dmabuf.explore.token import TokenError
-from dmabuf.machine import Design, Machine
+from dmabuf.machine import Design
 from dmabuf.report.finding import Place, Stack, Step, Taken
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import INTERRUPT, TIMEOUT
 from dmabuf.rt.tasks import Tasks
+from dmabuf.sync.spurious import SPURIOUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +110,8 @@ class Telling:
         assert self.runtime is not None
         if isinstance(task.options, int):
             return f"takes way {variant} of {task.options}"
+        if task.op is SPURIOUS:
+            return f"that of {self.runtime.tasks[variant].name}"
         if variant == 0:
             return ""
         return f"interrupts {self.runtime.tasks[variant - 1].name}"
@@ -167,6 +171,7 @@ def tell(
     names: Names | None = None,
     carrier: str = "",
     at_end: Callable[[Tasks, list[int]], object] | None = None,
+    completes: bool = True,
 ) -> tuple[Telling, Tasks]:
     """Run the schedule and capture it; the other tasks then run until nothing happens.
 
@@ -176,6 +181,7 @@ def tell(
         names: numbers of tasks and objects, so that they are those of a search.
         carrier: "greenlet" or "threads"; the best there is if empty.
         at_end: called where nothing can happen any more.
+        completes: False for a schedule that never comes to rest, which ends with its last step.
 
     Raises TokenError if the schedule is not possible.
     """
@@ -192,12 +198,13 @@ def tell(
         on_step=telling.made,
         before=telling.before,
         completed=telling.happened,
+        completes=completes,
     )
     rt = Tasks(replay, names=names or Names(), carrier=carrier_named(carrier))
     rt.instrument = telling
     telling.runtime = rt
     rt.at_end = telling.ended
-    rt.run(lambda runtime: design(Machine(runtime)))
+    rt.run(lambda runtime: build(design, runtime))
     telling.left_out, telling.rested = replay.left_out, replay.rested
     if replay.stuck is not None:
         raise TokenError(_misfit(rt, moves, replay.stuck, telling))

@@ -70,7 +70,7 @@ class SourceSets(DepthFirst):
         if self._depth >= self.replayed - 1:
             if chosen >= 0:
                 self._note_watch(runtime, chosen)
-            if runtime.cpus.interrupts:
+            if runtime.cpus.taken_away:
                 self._note_doors(runtime, chosen)
         return chosen
 
