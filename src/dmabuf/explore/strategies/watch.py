@@ -46,7 +46,7 @@ class Watches:
         """
         op = task.op
         assert op is not None
-        plain = task.cpu is None and not runtime.cpus.interrupts
+        plain = task.cpu is None and not runtime.cpus.taken_away
         if not op.is_guarded:
             return () if plain else self._of_cpu(task, runtime)
         number_of = runtime.number_of
@@ -127,7 +127,7 @@ class Watches:
 def _is_closed(op: Op, obj: Any, task: ExploredTask) -> bool:
     try:
         return not op.guard(obj, task)
-    except AttributeError:  # of an operation on another class with a like name: nobody stands there
+    except (AttributeError, TypeError):  # of another class with a like name: nobody stands there
         return False
 
 
