@@ -21,7 +21,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore import portfolio
-from dmabuf.explore.parts import can_be_split
 from dmabuf.explore.search import INTERRUPTED, Budget, Case, Progress, Search
 from dmabuf.machine import Design
 from dmabuf.rt.explored_task import Names
@@ -179,7 +178,7 @@ class _Phases:
     def advance(self, search: Search, share: Budget, *, steps: int | None = None) -> bool:
         """Go on with a search; True if it is over: exhausted, or not deterministic."""
         if share.executions != 0:
-            if self.crew is not None and steps is None and can_be_split(search.strategy):
+            if self.crew is not None and steps is None and _can_be_divided(search, share):
                 self._advance_with(self.crew, search, share)
             else:
                 search.explore(share, steps=steps)
@@ -273,6 +272,12 @@ class _Phases:
             return f"{self.budget.executions} executions"
         assert self.budget.seconds is not None
         return f"{self.budget.seconds:g} s"
+
+
+def _can_be_divided(search: Search, share: Budget) -> bool:
+    from dmabuf.explore.parallel import can_be_divided
+
+    return can_be_divided(search, share)
 
 
 def _stable_names() -> Names:

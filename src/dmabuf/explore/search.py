@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmabuf.errors import InternalError
 from dmabuf.explore.parts import Made, Position, made_of, nodes_of, position_of
@@ -27,6 +27,9 @@ from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.tasks import Tasks
+
+if TYPE_CHECKING:
+    from dmabuf.explore.strategies.stems import Stem
 
 __all__ = ["INTERRUPTED", "MAX_CASES", "Budget", "Case", "Progress", "Search", "carrier_named"]
 
@@ -105,6 +108,7 @@ class Search:
         stop: asked between executions whether to end.
         strategy: goes from execution to execution.
         first: the steps of the first execution.
+        stem: the steps that all executions are to begin with; another search covers the rest.
     """
 
     design: Design
@@ -130,6 +134,7 @@ class Search:
     on_complete: Callable[[Tasks, DepthFirst], None] | None = None
     visits: int = 0
     first: tuple[Made, ...] = ()
+    stem: Stem | None = None
     strategy: DepthFirst = field(init=False)
     _path: list[Node] = field(init=False)
     _waking: frozenset[str] = field(init=False)
@@ -139,6 +144,7 @@ class Search:
     _told: float = 0.0
 
     def __post_init__(self) -> None:
+        self._verified = self.stem is not None
         self.engine = engine_named(
             self.engine or (engine_that_proves() if self.sleep else NAIVE)
         ).name
@@ -148,7 +154,8 @@ class Search:
 
     def _make_strategy(self) -> DepthFirst:
         steps = self.budget.steps_per_execution
-        return engine_named(self.engine).make(Setup(self.seed, steps, self._at_rest, self._at_cut))
+        setup = Setup(self.seed, steps, self._at_rest, self._at_cut, self.stem)
+        return engine_named(self.engine).make(setup)
 
     @property
     def used(self) -> str:
@@ -236,7 +243,7 @@ class Search:
 
     def go_on_with(self, path: list[Node]) -> None:
         """Explore next what is left on a path that another search has left."""
-        self.strategy.path = path
+        self.strategy.path[:] = path
         self.exhausted, self._ready, self._verified = False, True, True
 
     def tell(self) -> None:
@@ -253,7 +260,7 @@ class Search:
     def compare(self, steps: tuple[Made, ...]) -> None:
         """Make the steps of an execution elsewhere again; uncounted, but a difference is a case."""
         counted = (self.executions, self.asleep, self.cut, self.steps, self.replayed)
-        self.strategy.path = nodes_of(steps)
+        self.strategy.path[:] = nodes_of(steps)
         self._execute(repeat=True)
         self.executions, self.asleep, self.cut, self.steps, self.replayed = counted
 
