@@ -1,7 +1,7 @@
 """The designs of benchmarks/peers.py: each explored by us and by SPIN.
 
-Most go straight, so SPIN gets the export of `dmabuf.explore.promela`; for those that loop, the
-Promela beside them is written by hand.
+Most go straight, so SPIN gets the export of `dmabuf.explore.promela`. Those that loop or grow large
+have Promela written by hand beside them: SPIN shall have it as easy as its users would make it.
 """
 
 from __future__ import annotations
@@ -327,7 +327,28 @@ DESIGNS: tuple[Design, ...] = (
     bounded_buffer,
 )
 
+
+def _table_by_hand(guests: int, *, in_order: bool) -> str:
+    """Philosophers as in a textbook of SPIN."""
+    sides = [(n, (n + 1) % guests) for n in range(guests)]
+    if in_order:
+        sides = [(min(pair), max(pair)) for pair in sides]
+    eats = [
+        f"active proctype guest{n}() {{ atomic {{ !fork[{a}] -> fork[{a}] = true }}; "
+        f"atomic {{ !fork[{b}] -> fork[{b}] = true }}; fork[{b}] = false; fork[{a}] = false }}"
+        for n, (a, b) in enumerate(sides)
+    ]
+    return "\n".join([f"bool fork[{guests}];", *eats]) + "\n"
+
+
 BY_HAND = {
+    "dining_3": _table_by_hand(3, in_order=False),
+    "dining_5": _table_by_hand(5, in_order=False),
+    "dining_7": _table_by_hand(7, in_order=False),
+    "dining_3_in_order": _table_by_hand(3, in_order=True),
+    "dining_6_in_order": _table_by_hand(6, in_order=True),
+    "dining_8_in_order": _table_by_hand(8, in_order=True),
+    "dining_10_in_order": _table_by_hand(10, in_order=True),
     "missed_wakeup": """
 bool flag, queued, woken;
 active proctype waiter() {
@@ -368,4 +389,4 @@ active [2] proctype producer() { move(0) }
 active proctype consumer() { move(1); move(1) }
 """,
 }
-"""Promela of the designs that no export takes, as a SPIN user would write them."""
+"""Promela as a SPIN user would write it: of what no export takes, and of what grows large."""

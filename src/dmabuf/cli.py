@@ -27,6 +27,7 @@ __all__ = ["main"]
 
 _HELP = """\
 usage: dmabuf check PATH... [--budget 10s,5000x] [--replay TOKEN] [--json] [--quiet]
+                          [--html FILE] [--trace FILE]
        dmabuf rules [ID...] [--run] [--json]
        dmabuf --version
 

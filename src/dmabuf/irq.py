@@ -266,14 +266,8 @@ class IrqLine:
         if self.cpu is not None:
             masked = any(other.irqs_off for other in runtime.tasks if other.cpu == self.cpu)
             return [] if masked or runtime.cpus.owner(self.cpu) is not None else [0]
-        return [0] + [
-            other.ordinal + 1
-            for other in runtime.tasks
-            if other.atomic
-            and not other.irqs_off
-            and not other.in_irq
-            and runtime.cpus.owner(runtime.cpus.of(other)) is None
-        ]
+        cpus = runtime.cpus
+        return [0, *(other.ordinal + 1 for other in runtime.tasks if cpus.is_open(other))]
 
     @no_kernel("for the explorer")
     def interrupted_by(self, way: int, runtime: Tasks) -> int | None:

@@ -663,3 +663,25 @@ def test_differences_name_what_is_here():
             continue  # a system call's name
         assert (one.kind is not Kind.OTHERWISE) == (one.symbol in here), one.symbol
         assert one.says.endswith(".")
+
+
+def test_softirqs_are_turned_off_and_on_by_name(rt):
+    """`local_bh_disable` and `spin_lock_bh` nest; each has its own way back."""
+
+    def main():
+        lock, seen = SpinLock("ring"), []
+        kapi.local_bh_disable()
+        kapi.spin_lock_bh(lock)
+        seen.append(rt.current().bh_off)
+        kapi.spin_unlock_bh(lock)
+        seen.append((kapi.in_softirq(), rt.current().bh_off))
+        kapi.local_bh_enable()
+        return [*seen, kapi.in_softirq()]
+
+    assert [2, (True, 1), False] == rt.run(main)
+
+
+def test_softirqs_turned_on_once_too_often_warn(rt):
+    """The count of the kernel would run below zero."""
+
+    assert [("DF004", "main turns softirqs on, which are on")] == rt.reports(kapi.local_bh_enable)

@@ -152,14 +152,13 @@ def test_timer_delete_sync_waits_for_its_function(rt):
                 ended.append(1)
 
         timer = Timer(fire, "t")
-        gate.lock()
-        timer.mod(SOON)
-        while not started.try_wait():
-            rt.nap(SOON)
-        rt.spawn(timer.delete_sync, name="deleter")
-        rt.settle()
-        answer = timer.delete(), rt.waiting()["deleter"], list(ended)
-        gate.unlock()
+        with gate.bh():
+            timer.mod(SOON)
+            while not started.try_wait():
+                rt.nap(SOON)
+            rt.spawn(timer.delete_sync, name="deleter")
+            rt.settle()
+            answer = timer.delete(), rt.waiting()["deleter"], list(ended)
         timer.delete_sync()
         return answer, ended
 
@@ -271,10 +270,10 @@ def _deleting(*, under_lock, lock_in_function=True):
         def remove():
             timer.mod(1)
             if under_lock:
-                with lock:
+                with lock.bh():
                     timer.delete_sync()
             else:
-                with lock:
+                with lock.bh():
                     pass
                 timer.delete_sync()
 

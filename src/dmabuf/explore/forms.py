@@ -124,6 +124,7 @@ def _waitqueue(walk: Any, queue: WaitQueue) -> None:
     walk.say("waitqueue")
     walk.put(queue.entries)
     walk.put_set(queue.woken)
+    walk.put_set(queue.disturbed)
     walk.put_by_task(queue.conditions)
     tasks = getattr(queue.rt, "tasks", ())
     missed = [t for t in tasks if not t.finished and queue.wakeups > queue.seen.get(t, 0)]

@@ -15,10 +15,9 @@ independent judge of a design: `spin -search FILE` answers "errors: 0" where we 
     >>> @design
     ... def forgets(machine):
     ...     machine.kthread(Mutex("A").lock, "driver")
-    >>> print(export(forgets).partition("proctype ")[2])
+    >>> print(export(forgets).partition("proctype ")[2])  # doctest: +ELLIPSIS
     driver() {
-      atomic { if :: A == 1 -> assert(false) :: A == 0 -> A = 1 fi }; /* mutex.lock A */
-      assert(!(A == 1)) /* ends with A held? */
+      atomic { if :: A == 1 -> assert(false) :: A == 0 -> A = 1; assert(!(A == 1)) fi }; /* ... */
     }
     <BLANKLINE>
 """
@@ -254,10 +253,15 @@ class _Writer:
             body.append(self._step(line, index, ways))
             could.append(self._could(line, index, ways))
         kept = self._kept(line)
-        body.append(self._end(line, kept))
+        code = line.breaks.get(len(line.entries), "")
+        if code:
+            body.append(f"{self.wrong}; /* breaks {code} here */")
+        elif not line.ends:
+            body.append(f"{self.wrong}; /* no schedule of ours comes so far */")
         if any(entry.may_stop for entry in line.entries):
-            body[-1] = body[-1].replace(" /*", "; /*", 1) if " /*" in body[-1] else body[-1] + ";"
             body.append("stopped: skip")
+        elif not body:
+            body.append("skip")
         name = self._name(line.name)
         return Process(name, body, " || ".join(kept.values()), " || ".join(could))
 
@@ -270,17 +274,6 @@ class _Writer:
                 x, me = self.variable[entry.obj], self.me[line.number]
                 found[self.recording.labels[entry.obj]] = state.kept.format(x=x, me=me)
         return found
-
-    def _end(self, line: Line, kept: dict[str, str]) -> str:
-        code = line.breaks.get(len(line.entries), "")
-        if code:
-            return f"{self.wrong} /* breaks {code} here */"
-        if not line.ends:
-            return f"{self.wrong} /* no schedule of ours comes so far */"
-        if not kept or self.places:
-            return "skip"
-        asserts = "; ".join(f"assert(!({held}))" for held in kept.values())
-        return f"{asserts} /* ends with {_commented(', '.join(kept))} held? */"
 
     def _step(self, line: Line, index: int, ways: list[Way]) -> str:
         entry = line.entries[index]
@@ -362,6 +355,8 @@ class _Writer:
     def _forward(self, line: Line, index: int) -> tuple[str, ...]:
         """What comes with every way of a step: the task stands at the next one now."""
         done = [f"{self.known[fence]} = true" for fence in self._makes_known(line, index + 1)]
+        if index == len(line.entries) - 1 and line.ends and not self.places:
+            done += [f"assert(!({held}))" for held in self._kept(line).values()]
         if line.entries[index].op == "fence.publish":
             done.append(f"{self.known[line.entries[index].obj]} = true")
         if self.places:

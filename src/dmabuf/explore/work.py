@@ -17,7 +17,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from dmabuf.errors import WouldDeadlock
 from dmabuf.explore.numbers import StableNames
@@ -103,24 +102,15 @@ def do_work(source: Callable[[], Design], work: Work) -> Done:
     return _of_parts(_search(search.design, settings, settings.engine), work)
 
 
-def _search(
-    design: Design, settings: Settings, engine: str, *, like: Search | None = None, **how: Any
-) -> Search:
-    """A search of the design; with `like` it goes on with another one's names and findings."""
-    if like is not None:
-        how |= {
-            "names": like.names,
-            "cases": like.cases,
-            "wakers": like.wakers,
-            "traits": like.traits,
-        }
+def _search(design: Design, settings: Settings, engine: str, *, stem: Stem | None = None) -> Search:
     return Search(
         design,
         Budget(None, None, settings.steps_per_execution),
         seed=settings.seed,
         carrier=settings.carrier,
         engine=engine,
-        **{"names": StableNames(), **how},
+        stem=stem,
+        names=StableNames(),
     )
 
 
@@ -150,7 +140,9 @@ def _below_stems(total: Search, work: Work) -> Done:
         seconds = None
         if work.seconds is not None:
             seconds = max(work.seconds - (time.monotonic() - started), 0.0)
-        search = _search(total.design, work.settings, DPOR, like=total, stem=stem)
+        search = _search(total.design, work.settings, DPOR, stem=stem)
+        search.names, search.cases = total.names, total.cases
+        search.wakers, search.traits = total.wakers, total.traits
         search.explore(replace(search.budget, seconds=seconds))
         if search.is_broken:
             return _done(search, work.parts)

@@ -20,7 +20,12 @@ from dmabuf.sync.mutex import Mutex
 from dmabuf.sync.rwlock import RwLock
 from dmabuf.sync.rwsem import RwSem
 from dmabuf.sync.semaphore import Semaphore
-from dmabuf.sync.spinlock import SPIN_LOCK_IRQ, SPIN_UNLOCK_IRQ, SpinLockBase
+from dmabuf.sync.spinlock import (
+    SPIN_LOCK_BH,
+    SPIN_LOCK_IRQ,
+    SPIN_UNLOCK_IRQ,
+    SpinLockBase,
+)
 
 __all__: list[str] = []
 
@@ -71,6 +76,18 @@ def spin_lock_irq(lock: SpinLockBase) -> None:
 def spin_unlock_irq(lock: SpinLockBase) -> None:
     """Free the lock and turn interrupts on."""
     lock.unlock_with(SPIN_UNLOCK_IRQ)
+
+
+@spelled("spin_lock_bh")
+def spin_lock_bh(lock: SpinLockBase) -> None:
+    """Take the lock with softirqs off."""
+    lock.lock_with(SPIN_LOCK_BH)
+
+
+@spelled("spin_unlock_bh")
+def spin_unlock_bh(lock: SpinLockBase) -> None:
+    """Free the lock and turn softirqs on."""
+    lock.unlock_bh()
 
 
 @spelled("read_lock_irq")

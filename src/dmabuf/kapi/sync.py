@@ -32,6 +32,7 @@ from dmabuf.sync.context import (
     warn_on,
 )
 from dmabuf.sync.shared import Shared
+from dmabuf.sync.softirq import bh_disable, bh_enable
 from dmabuf.sync.waitqueue import WaitQueue
 
 __all__: list[str] = []
@@ -44,6 +45,10 @@ __all__: list[str] = []
 def save_irq() -> Flags:
     """Turn interrupts off; returns the flags."""
     return entered(local_irq_save())
+
+
+spelled("local_bh_disable")(bh_disable)
+spelled("local_bh_enable")(bh_enable)
 
 
 @spelled("memalloc_noreclaim_save")

@@ -158,7 +158,9 @@ class Task:
         value: what the action of the last step returned.
         atomic: how many preemption-disabling sections (spinlocks, handlers) it is in.
         irqs_off: how many irq-disabling sections it is in.
+        bh_off: how many softirq-disabling sections it is in.
         in_irq: runs as an interrupt handler.
+        in_softirq: runs as a softirq.
         idle: waits for work that nobody owes.
         signal_pending: an interruptible step ends as INTERRUPTED.
         told_to_die: the next step unwinds.
@@ -172,6 +174,7 @@ class Task:
     __slots__ = (
         "arg",
         "atomic",
+        "bh_off",
         "carrier",
         "cpu",
         "created",
@@ -179,6 +182,7 @@ class Task:
         "idle",
         "in_irq",
         "in_kernel",
+        "in_softirq",
         "irqs_off",
         "key",
         "kind",
@@ -210,7 +214,9 @@ class Task:
         self.value: Any = None
         self.atomic = 0
         self.irqs_off = 0
+        self.bh_off = 0
         self.in_irq = False
+        self.in_softirq = False
         self.idle = False
         self.signal_pending = False
         self.told_to_die = False
@@ -237,7 +243,7 @@ class Task:
     @property
     def is_atomic(self) -> bool:
         """Must this task not sleep now (as in_atomic() and irqs_disabled() say)?"""
-        return self.atomic > 0 or self.irqs_off > 0 or self.in_irq
+        return self.atomic > 0 or self.irqs_off > 0 or self.in_irq or self.bh_off > 0
 
     @property
     def may_stop(self) -> bool:

@@ -60,6 +60,8 @@ def _why_atomic(runtime: Runtime, task: Task) -> str:
         return "holds spinlock " + ", ".join(runtime.label(lock) for lock in spinning)
     if task.irqs_off:
         return "has interrupts off"
+    if task.bh_off:
+        return "has softirqs off"
     for held in task.held:
         if hasattr(held, "why_atomic"):
             return str(held.why_atomic)

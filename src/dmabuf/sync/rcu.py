@@ -23,6 +23,7 @@ from typing import Any, Generic, TypeVar
 from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
+from dmabuf.sync import softirq
 from dmabuf.sync.context import might_sleep
 from dmabuf.sync.helpers import start_helper
 
@@ -152,16 +153,14 @@ def _is_ready(domain: _Domain, _task: Task) -> bool:
 def _take(domain: _Domain, task: Task) -> Callable[[], object]:
     fn, _sections = domain.callbacks.popleft()
     domain.running = task
-    task.atomic += 1
-    task.idle = False
+    softirq.begin(task)
     return fn
 
 
 def _end(domain: _Domain, task: Task) -> None:
     domain.running = None
     domain.done += 1
-    task.atomic -= 1
-    task.idle = True
+    softirq.end(task)
 
 
 def _called(domain: _Domain, _task: Task) -> int:
@@ -217,6 +216,7 @@ def _serve(domain: _Domain) -> None:
         rt.step(TAKE, domain)
         fn = task.value
         try:
+            softirq.enter(rt)
             fn()
         finally:
             rt.step(END, domain)
@@ -262,6 +262,7 @@ def call_rcu(fn: Callable[[], object], rt: Runtime | None = None) -> None:
     domain = domain_of(rt)
     if not rt.explored:
         start_helper(rt, _SERVICE, lambda: _serve(domain))
+    softirq.note_softirqs(rt)
     rt.step(CALL, domain, fn)
 
 

@@ -23,6 +23,7 @@ from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
 from dmabuf.sync.lockdep import Hold, lock_is_held, unlocks_unheld
+from dmabuf.sync.softirq import note_spinlocks
 
 __all__ = ["RwLock"]
 
@@ -196,6 +197,7 @@ class RwLock:
         self.readers: dict[Task, int] = {}
         self.queue: dict[Task, bool] = {}
         self.rt = rt or ambient()
+        note_spinlocks(self.rt)
         self.rt.adopt(self, name)
 
     @kernel("read_lock", "read_lock_irq")

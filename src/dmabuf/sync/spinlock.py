@@ -17,10 +17,13 @@ from typing import Any
 from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
+from dmabuf.sync.softirq import check_bh_enable, note_spinlocks
 
 __all__ = [
     "SPIN_LOCK",
+    "SPIN_LOCK_BH",
     "SPIN_UNLOCK",
+    "SPIN_UNLOCK_BH",
     "SpinLock",
     "SpinLockBase",
     "release_spinning",
@@ -71,12 +74,28 @@ def _release_irqs_on(lock: SpinLockBase, task: Task) -> Task | None:
     return release_spinning(lock, task)
 
 
+def _take_bh_off(lock: SpinLockBase, task: Task) -> None:
+    take_spinning(lock, task)
+    task.bh_off += 1
+
+
+def _release_bh_on(lock: SpinLockBase, task: Task) -> Task | None:
+    task.bh_off -= 1
+    return release_spinning(lock, task)
+
+
 SPIN_LOCK = Op("spinlock.lock", guard=_is_free, action=take_spinning, says="locks {}")
 SPIN_LOCK_IRQ = Op(
     "spinlock.lock_irqsave", guard=_is_free, action=_take_irqs_off, says="locks {}, irqs off"
 )
 SPIN_UNLOCK_IRQ = Op(
     "spinlock.unlock_irqrestore", action=_release_irqs_on, says="unlocks {}, irqs as before"
+)
+SPIN_LOCK_BH = Op(
+    "spinlock.lock_bh", guard=_is_free, action=_take_bh_off, says="locks {}, softirqs off"
+)
+SPIN_UNLOCK_BH = Op(
+    "spinlock.unlock_bh", action=_release_bh_on, says="unlocks {}, softirqs as before"
 )
 SPIN_TRYLOCK = Op("spinlock.trylock", action=_try, touches=_try_touches, says="tries to lock {}")
 SPIN_UNLOCK = Op("spinlock.unlock", action=release_spinning, says="unlocks {}")
@@ -144,6 +163,22 @@ class SpinLockBase:
         finally:
             self.unlock_with(SPIN_UNLOCK_IRQ)
 
+    @contextmanager
+    @kernel("spin_lock_bh", "spin_unlock_bh")
+    def bh(self) -> Generator[SpinLockBase]:
+        """Hold the lock with softirqs off on this CPU. Context: any but a handler."""
+        self.lock_with(SPIN_LOCK_BH)
+        try:
+            yield self
+        finally:
+            self.unlock_bh()
+
+    @no_kernel("the second half of bh, for kapi")
+    def unlock_bh(self) -> None:
+        """Free the lock and turn softirqs on; with interrupts off that warns (DF003)."""
+        self.unlock_with(SPIN_UNLOCK_BH)
+        check_bh_enable(self.rt, self.rt.current())
+
     @kernel("spin_is_locked")
     def is_locked(self) -> bool:
         """Does anybody hold it? Without a step: for assertions only."""
@@ -178,4 +213,5 @@ class SpinLock(SpinLockBase):
         self.name = name or "spinlock"
         self.owner = None
         self.rt = rt or ambient()
+        note_spinlocks(self.rt)
         self.rt.adopt(self, name)

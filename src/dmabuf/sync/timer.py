@@ -2,9 +2,9 @@
 
 Mirrors: include/linux/timer.h
 
-The function runs in softirq context, so it may not sleep. A timer never fires before its time and
-may be late. Explored, each timer is on a CPU of its own, so the functions of two run in either
-order; live, one helper thread runs them one after the other, in order of expiry.
+The function runs as a softirq: it may not sleep, and may interrupt a task. A timer never fires
+before its time and may be late. Explored, each timer is on a CPU of its own, so the functions of
+two run in either order; live, one helper thread runs them one after the other, in order of expiry.
 
     >>> timer = Timer(lambda: None, "watchdog")
     >>> timer.mod(30), timer.mod(60)
@@ -22,6 +22,7 @@ from dmabuf._names import kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Kind, Op, Outcome, Runtime, Task
 from dmabuf.rt.clock import to_ns
+from dmabuf.sync import softirq
 from dmabuf.sync.context import warn_on
 
 __all__ = ["Timer"]
@@ -84,8 +85,7 @@ def _take(base: _Base, task: Task) -> tuple[Timer | None, str | None, Any]:
         return None, timer._expire(), base.next()
     base.running = timer
     base.owner = task
-    task.atomic += 1
-    task.idle = False
+    softirq.begin(task)
     return timer, None, None
 
 
@@ -102,8 +102,7 @@ def _with_clock(base: _Base, access: int) -> Touches:
 
 def _end(base: _Base, task: Task) -> tuple[int, int | None]:
     base.running = base.owner = None
-    task.atomic -= 1
-    task.idle = True
+    softirq.end(task)
     return base.next()
 
 
@@ -129,6 +128,7 @@ def _serve(base: _Base) -> None:
             warn_on(rt, complaint)
         if timer is not None:
             try:
+                softirq.enter(rt)
                 timer.fn()
             finally:
                 rt.step(END, base)
@@ -270,6 +270,8 @@ class Timer:
         label = self.name if self.name.startswith("timer") else f"timer {self.name}"
         base = _Base(rt, label)
         rt.spawn(lambda: _serve(base), name=label, kind=Kind.WORKER, idle=True)
+        if self.runs:
+            softirq.note_softirqs(rt)
         return base
 
     def _shared_base(self) -> _Base:

@@ -20,6 +20,7 @@ from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import WRITE, Op, Outcome, Runtime, Task
 from dmabuf.rt.clock import to_ns
 from dmabuf.sync.context import might_sleep
+from dmabuf.sync.spurious import disturb_if_allowed
 
 __all__ = ["WaitQueue"]
 
@@ -65,6 +66,7 @@ def _finish(queue: WaitQueue, task: Task) -> None:
     task.runtime.extras.get(_SLEEPING, {}).pop(task, None)
     queue.entries.pop(task, None)
     queue.woken.discard(task)
+    queue.disturbed.discard(task)
 
 
 def _wake(queue: WaitQueue, task: Task) -> int:
@@ -104,19 +106,32 @@ class WaitQueue:
         conditions: what those in `wait_event` wait for.
         seen: of how many wake-ups each sleeper knew when it last woke.
         wakeups: how many wake-ups there were, also with nobody there.
+        disturbed: who was woken for no reason in the present wait.
     """
 
-    __slots__ = ("__weakref__", "conditions", "entries", "name", "rt", "seen", "wakeups", "woken")
+    __slots__ = (
+        "__weakref__",
+        "conditions",
+        "disturbed",
+        "entries",
+        "name",
+        "rt",
+        "seen",
+        "wakeups",
+        "woken",
+    )
 
     def __init__(self, name: str = "", *, rt: Runtime | None = None) -> None:
         self.name = name or "waitqueue"
         self.entries: dict[Task, bool] = {}
         self.woken: set[Task] = set()
+        self.disturbed: set[Task] = set()
         self.conditions: dict[Task, Callable[[], object]] = {}
         self.wakeups = 0
         self.seen: dict[Task, int] = {}
         self.rt = rt or ambient()
         self.rt.adopt(self, name)
+        disturb_if_allowed(self)
 
     @kernel("wait_event", "wait_event_timeout", context="process")
     def wait_event(

@@ -47,7 +47,7 @@ class Watches:
         """
         op = task.op
         assert op is not None
-        plain = task.cpu is None and not runtime.cpus.interrupts
+        plain = task.cpu is None and not runtime.cpus.taken_away
         if not op.is_guarded:
             return () if plain else self._of_cpu(task, runtime)
         number_of = runtime.number_of
