@@ -127,6 +127,7 @@ class SourceSets(DepthFirst):
             node.done[node.chosen] = node.footprint
             if node.todo:
                 node.chosen = node.todo.pop(0)
+                node.rank += 1
                 return True
             path.pop()
         return False
