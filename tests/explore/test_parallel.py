@@ -10,6 +10,7 @@ from dmabuf import Mutex, Shared, Status, check_design, design
 from dmabuf.explore import parallel, portfolio
 from dmabuf.explore.load import Target
 from dmabuf.explore.parallel import Crew, Given, InProcess
+from dmabuf.explore.phases import explore
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP
 from dmabuf.explore.sandbox import Job, explore_file
 from dmabuf.explore.search import Budget
@@ -162,6 +163,31 @@ def test_workers_give_the_answer_of_one_search(fn, budget):
     alone = told(fn, budget=budget)
 
     assert alone == told(fn, InProcess, budget=budget)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_workers_keep_the_schedules_that_one_search_keeps():
+    """Of equally simple schedules of a finding the first one is kept, and findings in order."""
+
+    @design
+    def fn(machine):
+        cell, other = Shared(0, "cell"), Shared(0, "other")
+
+        def complain(number):
+            cell.write(number)
+            other.add(number)
+            if cell.read() != number:
+                raise ValueError(number)
+
+        for number in range(3):
+            machine.kthread(lambda number=number: complain(number), f"t{number}")
+
+    alone = explore(fn, ENDLESS, engine=SLEEP)
+    divided = explore(fn, ENDLESS, engine=SLEEP, crew=Crew(InProcess, Given(fn)))
+
+    kept, same = ([case.moves for case in one.cases.values()] for one in (alone, divided))
+    assert 2 <= len(kept)
+    assert kept == same
 
 
 @pytest.mark.usefixtures("small_pieces")
