@@ -76,6 +76,36 @@ def test_check_reports_findings_and_proofs(run):
     assert out.endswith("\n2 designs: 1 PROVED, 1 VIOLATED\n")
 
 
+def test_check_writes_a_page_and_a_trace(run, tmp_path):
+    """--html and --trace write the same results to files, beside what is printed."""
+    page, trace = tmp_path / "page.html", tmp_path / "trace.json"
+
+    code, out, err = run("check", EXAMPLE, "-q", "--html", page, "--trace", trace)
+
+    assert (1, "") == (code, err)
+    assert 2 == len(out.splitlines())
+    text = page.read_text("utf-8")
+    assert text.startswith("<!doctype html>")
+    assert f"{EXAMPLE}::broken" in text
+    assert f"{EXAMPLE}::fixed" in text
+    assert any(event["ph"] == "s" for event in json.loads(trace.read_text())["traceEvents"])
+
+
+@pytest.mark.parametrize("option", ["--html", "--trace"])
+def test_check_refuses_a_file_it_cannot_write(run, tmp_path, option):
+    """Before the search where that can be known, after it where not; in one line."""
+    missing, folder, full = tmp_path / "no" / "x", tmp_path, "/dev/full"
+
+    for file, said in ((missing, "there is no folder"), (folder, "it is a folder")):
+        code, out, err = run("check", EXAMPLE, option, file)
+        assert (2, "") == (code, out)
+        assert said in err
+    code, out, err = run("check", EXAMPLE, "-q", option, full)
+    assert 2 == code
+    assert f"cannot write {full}: No space left on device" in err
+    assert 2 == len(out.splitlines())
+
+
 def test_check_replay_line_replays(run):
     """The printed replay command shows the same finding and schedule, also to a JSON reader."""
     _code, out, _err = run("check", f"{EXAMPLE}::broken")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from dmabuf.changes import CHANGES, Change
+from generated import write_or_check
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "kernel-changes.md"
 _HEAD = """<!-- written by tools/changes_page.py from dmabuf.changes -->
@@ -36,17 +37,5 @@ def _row(one: Change) -> str:
     return f"| {' | '.join([one.id, one.what, *cells, one.here])} |\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or say that it is out of date."""
-    text = page()
-    if "--check" not in arguments:
-        PAGE.write_text(text, "utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == text:
-        return 0
-    sys.stderr.write(f"{PAGE.name} is out of date: run python3 tools/changes_page.py\n")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(PAGE, page(), sys.argv[1:]))

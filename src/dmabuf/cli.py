@@ -27,6 +27,7 @@ __all__ = ["main"]
 
 _HELP = """\
 usage: dmabuf check PATH... [--budget 10s,5000x] [--replay TOKEN] [--json] [--quiet]
+                          [--html FILE] [--trace FILE]
        dmabuf rules [ID...] [--run] [--json]
        dmabuf --version
 
@@ -397,7 +398,8 @@ def _told(subject: str, standing: Standing) -> str:
     found = f", {standing.findings} found" if standing.findings else ""
     return (
         f"{subject}: {counted(standing.executions)} executions, {counted(standing.steps)} steps, "
-        f"depth {standing.depth}{found}, {standing.seconds:.0f} s, {standing.phase}"
+        f"depth {standing.depth}{found}, {counted(int(standing.rate))}/s, "
+        f"{standing.seconds:.0f} s, {standing.phase}"
     )
 
 

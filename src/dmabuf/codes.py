@@ -108,7 +108,7 @@ _LIST = (
         "DF005",
         Sentence.ADVICE,
         Strength.MUST,
-        "A design is deterministic and raises nothing.",
+        "A design is deterministic, raises nothing, and keeps what it states about itself.",
         "Keep state inside the design, share it through Shared, take chances through choose().",
         ("explore",),
     ),

@@ -25,7 +25,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.errors import DesignError
@@ -35,7 +35,20 @@ from dmabuf.rt.api import Kind, Op, Runtime, Task
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync.spurious import allow_spurious
 
-__all__ = ["Design", "IrqLine", "IrqReturn", "Machine", "design", "is_design"]
+__all__ = ["Design", "IrqLine", "IrqReturn", "Machine", "Property", "design", "is_design"]
+
+PROPERTIES = "machine.properties"
+"""Name in `Runtime.extras` of what a design states about itself."""
+
+
+class Property(NamedTuple):
+    """A statement of a design: `kind` is "always", "eventually" or "finite"."""
+
+    kind: str
+    name: str
+    predicate: Callable[[], object]
+    fence: Any = None
+
 
 _MOST_CPUS = 64
 
@@ -217,6 +230,49 @@ class Machine:
             yield
         finally:
             task.in_kernel = False
+
+    @no_kernel("a property of a design")
+    def always(self, predicate: Callable[[], object], name: str = "") -> None:
+        """State that `predicate()` is true in every state; it may only read.
+
+        Args:
+            predicate: looked at between any two steps, as if all of it were one instant.
+            name: for reports.
+        """
+        self._state("always", predicate, name)
+
+    @no_kernel("a property of a design")
+    def eventually(self, predicate: Callable[[], object], name: str = "") -> None:
+        """State that `predicate()` is true where a run comes to rest.
+
+        In a run that never ends it has to be true again and again. It may only read.
+        """
+        self._state("eventually", predicate, name)
+
+    @no_kernel("a property of a design")
+    def finite(self, fence: Any) -> None:
+        """State that a fence signals in finite time, as if it were published from the start."""
+        stated = Property("finite", fence.name, fence.is_signaled, fence)
+        self.rt.extras.setdefault(PROPERTIES, []).append(stated)
+
+    @no_kernel("a property of a design")
+    def any_time(self) -> None:
+        """Let a timeout come at any step, whatever the order of deadlines.
+
+        Exact time is the default: of several deadlines the earliest is taken first. Here a
+        design is explored as if nothing were known of how long things take.
+        """
+        if isinstance(self.rt, Tasks):
+            self.rt.any_time = True
+
+    def _state(self, kind: str, predicate: Callable[[], object], name: str) -> None:
+        if not callable(predicate):
+            raise DesignError(f"machine.{kind} takes a function to ask, not {predicate!r}")
+        stated = self.rt.extras.setdefault(PROPERTIES, [])
+        number = sum(one.kind == kind for one in stated) + 1
+        named = name or getattr(predicate, "__name__", "")
+        title = named if name or named.isidentifier() else f"property {number}"
+        stated.append(Property(kind, f"{kind} {title}", predicate))
 
     def _spawn(
         self,

@@ -62,7 +62,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--install", action="store_true")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--timeout", type=int, default=420)
+    parser.add_argument("--timeout", type=int, default=600)
     parser.add_argument("words", nargs="*")
     given = parser.parse_args(words)
     outside = [sys.executable, "-m", "tools.vm", *(["--install"] if given.install else [])]

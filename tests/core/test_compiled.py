@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from dmabuf import Completion, SpinLock, Timeline
+from dmabuf import Completion, Mutex, SpinLock, Timeline
 from dmabuf.core import compiled, fence, fence_fused
 from dmabuf.core.fence_ops import NamedOps
 from dmabuf.core.fence_steps import Callback, State, is_flagged
@@ -412,6 +412,66 @@ def test_interrupt_while_another_thread_has_the_mutex(callbacks):
         assert not one.is_signaled()
         one.signal()
         assert callbacks == len(ran)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("callbacks", [1, 2])
+def test_interrupt_while_the_lock_is_freed(callbacks):
+    """Ctrl-C while the end of a signal waits for the mutex: the lock is free, and it is raised."""
+    with use(Threads()) as runtime:
+        one, task = Timeline("gpu").fence(), runtime.current()
+        wanted, taken, done = threading.Event(), threading.Event(), threading.Event()
+        main = threading.main_thread().ident
+
+        def hold():
+            wanted.wait(5)
+            with runtime.mutex:
+                taken.set()
+                done.wait(0.05)  # nothing says that the main thread is blocked in there
+                signal.pthread_kill(main, signal.SIGINT)
+                done.wait(0.05)
+
+        def callback(_fence):
+            wanted.set()
+            taken.wait(5)
+
+        holder = threading.Thread(target=hold, daemon=True)
+        holder.start()
+        for _ in range(callbacks):
+            one.add_callback(callback)
+        with pytest.raises(KeyboardInterrupt):
+            one.signal()
+        holder.join(5)
+
+        assert (0, 0, 0, {}) == (task.atomic, task.irqs_off, task.signalling, task.held)
+        assert one.is_signaled()
+        assert one.check_and_signal()
+
+
+@pytest.mark.parametrize("kind", [SpinLock, Mutex])
+def test_interrupt_while_any_lock_is_freed(kind):
+    """A step that cannot wait is made although Ctrl-C comes while it waits for the mutex."""
+    with use(Threads()) as runtime:
+        lock = kind("A")
+        taken, done = threading.Event(), threading.Event()
+        main = threading.main_thread().ident
+
+        def hold():
+            with runtime.mutex:
+                taken.set()
+                done.wait(0.05)
+                signal.pthread_kill(main, signal.SIGINT)
+                done.wait(0.05)
+
+        holder = threading.Thread(target=hold, daemon=True)
+        lock.lock()
+        holder.start()
+        assert taken.wait(5)
+        with pytest.raises(KeyboardInterrupt):
+            lock.unlock()
+        holder.join(5)
+
+        assert not lock.is_locked()
 
 
 @pytest.mark.usefixtures("way")

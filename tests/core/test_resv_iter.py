@@ -7,8 +7,11 @@ import pytest
 from dmabuf.core.fence_array import FenceArray
 from dmabuf.core.resv import Resv, Usage, usage_rw
 from dmabuf.core.resv_iter import ResvIter
+from dmabuf.core.resv_steps import SWAP, FenceList
 from dmabuf.core.timeline import Timeline
 from dmabuf.errors import Interrupted
+from dmabuf.sync.mutex import Mutex
+from dmabuf.sync.rcu import rcu_read_lock_held
 from dmabuf.sync.shared import Shared
 from tests.core.drivers import Driver, no_memory, pending, pending_of
 from tests.core.test_resv import added, references, slots
@@ -29,6 +32,13 @@ def grow(resv):
     """Have the list replaced by a longer one, from another task than the walk's or the same."""
     with resv:
         resv.reserve_fences(resv.fences.max_fences + 1)
+
+
+def replace(resv):
+    """The same, as another CPU might do it meanwhile: a hook of a reader may not take the lock."""
+    before = resv.fences
+    longer = FenceList(resv.rt, "bo", [*before.entries], before.max_fences + 4)
+    resv.rt.step(SWAP, resv, longer)
 
 
 def walk(resv, usage):
@@ -140,7 +150,7 @@ def test_resv_unlocked_walk_never_answers_from_an_old_list(rt):
         def is_done(_fence):
             asked.append(True)
             if len(asked) == 1:
-                grow(resv)
+                replace(resv)
             return False
 
         resv = added((pending_of(Driver(signaled=is_done)), READ))
@@ -150,6 +160,43 @@ def test_resv_unlocked_walk_never_answers_from_an_old_list(rt):
         return cursor.fences is resv.fences, cursor.is_restarted
 
     assert (True, True) == rt.run(main)
+
+
+def test_resv_unlocked_walk_asks_drivers_as_an_rcu_reader(rt):
+    """The hook may not sleep, nor may it in the kernel; without a hook nobody reads."""
+
+    def main():
+        seen = []
+
+        def is_done(_fence):
+            seen.append(rcu_read_lock_held())
+            return False
+
+        resv = added((pending_of(Driver(signaled=is_done)), READ))
+        resv.unlock()
+        resv.test_signaled(READ)
+        with resv:
+            list(ResvIter(resv, READ).locked())
+        return seen, rcu_read_lock_held()
+
+    assert ([True], False) == rt.run(main)
+
+
+def test_resv_hook_that_sleeps_in_a_walk_is_reported(rt):
+    """A mutex in the hook: DF003."""
+
+    def main():
+        lock = Mutex("ring")
+
+        def is_done(_fence):
+            with lock:
+                return False
+
+        resv = added((pending_of(Driver(signaled=is_done)), READ))
+        resv.unlock()
+        resv.test_signaled(READ)
+
+    assert "DF003" == rt.reports(main)[0][0]
 
 
 def test_resv_unlocked_walk_of_an_emptied_object_ends(rt):
@@ -223,7 +270,7 @@ def test_resv_get_fences_of_a_restarted_walk(rt):
         def is_done(_fence):
             if not grown:
                 grown.append(True)
-                grow(resv)
+                replace(resv)
             return False
 
         resv, fences = named(READ, READ)

@@ -26,7 +26,7 @@ def prepared(
     graph = Graph(
         states=states, sleep=sleep, limit=steps, at_rest=search._at_rest, at_cut=search._at_cut
     )
-    search._strategy = graph
+    search.strategy = graph
     return search, graph
 
 

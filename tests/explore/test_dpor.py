@@ -1,10 +1,17 @@
 """Source-DPOR: as many executions as there are classes, and who stops where is judged."""
 
+import itertools
+from contextlib import suppress
+
 import pytest
 
 from dmabuf import Completion, Mutex, Shared, SpinLock, Timeline, design, wait_any
+from dmabuf.errors import Interrupted
 from dmabuf.explore.portfolio import DPOR, SLEEP
 from dmabuf.explore.search import Budget, Search
+from tests.explore.fuzz import compare
+from tests.explore.rule_mutants import RULE_MUTANTS
+from tests.explore.small_scope import GROUPS, programs
 from tests.explore.test_search import guests
 
 
@@ -169,3 +176,49 @@ def test_dpor_gives_others_their_turn_beside_a_loop_without_end():
 
     assert DPOR == search.used
     assert any("ValueError" in key for key in search.cases)
+
+
+def test_dpor_lets_a_signal_come_before_what_ended_the_wait():
+    """A signal made pending after a wait ended in another way is tried before that as well."""
+
+    @design
+    def three(machine):
+        done = Completion("done")
+        waits = []
+
+        def wait():
+            with suppress(Interrupted):
+                done.wait_interruptible()
+
+        machine.kthread(done.complete, "completes")
+        waits.append(machine.kthread(wait, "waits"))
+        machine.kthread(lambda: machine.rt.interrupt(waits[0]), "interrupts")
+
+    ours, oracle = searched(three), searched(three, SLEEP)
+
+    assert 2 == oracle.executions == ours.executions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_dpor_equals_naive_search_in_a_small_scope(group):
+    """No program of three tasks of one act each has another outcome; some of each group."""
+    some = itertools.islice(programs(group), 3, None, 29)
+
+    compared = [compare(program, cap=200, engine=DPOR) for program in some]
+
+    assert [] == [said for one in compared for said in one.said]
+    assert not all(one.capped for one in compared)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", RULE_MUTANTS, ids=lambda mutant: mutant.name)
+def test_dpor_notices_a_weakened_rule(mutant, monkeypatch):
+    """Without one of its rules the engine misses something of a known program, and that shows."""
+    before = compare(mutant.program, engine=DPOR)
+
+    mutant.apply(monkeypatch)
+    after = compare(mutant.program, engine=DPOR)
+
+    assert ([], False) == (before.said, before.capped)
+    assert after.said

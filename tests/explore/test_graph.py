@@ -101,9 +101,10 @@ def test_graph_with_and_without_sleep_sets_is_the_same(design):
     assert search.steps < sum(len(state.enabled) for state in whole.states)
 
 
+@pytest.mark.slow
 def test_graph_edges_of_random_programs_are_the_same():
     """The same on programs without loops."""
-    for seed in range(0, 60, 3):
+    for seed in range(0, 36, 3):
         program = generate(seed, ("mutex", "shared", "completion"))
         _search, whole = explored(program, sleep=False, budget=Budget(executions=150))
         if len(whole.path) == 0:
@@ -236,7 +237,7 @@ def test_graph_closes_a_loop_of_timeouts():
     search, graph = explored(design)
 
     assert "" == search.limit
-    assert graph.states[-1].now < 5_000_000_000
+    assert len(graph.states) < 20
 
 
 def test_graph_tells_clocks_apart_that_are_read():

@@ -293,3 +293,25 @@ def test_process_that_hangs_is_no_hang():
 
     assert Status.VIOLATED is verdict.status
     assert "computes on and on at parallel_designs.py" in verdict.findings[0].message
+
+
+@pytest.mark.slow
+def test_cluster_gives_the_answer_of_one_search():
+    """The executor of `dask.distributed`, on a local cluster, is an executor like others."""
+    distributed = pytest.importorskip("distributed", reason="no extra `cluster` is installed")
+    from tests.explore import parallel_designs
+
+    fn = parallel_designs.disputed
+    alone = told(fn)
+
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        crew = Crew(client.get_executor, Given(fn), close=False)
+        found = check_design(fn, "fn", budget=ENDLESS, engine=SLEEP, crew=crew).to_data()
+
+    del found["seconds"]
+    assert alone == found

@@ -25,17 +25,17 @@ from dmabuf.rules import RULES
 
 ENDLESS = Budget(seconds=None)
 PROVERS = [name for name, engine in ENGINES.items() if engine.proves]
-SAMPLERS = [name for name, engine in ENGINES.items() if not engine.proves]
+SAMPLERS = [RANDOM, PCT]
 
 
 def writers(count):
-    """Tasks that each write the same cell once: every order is a class of its own."""
+    """Tasks that each add to the same cell once: every order is a class and state of its own."""
 
     @design
     def fn(machine):
-        cell = Shared(0, "cell")
+        cell = Shared((), "cell")
         for number in range(count):
-            machine.kthread(lambda number=number: cell.write(number), f"t{number}")
+            machine.kthread(lambda number=number: cell.add((number,)), f"t{number}")
 
     return fn
 

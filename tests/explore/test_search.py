@@ -100,7 +100,7 @@ def broken_beside_a_loop(machine):
 
     machine.kthread(one, "one")
     machine.kthread(other, "other")
-    machine.kthread(for_ever, "loop")
+    machine.kthread(for_ever, "loop", idle=True)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,9 @@ def test_search_out_of_budget_is_inconclusive(budget, limit):
 
 def test_search_cut_at_the_steps_limit_is_bounded():
     """Where only the length of executions was limited, that is what the status says."""
-    verdict = check_design(polls, "polls", budget=Budget(seconds=None, steps_per_execution=12))
+    budget = Budget(seconds=None, steps_per_execution=12)
+
+    verdict = check_design(polls, "polls", budget=budget, engine="sleep sets")
 
     assert Status.BOUNDED is verdict.status
     assert "12 steps in one execution" == verdict.limit

@@ -1,12 +1,14 @@
 """The fewest context switches of a class of executions, against brute force."""
 
 import itertools
+import random
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmabuf.explore.dependence import independent
-from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
+from dmabuf.explore.shrink import Event, causal_past, few_switches, fewest_switches, switches_of
 
 events = st.lists(
     st.builds(
@@ -31,6 +33,7 @@ def is_equivalent(order, execution):
     )
 
 
+@settings(deadline=None)
 @given(events)
 def test_fewest_switches_equals_brute_force(execution):
     """Of all equivalent orders none has fewer switches than the one that is found."""
@@ -44,6 +47,7 @@ def test_fewest_switches_equals_brute_force(execution):
     assert fewest == switches_of(found)
 
 
+@settings(deadline=None)
 @given(events)
 def test_fewest_switches_keeps_what_depends_in_order(execution):
     """What comes out are the same steps, and those that depend on each other are in order."""
@@ -74,6 +78,7 @@ def _conflicts(pair):
     }
 
 
+@settings(deadline=None)
 @given(events, st.integers(0, 6))
 def test_fewest_switches_gives_up_at_a_bound(execution, below):
     """With a bound, an order is found exactly if there is one below it."""
@@ -86,6 +91,36 @@ def test_fewest_switches_gives_up_at_a_bound(execution, below):
         assert (switches_of(best) < below) == (found is not None)
 
 
+@settings(deadline=None)
+@given(events)
+def test_few_switches_is_an_equivalent_order_that_is_no_worse_than_its_bound(execution):
+    """The same steps, dependent ones in order, and where few states go on exactly the fewest."""
+    best = fewest_switches(execution)
+    assert best is not None
+
+    found = few_switches(execution)
+
+    assert _conflicts(execution) == _conflicts(found)
+    assert switches_of(best) == switches_of(found)
+
+
+@pytest.mark.slow
+def test_few_switches_of_a_large_execution_takes_few_states():
+    """Where the exact search gives up, an order is found that is much better than none."""
+    rng = random.Random(3)
+    execution = [
+        Event(task, task * 256, ((rng.randrange(120) << 1) | (rng.random() < 0.3),))
+        for task in (rng.randrange(12) for _ in range(150))
+    ]
+
+    found = few_switches(execution)
+
+    assert fewest_switches(execution) is None
+    assert switches_of(found) * 4 < switches_of(execution)
+    assert sorted(execution) == sorted(found)
+
+
+@settings(deadline=None)
 @given(events, st.sets(st.integers(0, 3)))
 def test_causal_past_leaves_out_what_does_not_matter(execution, tasks):
     """Every step of those tasks stays, and all that any kept step depends on."""

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dmabuf.explore.packed import MAX_PACKED, pack, unpack
 from dmabuf.explore.token import TokenError, check_of, decode, encode
 from dmabuf.rt.strategy import INTERRUPT, MAX_OPTIONS, TIMEOUT
 
@@ -22,12 +23,14 @@ moves = st.lists(st.tuples(st.integers(0, 200), variants), max_size=60)
 checks = st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=4, max_size=4)
 
 
+@settings(deadline=None)
 @given(moves, checks)
 def test_token_holds_every_schedule(schedule, check):
     """Decoding what was encoded gives the same schedule, whatever the moves."""
     assert (schedule, check) == decode(encode(schedule, check))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.just(0)), min_size=1, max_size=40))
 def test_token_is_short_where_tasks_run_on(schedule):
     """It grows with context switches, not with steps."""
@@ -36,6 +39,74 @@ def test_token_is_short_where_tasks_run_on(schedule):
     assert len(encode(schedule, "abcd")) <= 7 + 3 * (switches + 1)
 
 
+few_tasks = st.lists(st.tuples(st.integers(0, 2), st.just(0)), max_size=200)
+
+
+@settings(deadline=None)
+@given(few_tasks)
+@example([(n * n % 3, 0) for n in range(200)])
+def test_token_of_200_steps_of_three_tasks_is_at_most_64_characters(schedule):
+    """Whatever the order of their steps."""
+    assert len(encode(schedule, "abcd")) <= 64
+
+
+@st.composite
+def with_few_switches(draw):
+    """200 steps of eight tasks that take turns up to 24 times; up to six are not ordinary."""
+    places = sorted(draw(st.lists(st.integers(1, 199), max_size=24)))
+    tasks = [draw(st.integers(0, 7)) for _ in range(len(places) + 1)]
+    odd = draw(st.dictionaries(st.integers(0, 199), st.sampled_from([1, TIMEOUT]), max_size=6))
+    bounds = [0, *places, 200]
+    runs = zip(tasks, itertools.pairwise(bounds), strict=True)
+    who = [task for task, (start, end) in runs for _ in range(start, end)]
+    return [(task, odd.get(index, 0)) for index, task in enumerate(who)]
+
+
+@settings(deadline=None)
+@given(with_few_switches())
+def test_token_of_200_steps_with_few_switches_is_at_most_64_characters(schedule):
+    """Many tasks, timeouts and choices do not matter as long as tasks run on."""
+    assert len(encode(schedule, "abcd")) <= 64
+
+
+@pytest.mark.parametrize("tasks", [2, 5, 20])
+def test_token_of_200_steps_in_turn_is_at_most_64_characters(tasks):
+    """Tasks that alternate, one step each, which no run makes shorter."""
+    schedule = [(step % tasks, 0) for step in range(200)]
+
+    token = encode(schedule, "abcd")
+
+    assert len(token) <= 64
+    assert (schedule, "abcd") == decode(token)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 200), variants), max_size=60))
+def test_packed_schedule_is_what_was_packed(schedule):
+    """Any schedule survives, of many tasks and with any way of a step."""
+    assert schedule == unpack(pack(schedule))
+
+
+@settings(deadline=None)
+@given(st.text("ABCDEFlmp-_09", max_size=30))
+def test_packed_text_that_is_none_is_refused(text):
+    """Whatever it is, it is a schedule or a ValueError, and never takes long."""
+    try:
+        schedule = unpack(text)
+    except ValueError:
+        return
+
+    assert len(schedule) <= 6 * MAX_PACKED
+
+
+def test_token_of_format_1_is_still_read():
+    """Tokens printed by older versions mean what they meant."""
+    assert [(0, 0), (1, TIMEOUT), (1, TIMEOUT), (52, INTERRUPT), (0, 12), (2, 3), (2, 3)] == decode(
+        "1.k7qa.ab~2+a!a:12c:3.2"
+    )[0]
+
+
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_token_that_is_none_is_refused(text):
     """Whatever is typed is read or refused with one clear error; nothing else is raised."""
@@ -52,7 +123,11 @@ def test_token_that_is_none_is_refused(text):
     [
         ("", "looks like 1.abcd.ab3a"),
         ("hello", "looks like"),
-        ("2.abcd.ab", "format 2 is not known"),
+        ("3.abcd.ab", "format 3 is not known here"),
+        ("2.abcd.", "is no packed schedule"),
+        ("2.abcd.ab", "is no packed schedule"),
+        ("2.abcd.l__AAAA", "too many steps"),
+        ("2.abcd.pA_____", "is no packed schedule"),
         ("1.abcd.a?b", "cannot be read at '?b'"),
         ("1.abcd.a99999b99999", "more than 100000 steps"),
     ],

@@ -47,6 +47,12 @@ def test_every_finding_survives_json():
             assert finding == Finding.from_data(json.loads(json.dumps(finding.to_data())))
 
 
+def test_every_token_is_short():
+    """At most 64 characters."""
+    for verdict in verdicts():
+        assert [] == [f.token for f in verdict.findings if len(f.token) > 64]
+
+
 def test_every_timeline_fits_its_schedule():
     """Spans lie inside the schedule, tasks have lanes, and what is held at the end is in waits."""
     for verdict in verdicts():

@@ -1,6 +1,7 @@
 """The page of --html: complete, closed in itself, usable by keyboard and on a phone."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -83,6 +84,15 @@ def test_page_escapes_every_foreign_word(verdict):
     assert "<script>alert" not in page
     assert 1 == Tags(page).tags.count("script")
     assert not set(page) & set("\u202e\x1b")
+
+
+def test_page_shades_what_is_repeated_for_ever(verdict):
+    """The steps of a turn have a background of their own, and words."""
+    page = html_page([replace(verdict, findings=(replace(verdict.findings[0], turn=1),))])
+
+    assert 1 == page.count('class="turn"')
+    assert "is repeated for ever" in page
+    assert 'class="turn"' not in html_page([verdict])
 
 
 @pytest.mark.slow

@@ -174,6 +174,18 @@ def test_verdict_text_of_very_many_tasks_keeps_to_a_screen():
     assert any("more tasks get no further" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("turn", "said"), [(2, "; steps 2 to 3 are repeated for ever"), (1, "; step 3 is repeated")]
+)
+def test_verdict_text_names_the_steps_that_are_repeated(turn, said):
+    """Of a run that never ends, which of its steps come again and again."""
+    steps = tuple(Step("one", f"step {n}", "x", LOCK_1) for n in range(1, 4))
+    steps = (*steps, Step("two", "waits", "x", WAIT, blocked=True))
+    finding = Finding("DF001", "m", steps=steps, turn=turn)
+
+    assert said in verdict_text(Verdict("d", Status.VIOLATED, (finding,)), style())
+
+
 def test_verdict_text_shows_both_stacks():
     """Where a task waits and where it took what it holds are stacks, not lines."""
     inner, outer = Place("/d/driver.py", 7, "inner"), Place("/d/driver.py", 30, "outer")

@@ -145,6 +145,29 @@ put_back(PyObject *type, PyObject *value, PyObject *trace)
     return -1;
 }
 
+/* An exception that was set aside. */
+typedef struct {
+    PyObject *type, *value, *trace;
+} Aside;
+
+/* Take the mutex whatever signal handlers raise meanwhile; the first exception is set aside. */
+static void
+take_again(PyObject *mutex, Aside *raised)
+{
+    raised->type = raised->value = raised->trace = NULL;
+    while (take(mutex) < 0) {
+        if (raised->type == NULL) {
+            PyErr_Fetch(&raised->type, &raised->value, &raised->trace);
+        }
+        PyErr_Clear();
+        PyObject *owned = PyObject_CallMethod(mutex, "_is_owned", NULL);
+        Py_XDECREF(owned);
+        if (owned == Py_True) { /* the handler ran just after */
+            return;
+        }
+    }
+}
+
 /* `finally: mutex.release()`; an exception that is on its way goes on afterwards. */
 static int
 let_go(PyObject *mutex)
@@ -384,16 +407,15 @@ static int
 finish_one(Signalling *on, PyObject *callback, PyObject *now)
 {
     PyObject *lock = NULL;
-    if (take(on->mutex) < 0) {
-        return -1;
-    }
+    Aside raised;
+    take_again(on->mutex, &raised);
     unlock_one(on, callback, now, &lock);
     int failed = let_go(on->mutex) < 0;
     if (!failed) {
         failed = leave_section(on, lock) < 0 || end(on) < 0;
     }
     Py_XDECREF(lock);
-    return failed ? -1 : 0;
+    return put_back(raised.type, raised.value, raised.trace) < 0 || failed ? -1 : 0;
 }
 
 /* fence_fused.signal_one: a fence with one callback and nothing else, which stands for its lock. */
@@ -479,12 +501,15 @@ run_all(PyObject *fence, PyObject *callbacks)
 static int
 finish_fused(Signalling *on, PyObject *lock)
 {
-    if (leave_section(on, lock) < 0 || take(on->mutex) < 0) {
+    Aside raised;
+    if (leave_section(on, lock) < 0) {
         return -1;
     }
+    take_again(on->mutex, &raised);
     PUT(lock, state_owner, Py_None);
     wake_if_parked(on->rt, lock);
-    return let_go(on->mutex) < 0 ? -1 : end(on);
+    int failed = let_go(on->mutex) < 0 || end(on) < 0;
+    return put_back(raised.type, raised.value, raised.trace) < 0 || failed ? -1 : 0;
 }
 
 /* fence_fused.signal_fused: SIGNAL, the callbacks under the lock, UNLOCK. */

@@ -284,6 +284,7 @@ class DmaBuf(HasDescriptor):
         Raises:
             OSError: EINVAL, more than 31 bytes.
         """
+        self.check_use("names")
         check_name(name)
         self.rt.step(RENAME, self, name)
 

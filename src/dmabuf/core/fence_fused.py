@@ -20,6 +20,7 @@ from dmabuf.core.fence_steps import (
     new_state,
 )
 from dmabuf.rt.clock import monotonic_ns
+from dmabuf.rt.insist import take_again
 
 if TYPE_CHECKING:
     from dmabuf.core.fence import Fence
@@ -99,7 +100,7 @@ def signal_one(fence: Fence, callback: Callback) -> None:
             callback.owner = task
             callback.queued = False
             held[callback] = 1  # with the owner: whoever makes a state now moves both to it
-            if rt.parked and id(fence) in rt.parked:
+            if rt.parked:
                 rt.wake(fence)
     finally:
         mutex.release()
@@ -107,30 +108,33 @@ def signal_one(fence: Fence, callback: Callback) -> None:
         task.irqs_off -= 1
         fence._signal(None)
         return
-    if opens_section:
-        task.signalling = 1
+    task.signalling += opens_section
     task.atomic += 1
     try:
         callback.fn(fence)
     finally:
-        mutex.acquire()
         try:
-            lock: Any = fence._state
-            if lock is callback:
-                fence._state = now
-            else:  # somebody needed a whole state meanwhile
-                lock.owner = None
-            if rt.parked:
-                rt.wake(callback, lock)
+            mutex.acquire()
+        except BaseException:  # the lock is freed all the same
+            take_again(mutex)
+            raise
         finally:
-            mutex.release()
-        del held[lock]
-        task.atomic -= 1
-        if opens_section:
-            task.signalling = 0
-        task.irqs_off -= 1
-        if not rt.quick:
-            rt.settle(task)
+            try:
+                lock: Any = fence._state
+                if lock is callback:
+                    fence._state = now
+                else:  # somebody needed a whole state meanwhile
+                    lock.owner = None
+                if rt.parked:
+                    rt.wake(callback, lock)
+            finally:
+                mutex.release()
+            del held[lock]
+            task.atomic -= 1
+            task.signalling -= opens_section
+            task.irqs_off -= 1
+            if not rt.quick:
+                rt.settle(task)
 
 
 def signal_fused(fence: Fence) -> None:
@@ -168,8 +172,7 @@ def signal_fused(fence: Fence) -> None:
         task.irqs_off -= 1
         fence._signal(None)
         return
-    if opens_section:
-        task.signalling = 1
+    task.signalling += opens_section
     task.atomic += 1
     held = task.held
     held[lock] = 1
@@ -183,15 +186,19 @@ def signal_fused(fence: Fence) -> None:
     finally:
         del held[lock]
         task.atomic -= 1
-        if opens_section:
-            task.signalling = 0
-        mutex.acquire()
+        task.signalling -= opens_section
         try:
-            lock.owner = None
-            if rt.parked and id(lock) in rt.parked:
-                rt.wake(lock)
+            mutex.acquire()
+        except BaseException:  # the lock is freed all the same
+            take_again(mutex)
+            raise
         finally:
-            mutex.release()
-        task.irqs_off -= 1
-        if not rt.quick:
-            rt.settle(task)
+            try:
+                lock.owner = None
+                if rt.parked:
+                    rt.wake(lock)
+            finally:
+                mutex.release()
+            task.irqs_off -= 1
+            if not rt.quick:
+                rt.settle(task)

@@ -38,6 +38,8 @@ from dmabuf.sync.ww_mutex import WwMutex
 __all__ = ["Resv", "Usage", "usage_rw"]
 
 _LEAST_SLOTS = 4
+_MOST_SLOTS = (4 << 20) // 8
+"""What kmalloc gives at most, 4 MiB."""
 
 
 @kernel("dma_resv_usage_rw")
@@ -148,7 +150,8 @@ class Resv:
         Where the list has to grow, fences that are signalled leave it.
 
         Raises:
-            OSError: EINVAL for no fences (which warns too), ENOMEM.
+            OSError: EINVAL for no fences (which warns too), ENOMEM, also for more than a list
+                of 4 MiB has.
         """
         rt = self.rt
         self.assert_held()
@@ -160,6 +163,8 @@ class Resv:
             self._reserve(old, num_fences)
             return
         allocate_or_fail(f"the fences of {self.name}", rt)
+        if self._wanted(num_fences) > _MOST_SLOTS:
+            raise OSError(errno.ENOMEM, f"no memory for {num_fences} more fences of {self.name}")
         entries, dropped = self._sorted_out()
         new = FenceList(rt, self.name, entries, slots_given(self._wanted(num_fences)))
         self._reserve(new, num_fences)
@@ -208,8 +213,11 @@ class Resv:
 
         Raises:
             ContractViolation: DF208, nothing is reserved or the list is full.
+            ValueError: there is no such usage.
         """
         rt = self.rt
+        if usage.__class__ is not Usage:
+            usage = Usage(usage)
         self.assert_held()
         if is_container(fence):
             warn_on(rt, f"{rt.current().name} adds the container {fence.name} to {rt.label(self)}")
@@ -245,6 +253,7 @@ class Resv:
         For fences that need not be waited for any more, such as preemption fences.
         """
         self.assert_held()
+        usage = Usage(usage)
         fences = self.fences
         for index, (old, _usage) in enumerate(fences.entries if fences is not None else []):
             if old.context == context:

@@ -10,6 +10,10 @@ Mirrors: include/linux/dma-resv.h (struct dma_resv_iter)
 Without the lock the list may be replaced at any moment, and then the walk starts over: whoever
 collects looks at `is_restarted`. Fences that are signalled are left out. With the lock all of
 them come, once each.
+
+In the kernel each step of a walk without the lock is inside rcu_read_lock, for two reasons. The
+first, that list and fence stay while they are looked at, is here a part of the step that looks.
+The second is seen by drivers: their `signaled` hook is called as an RCU reader, and may not sleep.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from dmabuf._names import kernel, no_kernel
 from dmabuf.core.resv_steps import CURRENT, READ_SLOT, RESTART, FenceList, Usage
 from dmabuf.errors import Unwind
 from dmabuf.sync.lockdep import assert_held
+from dmabuf.sync.rcu import rcu_read_lock
 
 if TYPE_CHECKING:
     from dmabuf.core.fence import Fence
@@ -136,7 +141,7 @@ class ResvIter:
             self.fence, self.fence_usage, self._owns = found
             self._index += 1
             assert self.fence is not None
-            if not self.fence.is_signaled() and self.fence_usage <= self.usage:
+            if not _is_signaled(self.fence) and self.fence_usage <= self.usage:
                 return
 
     # -- with the lock ---------------------------------------------------------------------------
@@ -191,3 +196,11 @@ class ResvIter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None or not issubclass(kind, Unwind):
             self.end()
+
+
+def _is_signaled(fence: Fence) -> bool:
+    """Is it? A driver that is asked is asked by an RCU reader."""
+    if fence.timeline.ops.signaled is None:
+        return fence.is_signaled()
+    with rcu_read_lock(fence.timeline.rt):
+        return fence.is_signaled()

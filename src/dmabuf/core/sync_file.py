@@ -120,6 +120,7 @@ class SyncFile(CountedFile):
     @kernel("sync_file_get_fence")
     def get_fence(self) -> Fence:
         """Its fence, with a counted reference for the caller. Context: any."""
+        self._check_open("takes the fence of")
         self.fence.get()
         return self.fence
 
@@ -144,6 +145,8 @@ class SyncFile(CountedFile):
         Raises:
             OSError: ENOMEM.
         """
+        for one in (self, other):
+            one._check_open("merges")
         allocate_or_fail("a sync_file", self.rt)
         made = SyncFile.__new__(SyncFile)
         made._set_up(merge(self.fence, other.fence, rt=self.rt), name)
@@ -160,6 +163,7 @@ class SyncFile(CountedFile):
         Raises:
             OSError: EINVAL, there are more fences than room; ENOMEM.
         """
+        self._check_open("asks about")
         count = sum(1 for _fence in unwrap(self.fence))
         if room == 0:
             status = self.status  # first, as a fence found signalled loses its names
@@ -184,6 +188,7 @@ class SyncFile(CountedFile):
         Args:
             deadline_ns: on the runtime's clock; of 64 bits, which the kernel takes as signed.
         """
+        self._check_open("sets a deadline of")
         self.fence.set_deadline(_signed(deadline_ns))
 
     @no_kernel("sync_file_poll, a static function there")
@@ -192,12 +197,19 @@ class SyncFile(CountedFile):
 
         The first call arms the one callback that wakes `wait`, which turns signalling on.
         """
+        self._check_open("polls")
         self.rt.step(ARM, self)
         if not self.rt.current().value:
             self._callback = self.fence.add_callback(self._wake)
             if self._callback is None:
                 self._queue.wake_up_all()
         return self.fence.is_signaled()
+
+    def _check_open(self, does: str) -> None:
+        """Report (DF004) a task that does something to a file that is closed."""
+        if not self.references:
+            rt = self.rt
+            rt.report("DF004", f"{rt.current().name} {does} {self.name}, which is closed")
 
     def _wake(self, _fence: Fence) -> None:
         self._queue.wake_up_all()

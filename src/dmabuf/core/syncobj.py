@@ -125,7 +125,14 @@ class SyncObj:
         rt = self.rt
         rt.step(FENCE_GET, self)
         fence: Fence | None = rt.current().value
+        if not self.references:
+            self._was_freed("looks at")
         return fence
+
+    def _was_freed(self, does: str) -> None:
+        """Report (DF004) the calling task."""
+        rt = self.rt
+        rt.report("DF004", f"{rt.current().name} {does} {rt.label(self)}, which was freed")
 
     @kernel("drm_syncobj_replace_fence")
     def replace_fence(self, fence: Fence | None) -> None:
@@ -138,6 +145,8 @@ class SyncObj:
         with self.lock:
             old = self.fence
             self.rt.step(SWAP, self, fence)
+            if not self.references and fence is not None:
+                self._was_freed("puts a fence into")
             if fence is not old:
                 self._tell()
         if old is not None:

@@ -21,7 +21,9 @@ from dmabuf.explore.phases import Exploration, explore
 from dmabuf.explore.search import Budget, Case, Progress, carrier_named
 from dmabuf.explore.simplest import Simplifier
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
+from dmabuf.explore.telling import changed
 from dmabuf.explore.token import TokenError, check_of, decode
+from dmabuf.explore.turns import snapshot_of_turn
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
@@ -102,6 +104,8 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     def at_end(rt: Tasks, enabled: list[int]) -> None:
         assert isinstance(rt.instrument, Telling)
         snapshot: Snapshot | None
+        if circle is not None:
+            return
         if all(rt.by_number[transition // 256].may_stop for transition in enabled):
             snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
         else:  # the others never come to rest
@@ -109,9 +113,14 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
         if snapshot is not None and snapshot.is_bad:
             seen.append(Case(snapshot.key, moves, 0, snapshot=snapshot))
 
-    telling, rt = tell(fn, moves, names=learnt.names, carrier=carrier, at_end=at_end)
+    circle = snapshot_of_turn(fn, learnt.names, carrier_named(carrier), moves)
+    if circle is not None:
+        seen.append(Case(circle.key, moves, 0, snapshot=circle))
+    telling, rt = tell(
+        fn, moves, names=learnt.names, carrier=carrier, at_end=at_end, completes=circle is None
+    )
     if check_of(telling.checks) != check:
-        raise TokenError("this schedule does not fit the design: its operations have changed")
+        raise changed(telling)
     if rt.failure is not None:
         seen = [Case("failure", moves, 0, failure=(rt.failure[0].name, rt.failure[1]))]
     elif rt.reports:
@@ -181,7 +190,11 @@ def _explain(simplifier: Simplifier, case: Case, diagnosis: Diagnosis) -> Findin
     try:
         case, fewest = simplifier.simplest(case, diagnosis)
         telling, rt = tell(
-            explored.design, case.moves, names=explored.names, carrier=explored.carrier
+            explored.design,
+            case.moves,
+            names=explored.names,
+            carrier=explored.carrier,
+            completes=case.snapshot is None or not case.snapshot.turn,
         )
     except TokenError:
         return _not_repeatable(explored.design, diagnosis)

@@ -59,8 +59,12 @@ def diagnose(
     found += [finder.of_task(task, ()) for task in snapshot.owed]
     if all(one.code != "DF004" for one in found):
         found += [finder.of_kept(task) for task in snapshot.kept]
+    if snapshot.endless and not found:
+        found.append(finder.of_loop())
     if not found:
         found = [Diagnosis(code, message, ()) for code, message in snapshot.left]
+    if not found:
+        found = [finder.of_unmet(name) for name in snapshot.unmet]
     lead = min(found, key=lambda one: (_RANK[one.code], len(one.chain), one.message))
     applies = {one.code for one in found}
     if snapshot.pending:
@@ -96,6 +100,9 @@ class _Finder:
         state, name, label = self.state, self.name(task), self.label(fence)
         if task in state.blocked:
             return self.of_task(task, (), fence=fence)
+        if task in state.loops:
+            message = f"{name} {self._repeats()} without signalling {label}"
+            return Diagnosis("DF108", message, (task,))
         if self._is_userspace(task, fence):
             message = f"{label} is signalled by userspace task {name} only, which may stop for ever"
             return Diagnosis("DF101", message, (task,))
@@ -114,6 +121,29 @@ class _Finder:
         if state.kinds.get(task) is not Kind.USER:
             return False
         return fence is None or task not in state.finished or (task, fence) in self.stoppers
+
+    def of_loop(self) -> Diagnosis:
+        """Tasks that owe an end and run for ever."""
+        state = self.state
+        together = [self.name(task) for task in state.loops]
+        if len(together) == 1:
+            message = f"{together[0]} {self._repeats()}, and nothing ends that"
+        else:
+            who = ", ".join(together[:-1]) + " and " + together[-1]
+            message = f"{who} repeat the same {state.turn} steps for ever"
+        return Diagnosis("DF001", message, state.loops)
+
+    def _repeats(self) -> str:
+        """What a task does in a run that comes back to the same state."""
+        if len(self.state.loops) > 1:
+            return f"goes round the same {self.state.turn} steps with others for ever"
+        steps = "step" if self.state.turn == 1 else f"{self.state.turn} steps"
+        return f"repeats the same {steps} for ever"
+
+    def of_unmet(self, name: str) -> Diagnosis:
+        """A property that was to become true."""
+        where = "in a run that never ends" if self.state.loops else "where the run comes to rest"
+        return Diagnosis("DF005", f"{name} is not true {where}", ())
 
     def of_kept(self, task: int) -> Diagnosis:
         """What is wrong with a task that has ended and left a lock held."""
@@ -199,6 +229,8 @@ class _Finder:
         edge = path[-1]
         chain = tuple(dict.fromkeys([*(e.task for e in path), task]))
         waiter, name = self.name(edge.task), self.name(task)
+        if task in self.state.loops:
+            return self._looping(edge, task, chain, fence)
         if edge.via == "lock":
             if task in self.state.finished:
                 return Diagnosis("DF004", f"{name} ended while it held {edge.label}", chain)
@@ -220,6 +252,16 @@ class _Finder:
             undone = f"what {waiter} waits for ({edge.label}){on_the_way}"
             return Diagnosis("DF109", f"{name} ended without doing {undone}", chain)
         message = f"{waiter} waits for {edge.label}{on_the_way}, but {name} has done all it does"
+        return Diagnosis("DF001" if fence is None else "DF108", message, chain)
+
+    def _looping(
+        self, edge: _Edge, task: int, chain: tuple[int, ...], fence: int | None
+    ) -> Diagnosis:
+        on_the_way = "" if fence is None else f" on the way to the signal of {self.label(fence)}"
+        message = (
+            f"{self.name(edge.task)} waits for {edge.label}{on_the_way}; "
+            f"{self.name(task)} {self._repeats()} instead"
+        )
         return Diagnosis("DF001" if fence is None else "DF108", message, chain)
 
     def _stops_holding(self, edge: _Edge, task: int) -> str:

@@ -44,6 +44,7 @@ def finding_of(
         switches=switches_of(telling.events),
         fewest=fewest,
         token=encode(case.moves, check_of(telling.checks)),
+        turn=getattr(case.snapshot, "turn", 0),
         left_out=telling.left_out if telling.rested else 0,
         stack=telling.reported_at,
         taken=telling.held,
@@ -61,6 +62,12 @@ def _waits(
     order = (*chain, *(number for number in rest if number not in idle))
     tell_one = _Waits(snapshot, telling, rt, wakers)
     return tuple(tell_one.of(number, leads=number in chain) for number in order)
+
+
+def _not_waiting(number: int, snapshot: Snapshot) -> str:
+    if number in snapshot.loops:
+        return "repeats its steps for ever"
+    return "may stop for ever" if number in snapshot.stopped else "has ended"
 
 
 class _Waits:
@@ -81,7 +88,7 @@ class _Waits:
         target, via = "", ""
         wakers: tuple[str, ...] = ()
         if entry is None:
-            state = "may stop for ever" if number in snapshot.stopped else "has ended"
+            state = _not_waiting(number, snapshot)
             stack = () if state == "has ended" else stack
         elif entry.interrupted_by is not None:
             state, target, via = "is interrupted by", snapshot.names[entry.interrupted_by], "irq"

@@ -19,6 +19,7 @@ from dmabuf.explore.canonical import Walk
 from dmabuf.explore.codes_of import name_of, per_code, reads_of
 from dmabuf.explore.frame_values import can_read, contents, position
 from dmabuf.explore.opaque import Opaque
+from dmabuf.explore.properties import finite_in
 from dmabuf.explore.whose import is_ours
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync import timer
@@ -27,7 +28,7 @@ from dmabuf.sync.work import Work
 if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
 
-__all__ = ["Fingerprints"]
+__all__ = ["Fingerprints", "known_fences"]
 
 _ANNOUNCE = Tasks._announce.__code__
 _MAIN = Tasks._main.__code__
@@ -53,9 +54,11 @@ class Fingerprints:
 
     Attributes:
         known: numbers of the pending fences that others than their makers knew in the last state.
+        reads_time: some code of the design could ask for the time.
     """
 
     def __init__(self) -> None:
+        self.reads_time = False
         self._frames: dict[int, list[_Held]] = {}
         self.known: tuple[int, ...] = ()
 
@@ -77,7 +80,7 @@ class Fingerprints:
         """
         if not can_read():
             raise Opaque("the frames of this Python")
-        known = _known_fences(rt, touched)
+        known = known_fences(rt, touched)
         self.known = tuple(rt.number_of(fence) for fence in known.values())
         walk = Walk(rt.clock.now(), rt._numbers, lambda fence: id(fence) in known)
         for task in sorted(rt.tasks, key=lambda task: task.number):
@@ -85,7 +88,9 @@ class Fingerprints:
         forms.put_extras(walk, rt.extras)
         walk.finish()
         walk.put_all(known.values())  # owed a signal even if nobody can reach them any more
-        return walk.digest()
+        found = walk.digest()
+        self.reads_time = self.reads_time or "time" in walk.reads
+        return found
 
     def _task(self, walk: Walk, rt: Tasks, task: ExploredTask) -> None:
         walk.say("task", task.number, task.kind.value, task.finished, task.cpu)
@@ -109,6 +114,7 @@ class Fingerprints:
             task.signalling,
             int(task.scope),
             task.interrupts,
+            rt.cpus.has_its_cpu(task),
         )
         walk.put(task.obj)
         forms.put_arg(walk, op.name, task.obj, task.arg)
@@ -126,9 +132,9 @@ class Fingerprints:
         return known
 
 
-def _known_fences(rt: Tasks, touched: Mapping[int, Collection[int]]) -> dict[int, Fence]:
-    """By `id`, the pending fences that were published or touched by others than their makers."""
-    found: dict[int, Fence] = {}
+def known_fences(rt: Tasks, touched: Mapping[int, Collection[int]]) -> dict[int, Fence]:
+    """By `id`, the pending fences that were published, or touched by others than their makers."""
+    found = {id(fence): fence for fence in finite_in(rt.extras) if not is_flagged(fence)}
     for obj, creator in zip(rt.objects, rt.creators, strict=True):
         if isinstance(obj, Fence) and not is_flagged(obj):
             state = obj._state
@@ -182,10 +188,10 @@ def _put_frame(walk: Walk, held: _Held) -> None:
         return
     for place, value in enumerate(values):
         what = special.get(place)
-        if what is None or not isinstance(value, int):
-            walk.put(value)
-        elif what == "time":
+        if what == "time" and isinstance(value, int):
             walk.time(value)
+        elif what != "dead":
+            walk.put(value)
 
 
 def _put_step(walk: Walk, values: list[Any]) -> None:

@@ -23,11 +23,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dmabuf.explore.properties import build
 from dmabuf.explore.search import carrier_named
-from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
+from dmabuf.explore.shrink import Event, causal_past, few_switches, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_snapshot
 from dmabuf.explore.strategies.replay import Replay
-from dmabuf.machine import Design, Machine
+from dmabuf.machine import Design
 from dmabuf.rt.explored_task import ExploredTask, Names
 from dmabuf.rt.strategy import VARIANTS, task_of, variant_of
 from dmabuf.rt.tasks import Tasks
@@ -123,7 +124,7 @@ class Trials:
         found: Pairs = []
         replay = Replay(moves, on_step=lambda task, way, _touched: found.append((task.number, way)))
         rt = Tasks(replay, names=self.names, carrier=carrier_named(self.carrier))
-        rt.run(lambda runtime: self.design(Machine(runtime)))
+        rt.run(lambda runtime: build(self.design, runtime))
         self.left -= len(found) + replay.left_out + 2 * len(rt.tasks) + 1
         return found
 
@@ -155,7 +156,7 @@ class _Run:
     def of(self, trials: Trials) -> Tasks:
         """Run it."""
         rt = Tasks(self.replay, names=trials.names, carrier=carrier_named(trials.carrier))
-        rt.run(lambda runtime: trials.design(Machine(runtime)))
+        rt.run(lambda runtime: build(trials.design, runtime))
         trials.left -= len(self.events) + self.completed + 2 * len(rt.tasks) + 1
         return rt
 
@@ -203,7 +204,7 @@ class _Reach:
     def of(self, trials: Trials) -> None:
         """Run it."""
         rt = Tasks(self, names=trials.names, carrier=carrier_named(trials.carrier))
-        rt.run(lambda runtime: trials.design(Machine(runtime)))
+        rt.run(lambda runtime: build(trials.design, runtime))
         trials.left -= len(self.events) + 2 * len(rt.tasks) + 1
         if rt.failure is not None or rt.reports:
             self.at(_Reached(list(self.events), [], set()))
@@ -305,8 +306,9 @@ def _in_fewest_switches(trials: Trials, shown: Shown, goal: Goal) -> Shown:
     """The same steps in the order that switches least."""
     if len(shown.events) > MAX_EVENTS:
         return shown
-    order = fewest_switches(shown.events, switches_of(shown.events))
-    if order is None:
+    switches = switches_of(shown.events)
+    order = fewest_switches(shown.events, switches) or few_switches(shown.events)
+    if switches_of(order) >= switches:
         return shown
     return trials.show(_pairs_of(order), goal) or shown
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore import portfolio
 from dmabuf.explore.parts import can_be_split
+from dmabuf.explore.portfolio import engine_named
 from dmabuf.explore.search import INTERRUPTED, Budget, Case, Progress, Search
 from dmabuf.machine import Design
 from dmabuf.rt.explored_task import Names
@@ -43,7 +44,7 @@ class Exploration:
         traits: of the design, that the answer depends on.
         names: the numbers of tasks and objects.
         limit: why this is no proof; empty if it is.
-        sampled: executions of engines that do not lead.
+        sampled: executions of engines that prove nothing.
         seconds: of all searches.
     """
 
@@ -176,13 +177,20 @@ class _Phases:
             executions = int(max(executions - self._made(), 0) * share)
         return replace(self.budget, seconds=seconds, executions=executions)
 
-    def advance(self, search: Search, share: Budget, *, steps: int | None = None) -> bool:
+    def advance(
+        self, search: Search, share: Budget, *, steps: int | None = None, until_cut: bool = False
+    ) -> bool:
         """Go on with a search; True if it is over: exhausted, or not deterministic."""
         if share.executions != 0:
-            if self.crew is not None and steps is None and can_be_split(search.strategy):
+            if (
+                self.crew is not None
+                and steps is None
+                and not until_cut
+                and can_be_split(search.strategy)
+            ):
                 self._advance_with(self.crew, search, share)
             else:
-                search.explore(share, steps=steps)
+                search.explore(share, steps=steps, until_cut=until_cut)
         return search.exhausted or search.is_broken
 
     def _advance_with(self, crew: Crew, search: Search, share: Budget) -> None:
@@ -214,19 +222,39 @@ class _Phases:
         """Run one engine after the other; returns the search that decides."""
         proof = self.search(portfolio.engine_that_proves())
         first = self._at_most(portfolio.FIRST_EXECUTIONS)
-        if self.advance(proof, first) and not proof.cut:
+        if self.advance(proof, first, until_cut=True) and not proof.cut:
             return proof
-        for engine in (portfolio.RANDOM, portfolio.PCT):
-            share = self._at_most(portfolio.SAMPLES)
-            self.advance(self.search(engine), share, steps=portfolio.SAMPLE_STEPS)
-        if proof.cut and portfolio.GRAPH in portfolio.ENGINES:
-            graph = self.search(portfolio.GRAPH)
-            if self.advance(graph, self.left(portfolio.LOOP_SHARE)) and not graph.cut:
-                return graph
+        if not proof.cut:
+            self._sample()
+        graph = self.search(portfolio.GRAPH)
+        if self._decides(graph, proof):
+            return graph
+        if proof.cut:
+            self._sample()
         if portfolio.BOUNDED not in portfolio.ENGINES:
             self.advance(proof, self.left())
             return proof
         return self._run_bounded(proof)
+
+    def _sample(self) -> None:
+        for engine in (portfolio.RANDOM, portfolio.PCT):
+            share = self._at_most(portfolio.SAMPLES)
+            self.advance(self.search(engine), share, steps=portfolio.SAMPLE_STEPS)
+
+    def _decides(self, graph: Search, proof: Search) -> bool:
+        """Are the states exhausted, where executions cannot be or are too many?
+
+        Where ways lead back to where they came from, only states can be. Elsewhere the proof has
+        the better schedules for what it finds.
+        """
+        share = self.left(portfolio.LOOP_SHARE)
+        is_over = self.advance(graph, share, steps=portfolio.LOOP_STEPS)
+        loops = proof.cut > 0 or graph.loops
+        if loops and not is_over:
+            is_over = self.advance(graph, self.left(portfolio.LOOP_SHARE))
+        if not is_over or graph.bound:
+            return False
+        return loops or not (graph.cases or proof.cases)
 
     def _run_bounded(self, proof: Search) -> Search:
         """Where the schedules are too many, at least all that have few preemptions."""
@@ -256,7 +284,9 @@ class _Phases:
             self.traits,
             cases,
             limit=self._limit(lead),
-            sampled=self._made() - lead.made,
+            sampled=sum(
+                one.made for one in self.searches.values() if not engine_named(one.engine).proves
+            ),
             seconds=sum(search.seconds for search in self.searches.values()),
         )
 

@@ -10,7 +10,8 @@ What follows what is `phases`' work, by the constants here: the engine that prov
 most designs are exhausted at once and a random walk tells nothing about them that the proof does
 not. A design that is larger gets some random walks and runs of random priorities, for findings
 that the order of the proof would come by late. Then come engines for what keeps the proof from
-ending: GRAPH where executions are cut, as they loop; BOUNDED where there are too many.
+ending: GRAPH where executions are cut or ways lead back to where they came from, as they loop;
+BOUNDED where there are too many.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ __all__ = [
     "ENGINES",
     "FIRST_EXECUTIONS",
     "GRAPH",
+    "LOOP_STEPS",
     "NAIVE",
     "PCT",
     "RANDOM",
@@ -60,6 +62,8 @@ SAMPLE_STEPS = 10_000
 """Steps after which one of them samples no more: some designs have long executions."""
 LOOP_SHARE = 0.5
 """How much of what is left GRAPH may use where executions are cut."""
+LOOP_STEPS = 1000
+"""New steps of GRAPH after which it goes on only if a way has led back to where it came from."""
 PROOF_SHARE = 0.5
 """How much of what is left the engine that proves may use before BOUNDED has its turn."""
 BOUNDED_SHARE = 0.5
@@ -131,6 +135,12 @@ def _source_sets(setup: Setup) -> DepthFirst:
     return SourceSets(**setup.arguments())
 
 
+def _graph(setup: Setup) -> DepthFirst:
+    from dmabuf.explore.strategies.graph import Graph
+
+    return Graph(**setup.arguments())
+
+
 def _uniform(setup: Setup) -> DepthFirst:
     from dmabuf.explore.strategies.uniform import Uniform
 
@@ -143,12 +153,20 @@ def _pct(setup: Setup) -> DepthFirst:
     return Pct(**setup.arguments())
 
 
+def _bounded(setup: Setup) -> DepthFirst:
+    from dmabuf.explore.strategies.bounded import Bounded
+
+    return Bounded(**setup.arguments())
+
+
 ENGINES: dict[str, Engine] = {
     engine.name: engine
     for engine in (
         Engine(SLEEP, _sleep_sets, proves=True, says="visits every state once per class"),
         Engine(DPOR, _source_sets, proves=True, says="only the schedules that races call for"),
+        Engine(GRAPH, _graph, proves=True, says="no state twice, so loops come to an end"),
         Engine(NAIVE, _naive, proves=True, says="every schedule, for comparison"),
+        Engine(BOUNDED, _bounded, proves=False, says="schedules of at most two preemptions"),
         Engine(RANDOM, _uniform, proves=False, says="random walks until the budget ends"),
         Engine(PCT, _pct, proves=False, says="random priorities until the budget ends"),
     )

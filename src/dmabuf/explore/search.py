@@ -7,6 +7,7 @@ who raised, and who ended waits on which object; it does not judge.
 from __future__ import annotations
 
 import gc
+import itertools
 import time
 import traceback
 from collections.abc import Callable, Collection
@@ -14,15 +15,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dmabuf.errors import InternalError
+from dmabuf.explore.liveness import lassos
 from dmabuf.explore.parts import Made, Position, made_of, nodes_of, position_of
-from dmabuf.explore.portfolio import DPOR, NAIVE, Setup, engine_named, engine_that_proves
+from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP, Setup, engine_named, engine_that_proves
+from dmabuf.explore.properties import build, is_judged
 from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
 from dmabuf.explore.strategies.dpor import SourceSets
+from dmabuf.explore.strategies.graph import Graph
 from dmabuf.explore.strategies.stops import Visit
+from dmabuf.explore.turns import go_round
 from dmabuf.explore.whose import is_ours
-from dmabuf.machine import Design, Machine
+from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
 from dmabuf.rt.explored_task import Names
@@ -55,7 +60,7 @@ class Budget:
 
 @dataclass(slots=True)
 class Progress:
-    """Where a search stands."""
+    """Where a search stands; `phase` is the engine at work."""
 
     executions: int
     steps: int
@@ -63,6 +68,11 @@ class Progress:
     findings: int
     seconds: float
     phase: str = DPOR
+
+    @property
+    def rate(self) -> float:
+        """Executions in a second, so far."""
+        return self.executions / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(slots=True)
@@ -177,12 +187,13 @@ class Search:
         """Did the same schedule lead elsewhere when it was run again?"""
         return self.strategy.diverged is not None
 
-    def explore(self, share: Budget, *, steps: int | None = None) -> str:
+    def explore(self, share: Budget, *, steps: int | None = None, until_cut: bool = False) -> str:
         """Go on where the search stands until it is exhausted or a share of the budget is used.
 
         Args:
             share: seconds and executions, counted from now.
             steps: new steps, counted from now.
+            until_cut: stop at the first execution that is cut.
 
         Returns what was used up, or INTERRUPTED; empty when the search is exhausted.
         """
@@ -203,13 +214,38 @@ class Search:
                     used = f"{share.executions} executions"
                 elif steps is not None and self.steps - known >= steps:
                     used = f"{steps} steps"
+                elif until_cut and self.cut:
+                    used = "an execution that was cut"
                 if self.made % _COLLECT_EVERY == 0:
                     gc.collect()
         finally:
             if collecting:
                 gc.enable()
             self.seconds = spent + time.monotonic() - started
+        if isinstance(self.strategy, Graph):
+            self._add_lassos(self.strategy)
         return "" if self.exhausted else used or (INTERRUPTED if self.is_stopped else "")
+
+    @property
+    def loops(self) -> bool:
+        """Has a way led back to a state that it has been in?"""
+        return isinstance(self.strategy, Graph) and self.strategy.loops
+
+    def _add_lassos(self, graph: Graph) -> None:
+        """Judge the runs that never end, as far as the states are known."""
+        for lasso in lassos(graph):
+            found = go_round(
+                self.design, self.names, carrier_named(self.carrier), lasso.stem, lasso.turn
+            )
+            snapshot = found.snapshot
+            if snapshot is None or not snapshot.is_bad or found.only_without_time:
+                continue
+            if graph.reads_time and found.reads_clock and not found.passed:
+                graph.bound = "time does not pass in a loop that reads the clock"
+                continue
+            key = ("for ever", snapshot.key)
+            switches = sum(a[0] != b[0] for a, b in itertools.pairwise(found.moves))
+            self.cases[key] = Case(key, found.moves, switches, snapshot=snapshot, exact=False)
 
     def _goes_on(self) -> bool:
         """Is there a further execution? Then the strategy is ready to make it."""
@@ -275,7 +311,12 @@ class Search:
         self._touched = {}
         rt = Tasks(strategy, names=self.names, carrier=carrier_named(self.carrier))
         rt.at_end = strategy.ended
-        rt.run(lambda runtime: self.design(Machine(runtime)))
+        rt.run(lambda runtime: build(self.design, runtime))
+        if isinstance(strategy, SourceSets) and is_judged(rt):
+            self.engine = SLEEP  # which is in every state; this one is not
+            self.strategy = self._make_strategy()
+            self._execute(repeat=False)
+            return
         self._count(rt)
         self._learn_wakers()
         if strategy.diverged is not None:
@@ -297,7 +338,7 @@ class Search:
             self._path = strategy.rests.pop()
             visit = Visit(self._path, self._at_rest)
             rt = Tasks(visit, names=self.names, carrier=carrier_named(self.carrier))
-            rt.run(lambda runtime: self.design(Machine(runtime)))
+            rt.run(lambda runtime: build(self.design, runtime))
             self.visits += 1
             self.replayed += len(self._path)
             if visit.differs:
@@ -391,6 +432,7 @@ class Search:
                 return
             best, exact = events, False
         moves = [(ordinals[event.task], event.transition % 256) for event in best]
+        exact = exact and not isinstance(self.strategy, Graph)  # which does not see every order
         told = position_of(self._path)
         found = known.found if known is not None else told
         switches = switches_of(best)

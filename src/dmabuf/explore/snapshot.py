@@ -18,6 +18,7 @@ from dmabuf.core.fence_steps import WAIT as FENCE_WAIT
 from dmabuf.core.fence_unwrap import pending_inside
 from dmabuf.core.fence_wait import SLEEP as ANY_SLEEP
 from dmabuf.core.syncobj_steps import SLEEP as SYNCOBJ_SLEEP
+from dmabuf.explore.properties import finite_in, unmet
 from dmabuf.rt.api import Kind
 from dmabuf.sync.waitqueue import SCHEDULE, WaitQueue
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["Blocked", "Snapshot", "blocked_in", "take_cycle", "take_snapshot"]
+__all__ = ["Blocked", "Snapshot", "blocked_in", "is_owed", "take_cycle", "take_snapshot"]
 
 _NAMED_MAX = 4
 
@@ -86,6 +87,14 @@ class Snapshot:
     """What tasks that have ended began with a buffer and nobody ends: a rule and a sentence."""
     woke: tuple[tuple[int, int], ...] = ()
     """Who has ended, but did in this run what ends a wait on an object that others wait for."""
+    loops: tuple[int, ...] = ()
+    """Tasks that make the same steps for ever; then `blocked` are those that never move again."""
+    endless: tuple[int, ...] = ()
+    """Those of them that owe an end."""
+    turn: int = 0
+    """How many steps repeat; 0 at rest."""
+    unmet: tuple[str, ...] = ()
+    """Names of properties that were to become true, and never do."""
 
     @property
     def kept(self) -> tuple[int, ...]:
@@ -95,7 +104,8 @@ class Snapshot:
     @property
     def is_bad(self) -> bool:
         """Is anything owed that will never come?"""
-        return bool(self.pending or self.owed or self.kept or self.left)
+        owes = self.pending or self.owed or self.kept or self.left
+        return bool(owes or self.endless or self.unmet)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -103,7 +113,8 @@ class Snapshot:
         waits = tuple(sorted(blocked.key for blocked in self.blocked.values()))
         kept = tuple((task, self.holds[task]) for task in sorted(self.kept))
         ended = tuple(sorted(self.finished))
-        return waits, self.stopped, ended, self.pending, kept, self.left, self.woke
+        key = waits, self.stopped, ended, self.pending, kept, self.left, self.woke
+        return (*key, self.loops, self.unmet) if self.loops or self.unmet else key
 
 
 def take_snapshot(
@@ -140,8 +151,9 @@ def take_snapshot(
         names={task.number: task.name for task in rt.tasks},
         kinds={task.number: task.kind for task in rt.tasks},
         labels=labels | {rt.number_of(lock): rt.label(lock) for t in rt.tasks for lock in t.held},
-        owed=tuple(t.number for t in rt.tasks if t.number in blocked and _is_owed(t)),
+        owed=tuple(t.number for t in rt.tasks if t.number in blocked and is_owed(t)),
         left=() if can_move else _left(rt),
+        unmet=unmet(rt),
         woke=tuple(sorted((t, obj) for t, obj in set(woke) if t in finished and obj in awaited)),
     )
 
@@ -163,7 +175,7 @@ def take_cycle(rt: Tasks, enabled: list[int]) -> Snapshot | None:
         seen = _circle(snapshot.blocked, start)
         if seen:
             only = {number: snapshot.blocked[number] for number in seen}
-            return replace(snapshot, blocked=only, owed=seen, pending=(), stopped=())
+            return replace(snapshot, blocked=only, owed=seen, pending=(), stopped=(), unmet=())
     return None
 
 
@@ -185,7 +197,7 @@ def _circle(blocked: dict[int, Blocked], start: int) -> tuple[int, ...]:
     return ()
 
 
-def _is_owed(task: ExploredTask) -> bool:
+def is_owed(task: ExploredTask) -> bool:
     """Must this task not stay blocked for ever?"""
     if task.kind is Kind.USER:
         return task.in_kernel and bool(task.held)
@@ -271,7 +283,7 @@ def _pending(rt: Tasks, touched: dict[int, set[int]]) -> list[Fence]:
     A container that others know makes what is inside it known; it owes no signal of its own: with
     nothing pending inside, whoever asks or waits finds it signalled.
     """
-    owed: set[int] = set()
+    owed = {rt.number_of(one) for fence in finite_in(rt.extras) for one in pending_inside(fence)}
     reached: dict[int, set[int]] = {}
     for task in rt.tasks:
         if task.op is not None:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore.frames import stack_of
+from dmabuf.explore.properties import build
 from dmabuf.explore.search import carrier_named
 from dmabuf.explore.shrink import Event
 from dmabuf.explore.spans import Spans
 from dmabuf.explore.strategies.replay import Replay
 from dmabuf.explore.token import TokenError
-from dmabuf.machine import Design, Machine
+from dmabuf.machine import Design
 from dmabuf.report.finding import Place, Stack, Step, Taken
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from dmabuf.rt.api import Op, Outcome, Task
     from dmabuf.rt.explored_task import ExploredTask
 
-__all__ = ["Telling", "tell"]
+__all__ = ["Telling", "changed", "tell"]
+
+_TOLD = 6
 
 
 _NOTES = {0: "", TIMEOUT: "times out", INTERRUPT: "interrupted", BLOCK: "has to wait"}
@@ -118,6 +121,11 @@ class Telling:
         """Look at the state before a step, and after the last one."""
         self.spans.look(rt, enabled, self.touched)
 
+    def ended(self, rt: Tasks) -> None:
+        """Look once more where a report or an exception ended the execution."""
+        if rt.reports or rt.failure is not None:
+            self.spans.look(rt, rt.enabled(), self.touched)
+
     def stepped(self, task: Task, op: Op, obj: Any, outcome: Outcome) -> None:
         """Nothing more to note."""
 
@@ -164,6 +172,7 @@ def tell(
     names: Names | None = None,
     carrier: str = "",
     at_end: Callable[[Tasks, list[int]], object] | None = None,
+    completes: bool = True,
 ) -> tuple[Telling, Tasks]:
     """Run the schedule and capture it; the other tasks then run until nothing happens.
 
@@ -173,6 +182,7 @@ def tell(
         names: numbers of tasks and objects, so that they are those of a search.
         carrier: "greenlet" or "threads"; the best there is if empty.
         at_end: called where nothing can happen any more.
+        completes: False for a schedule that never comes to rest, which ends with its last step.
 
     Raises TokenError if the schedule is not possible.
     """
@@ -189,15 +199,30 @@ def tell(
         on_step=telling.made,
         before=telling.before,
         completed=telling.happened,
+        completes=completes,
     )
     rt = Tasks(replay, names=names or Names(), carrier=carrier_named(carrier))
     rt.instrument = telling
     telling.runtime = rt
-    rt.run(lambda runtime: design(Machine(runtime)))
+    rt.at_end = telling.ended
+    rt.run(lambda runtime: build(design, runtime))
     telling.left_out, telling.rested = replay.left_out, replay.rested
     if replay.stuck is not None:
         raise TokenError(_misfit(rt, moves, replay.stuck, telling))
     return telling, rt
+
+
+def changed(telling: Telling) -> TokenError:
+    """A schedule was possible, but its operations are not those that the token was made of.
+
+    The token has a check over all of them and cannot say which one differs, so they are named.
+    """
+    told = [f"{n}. {step.task} {step.text}" for n, step in enumerate(telling.steps, 1)]
+    more = f" and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return TokenError(
+        "this schedule does not fit the design: its operations have changed since the token was "
+        f"printed. They are now {'; '.join(told[:_TOLD])}{more}"
+    )
 
 
 def _misfit(rt: Tasks, moves: Sequence[tuple[int, int]], stuck: int, telling: Telling) -> str:

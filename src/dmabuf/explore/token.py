@@ -5,6 +5,8 @@ second, one of the first. `~` after a letter marks a timeout, `!` an interrupted
 n-th way of a choice. Steps are counted in operations, so the token outlives edits that leave
 the operations alone, and the check tells when they changed.
 
+A schedule for which that gets long is packed instead (`packed`): its token begins with `2.`.
+
     >>> decode(encode([(0, 0), (1, 0), (1, 0), (0, 2)], "k7qa"))
     ([(0, 0), (1, 0), (1, 0), (0, 2)], 'k7qa')
 """
@@ -18,11 +20,15 @@ import zlib
 from collections.abc import Iterable, Sequence
 
 from dmabuf.errors import DmabufError
+from dmabuf.explore.packed import MAX_PACKED, pack, unpack
 from dmabuf.rt.strategy import INTERRUPT, TIMEOUT
 
 __all__ = ["TokenError", "check_of", "decode", "encode"]
 
-VERSION = "1"
+RUNS, PACKED = "1", "2"
+LONGEST = 64
+"""A token of format 1 that is longer is packed where that makes it shorter."""
+
 _LETTERS = string.ascii_lowercase + string.ascii_uppercase
 _DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
 _ITEM = re.compile(r"(\+*[A-Za-z])(~|!|:\d{1,3}(?:\.)?)?(\d{0,5})")
@@ -42,7 +48,10 @@ def check_of(steps: Iterable[str]) -> str:
 def encode(moves: Sequence[tuple[int, int]], check: str) -> str:
     """The token of (task ordinal, variant) pairs."""
     items = [_item(move, len(list(run))) for move, run in itertools.groupby(moves)]
-    return f"{VERSION}.{check}.{''.join(items)}"
+    token = f"{RUNS}.{check}.{''.join(items)}"
+    if len(token) > LONGEST and len(moves) <= MAX_PACKED:
+        return min(f"{PACKED}.{check}.{pack(moves)}", token, key=len)
+    return token
 
 
 def _item(move: tuple[int, int], count: int) -> str:
@@ -60,8 +69,11 @@ def decode(token: str) -> tuple[list[tuple[int, int]], str]:
     if len(parts) != 3:
         raise TokenError(f"{token!r} is no replay token: it looks like 1.abcd.ab3a")
     version, check, body = parts
-    if version != VERSION:
-        raise TokenError(f"token format {version} is not known here; this version reads {VERSION}")
+    if version == PACKED:
+        return _unpacked(token, body), check
+    if version != RUNS:
+        known = f"{RUNS} and {PACKED}"
+        raise TokenError(f"token format {version} is not known here; this version reads {known}")
     moves: list[tuple[int, int]] = []
     position = 0
     while position < len(body):
@@ -73,6 +85,13 @@ def decode(token: str) -> tuple[list[tuple[int, int]], str]:
         if len(moves) > _MAX_STEPS:
             raise TokenError(f"the token asks for more than {_MAX_STEPS} steps")
     return moves, check
+
+
+def _unpacked(token: str, body: str) -> list[tuple[int, int]]:
+    try:
+        return unpack(body)
+    except ValueError as error:
+        raise TokenError(f"{token!r} cannot be read: {error}") from None
 
 
 def _move(letter: str, way: str) -> tuple[int, int]:

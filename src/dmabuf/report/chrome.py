@@ -49,6 +49,7 @@ class _Process:
         self.made = [step for step in finding.steps if not step.blocked]
         names = [lane.name for lane in self.timeline.lanes]
         names += [step.task for step in finding.steps]
+        names += [span.task for span in self.timeline.of("wait")]
         self.tasks = {name: number for number, name in enumerate(dict.fromkeys(names), 1)}
         self.end = (len(self.made) + 2) * _STEP_US
 

@@ -114,14 +114,15 @@ def draw_timeline(finding: Finding, prefix: str = "t") -> Drawn | None:
     if timeline is None or not finding.steps or not timeline.lanes:
         return None
     drawing = _Drawing(finding, timeline)
-    _draw_grid(drawing)
+    _draw_grid(drawing, finding)
     for span in timeline.spans:
         {"lock": _draw_lock, "fence": _draw_fence, "wait": _draw_wait}[span.kind](
             drawing, span, prefix
         )
     for number, step in enumerate(drawing.made):
         _draw_step(drawing, number, step)
-    width = drawing.end + _GUTTER + _MARGIN * min(drawing.arrows, _MOST_ARROWS)
+    gutter = max(_GUTTER, 70.0 if finding.turn else 0.0)
+    width = drawing.end + gutter + _MARGIN * min(drawing.arrows, _MOST_ARROWS)
     words = f"Timeline of {len(drawing.made)} steps by {len(drawing.rows)} tasks"
     parts = [_heads(prefix), *drawing.under, *drawing.over]
     svg = element(
@@ -183,13 +184,25 @@ def _heads(prefix: str) -> str:
     return element("defs", {}, "".join(made))
 
 
-def _draw_grid(drawing: _Drawing) -> None:
+def _draw_turn(drawing: _Drawing, turn: int) -> None:
+    """Shade the steps that are repeated for ever."""
+    width = min(turn, len(drawing.made)) * drawing.step
+    box = {"x": drawing.end - width, "y": 0, "width": width, "height": drawing.bottom}
+    words = element("title", {}, text("repeated for ever"))
+    drawing.under.append(element("rect", {**box, "class": "turn"}, words))
+    at = {"x": drawing.end + 4, "y": 15, "class": "small"}
+    drawing.under.append(element("text", at, "&#8635; for ever"))
+
+
+def _draw_grid(drawing: _Drawing, finding: Finding) -> None:
     """Lines of the lanes, numbers of the steps, and a column to catch the pointer for each."""
     under = drawing.under
     for y in drawing.rows.values():
         under.append(
             element("line", {"x1": 0, "x2": drawing.end, "y1": y, "y2": y, "class": "lane"})
         )
+    if finding.turn:
+        _draw_turn(drawing, finding.turn)
     every = 1 if drawing.step > _SHORTEST_STEP else 5
     for number in range(len(drawing.made)):
         left = _LEFT + number * drawing.step

@@ -31,8 +31,15 @@ def write_views(results: Sequence[Verdict | Trouble], *, html: str = "", trace: 
     if html:
         from dmabuf.report.html import html_page
 
-        Path(html).write_text(html_page(results), "utf-8", errors="backslashreplace")
+        _write(html, html_page(results))
     if trace:
         from dmabuf.report.chrome import trace_data
 
-        Path(trace).write_text(json.dumps(trace_data(results), indent=1), "utf-8")
+        _write(trace, json.dumps(trace_data(results), indent=1))
+
+
+def _write(file: str, text: str) -> None:
+    try:
+        Path(file).write_text(text, "utf-8", errors="backslashreplace")
+    except OSError as error:  # a full disk does not say which file it is
+        raise OSError(error.errno, error.strerror, file) from None

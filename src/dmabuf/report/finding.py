@@ -144,6 +144,7 @@ class Finding:
         fewest: no schedule with this finding has fewer (proved by exhausting them).
         token: what `--replay` takes.
         left_out: steps that other tasks make besides, and that change nothing about it.
+        turn: so many of the last steps made are repeated for ever; 0 if nothing is.
         stack: where a broken rule was noticed, the innermost frame first; empty at rest.
         taken: the locks that the task held there, each with the frames that took it.
         timeline: the same schedule as spans: locks held, fences pending, waits.
@@ -160,6 +161,7 @@ class Finding:
     fewest: bool = False
     token: str = ""
     left_out: int = 0
+    turn: int = 0
     stack: Stack = ()
     taken: tuple[Taken, ...] = ()
     timeline: Timeline | None = None

@@ -198,7 +198,7 @@ def _schedule(finding: Finding, places: Places, ident: str) -> str:
     )
     label = f"Schedule of {made} steps; arrow keys step through it"
     return (
-        f'<h3 id="{ident}s">Schedule, {text(switches_text(finding))}</h3>'
+        f'<h3>Schedule</h3><p class="quiet">{text(switches_text(finding))}</p>'
         f'<div class="schedule" role="group" tabindex="0" aria-label="{text(label)}">'
         f"{bar}{_timeline(finding, ident)}"
         '<p class="now needs-js" aria-live="polite"></p>'

@@ -226,7 +226,7 @@ def _explanation(finding: Finding, style: Style) -> list[str]:
     for taken in finding.taken:
         lines += stack_lines(taken.stack, style, f"  took {clean(taken.lock)} at ")
     if finding.implied:
-        lines += style.wrap(", ".join(finding.implied), "  also broken: ")
+        lines += style.wrap(clean(", ".join(finding.implied)), "  also broken: ")
     return lines
 
 
@@ -235,6 +235,11 @@ def switches_text(finding: Finding) -> str:
     text = f"{finding.switches} context switch{'' if finding.switches == 1 else 'es'}"
     if finding.fewest:
         text += " (the fewest possible)"
+    if finding.turn:
+        made = sum(not step.blocked for step in finding.steps)
+        first = made - finding.turn + 1
+        which = f"steps {first} to {made} are" if finding.turn > 1 else f"step {made} is"
+        text += f"; {which} repeated for ever"
     if finding.left_out:
         steps = _number(finding.left_out, "step")
         text += f"; {steps} of other tasks, which {_change(finding.left_out)} nothing, left out"

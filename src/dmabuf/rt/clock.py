@@ -25,7 +25,7 @@ def to_ns(seconds: float) -> int:
     """Seconds as an integer of nanoseconds, rounded up so that no wait ends early."""
     if math.isnan(seconds):
         raise ValueError("a timeout is a number of seconds, not NaN")
-    return math.ceil(min(seconds, _LONGEST_S) * NS_PER_S)
+    return math.ceil(max(-_LONGEST_S, min(seconds, _LONGEST_S)) * NS_PER_S)
 
 
 class VirtualClock:

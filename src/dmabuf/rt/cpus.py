@@ -141,6 +141,10 @@ class Cpus:
         if not self.preemption and task.cpu is not None and task.kind is not Kind.IRQ:
             self._running[task.cpu] = task
 
+    def has_its_cpu(self, task: ExploredTask) -> bool:
+        """Without preemption: does it go on until it has to wait?"""
+        return task.cpu is not None and self._running.get(task.cpu) is task
+
     def give_up(self, task: ExploredTask) -> None:
         """Let the others of its CPU run (for actions only)."""
         if task.cpu is not None:
@@ -148,7 +152,7 @@ class Cpus:
 
     def must_give_up(self, task: ExploredTask) -> bool:
         """Has a task that has to wait its CPU, and does not spin?"""
-        if self.preemption or task.cpu is None or self._running.get(task.cpu) is not task:
+        if not self.has_its_cpu(task):
             return False
         assert task.op is not None
         return not getattr(task.op.awaited(task.obj), "is_spinning", False)

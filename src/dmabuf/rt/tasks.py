@@ -39,6 +39,7 @@ from dmabuf.rt.strategy import (
     Footprint,
     Strategy,
 )
+from dmabuf.rt.timeouts import earliest
 
 __all__ = ["MAX_TASKS", "Tasks"]
 
@@ -57,6 +58,7 @@ class Tasks:
         reports: (code, message, task) of each broken rule recorded.
         failure: the exception of a task that raised, with the task.
         at_end: called when the execution has ended, before its tasks are unwound.
+        any_time: a timeout may come at any step, not only in order of deadlines.
     """
 
     explored = True
@@ -86,7 +88,7 @@ class Tasks:
         self.creators = self._adopted.creators
         self._namer: ExploredTask | None = None
         self._in_body = True
-        self._only_reads = False
+        self._only_reads = self.any_time = False
         self.cpus = Cpus(self.names)
         self._body = self._make_task("design", Kind.KTHREAD, (), None)
         self._current = self._body
@@ -258,9 +260,8 @@ class Tasks:
                 found.append(base + INTERRUPT)
             if shared and self.cpus.must_give_up(task):
                 found.append(base + BLOCK)
-        if timed:
-            first = min(task.deadline for task in timed if task.deadline is not None)
-            found += [t.number * VARIANTS + TIMEOUT for t in timed if t.deadline == first]
+        due = earliest(timed, exact=not self.any_time) if timed else timed
+        found += [task.number * VARIANTS + TIMEOUT for task in due]
         return found
 
     def _footprint(self, op: Op, obj: Any, task: ExploredTask) -> Footprint:

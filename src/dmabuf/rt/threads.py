@@ -30,6 +30,7 @@ from dmabuf.errors import ContractViolation, KernelWarning, Unwind
 from dmabuf.rt.ambient import set_ambient
 from dmabuf.rt.api import Instrument, Kind, Op, Outcome, Task
 from dmabuf.rt.clock import NS_PER_S, monotonic_ns
+from dmabuf.rt.insist import take_again
 from dmabuf.rt.process import look_after, part_from
 
 __all__ = ["Threads"]
@@ -201,12 +202,14 @@ class Threads:
         parked = None
         outcome = Outcome.DONE
         mutex = self.mutex
-        mutex.acquire()  # `with` costs twice as much
         try:
-            if self._stepping or self._rescanning:
+            mutex.acquire()  # `with` costs twice as much
+        except BaseException:
+            self._make_all_the_same(op, obj, arg)
+            raise
+        try:
+            if self._stepping or self._rescanning or task.told_to_die:
                 return self._put_off(op, obj, arg, task)
-            if task.told_to_die:
-                raise Unwind
             self._stepping = True
             try:
                 task.arg = arg
@@ -232,8 +235,19 @@ class Threads:
             self._observe(task, op, obj, outcome)
         return outcome
 
+    def _make_all_the_same(self, op: Op, obj: Any, arg: Any) -> None:
+        """An exception (Ctrl-C) came before the mutex: what cannot wait, as an unlock, is done."""
+        if not op.is_guarded:
+            take_again(self.mutex)
+            try:
+                self.step(op, obj, arg)
+            finally:
+                self.mutex.release()
+
     def _put_off(self, op: Op, obj: Any, arg: Any, task: Task) -> Outcome:
         """A signal handler has interrupted a step of its own thread: wake-ups can wait a moment."""
+        if not (self._stepping or self._rescanning):
+            raise Unwind
         if not op.wakes or op.is_guarded:
             raise _refusal(op, "takes")
         task.value = True  # what was asked for will be done

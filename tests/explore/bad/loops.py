@@ -1,17 +1,17 @@
 """Tasks that make steps for ever."""
 
-from dmabuf import Machine, Mutex, design
+from dmabuf import Machine, Mutex, Shared, design
 
 
 @design
 def for_ever(machine: Machine) -> None:
-    """Two tasks lock and unlock without end."""
-    lock = Mutex("A")
+    """Two tasks count without end."""
+    lock, count = Mutex("A"), Shared(0, "count")
 
     def loop() -> None:
         while True:
             with lock:
-                pass
+                count.add(1)
 
     machine.kthread(loop, "one")
     machine.kthread(loop, "two")

@@ -9,6 +9,7 @@ from dmabuf.explore.strategies.dfs import Node
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dmabuf.explore.strategies.races import Stand
     from dmabuf.rt.api import Op
 
 __all__ = ["Choice"]
@@ -33,7 +34,10 @@ class Choice(Node):
         closed: operations that were not possible on it just before, whoever asked.
         ways: the watch of a step that could have gone another way later on.
         doors: where handlers could start.
-        turned: what the step changed of that.
+        opened: the doors, as changed, if the step opened one.
+        shut: the doors, as changed, if it closed one.
+        stand: the place where its task stood, if that races with steps before it.
+        stood: what its ways there depended on.
         may_stop: its task could have stopped for ever instead.
         before: the index of the same task's step before; -1 if there is none.
         ordinal: of the task that made the step.
@@ -50,11 +54,14 @@ class Choice(Node):
         "may_stop",
         "near",
         "obj",
+        "opened",
         "ordinal",
         "own",
+        "shut",
+        "stand",
+        "stood",
         "tasks",
         "tried",
-        "turned",
         "watch",
         "ways",
     )
@@ -74,10 +81,13 @@ class Choice(Node):
         self.watch: Footprint = ()
         self.ways: Footprint = ()
         self.doors = _NO_DOORS
-        self.turned: Footprint = ()
+        self.opened: Footprint = ()
+        self.shut: Footprint = ()
         self.guard: Op | None = None
         self.obj = -1
         self.access = 0
+        self.stand: Stand | None = None
+        self.stood: Footprint = ()
         self.closed: Sequence[Op] = ()
         self.may_stop = False
         self.near: dict[int, Footprint] | None = None

@@ -86,18 +86,20 @@ class SourceSets(DepthFirst):
         node.watch = watches.of(task, runtime)
         node.guard = watches.guard(task, obj)
         node.ways = watches.other_ways(task, runtime, chosen % _PER_TASK) if has_ways(task) else ()
-        node.turned = ()
+        node.opened = node.shut = ()
         node.ordinal = task.ordinal
         node.own = runtime.number_of(task) << 1 | WRITE
         node.may_stop = task.may_stop
         node.near = watches.near(runtime, node.enabled, task) if len(node.enabled) > 1 else None
 
     def _note_doors(self, runtime: Tasks, chosen: int) -> None:
-        """Note where handlers may start, and that the last new step changed that."""
+        """Note where handlers may start, and how the last new step changed that."""
         doors = runtime.cpus.doors(runtime.tasks)
         if self._depth > max(self.replayed - 1, 0):
             last = self._choices[self._depth - 1]
-            last.turned = (runtime.cpus.doors_number << 1 | WRITE,) if doors != last.doors else ()
+            door = (runtime.cpus.doors_number << 1 | WRITE,)
+            last.opened = door if doors - last.doors else ()
+            last.shut = door if last.doors - doors else ()
         if chosen >= 0:
             self._choices[self._depth].doors = doors
 

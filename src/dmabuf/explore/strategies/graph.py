@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dmabuf.explore.facts import Facts, facts_of
 from dmabuf.explore.fingerprint import Fingerprints
 from dmabuf.explore.opaque import Opaque
+from dmabuf.explore.properties import unmet
 from dmabuf.explore.strategies.dfs import DepthFirst, Node, _all_may_stop
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ __all__ = ["MAX_STATES", "Graph", "State"]
 
 MAX_STATES = 300_000
 """About 600 bytes each: more would not fit into the memory of a small machine."""
+
+_AT_ONCE = 300
+"""New states in one execution; then others are told and asked, and it is gone on with."""
 
 _LONGER = 25
 """A path through new states may be so much longer than an execution of other engines."""
@@ -41,22 +46,17 @@ class State:
         sleep: those of them that were asleep at every visit.
         why: for those, the state and the transition from which that was inherited.
         edges: where the others lead.
-        now: the time at the first visit, in ns.
-        pending: numbers of the known pending fences, at the first visit.
-        parent: the transition and the state that it was first reached by; -1 at the start.
+        facts: what decides whether a run may come back here for ever.
     """
 
-    __slots__ = ("edges", "enabled", "now", "parent", "pending", "sleep", "unmet", "why")
+    __slots__ = ("edges", "enabled", "facts", "sleep", "why")
 
-    def __init__(self, enabled: tuple[int, ...], parent: tuple[int, int]) -> None:
+    def __init__(self, enabled: tuple[int, ...], facts: Facts) -> None:
         self.enabled = enabled
-        self.parent = parent
+        self.facts = facts
         self.sleep: set[int] = set()
         self.why: dict[int, tuple[int, int]] = {}
         self.edges: dict[int, int] = {}
-        self.now = 0
-        self.pending: tuple[int, ...] = ()
-        self.unmet: tuple[str, ...] = ()
 
 
 class _At(Node):
@@ -79,6 +79,7 @@ class Graph(DepthFirst):
         states: all states that were met; the first is the start.
         opaque: what could not be seen into, which ends this search; empty if nothing.
         overflow: the limit of states, if it was reached.
+        loops: some way leads back to a state that it has been in.
     """
 
     def __init__(self, *, states: int = MAX_STATES, limit: int = 2000, **how: Any) -> None:
@@ -86,11 +87,15 @@ class Graph(DepthFirst):
         self.states: list[State] = []
         self.opaque = ""
         self.overflow = ""
+        self.loops = False
         self._most = states
         self._numbers: dict[bytes, int] = {}
+        self._facts: dict[Facts, Facts] = {}
         self._fingerprints = Fingerprints()
         self._touched: dict[int, set[int]] = {}
         self._here = -1
+        self._first = 0
+        self._paused = self._repeats = False
 
     @property
     def is_stuck(self) -> bool:
@@ -99,11 +104,13 @@ class Graph(DepthFirst):
 
     def backtrack(self) -> bool:
         """Move to the next execution; False when all have been run."""
-        return not self.is_stuck and super().backtrack()
+        return not self.is_stuck and (self._paused or super().backtrack())
 
     def begin(self, *, repeat: bool = False) -> None:
         """A new execution starts; with `repeat` it is to be the same as the one before."""
-        super().begin(repeat=repeat)
+        super().begin(repeat=repeat or self._paused)
+        self._repeats = repeat
+        self._first = len(self.states)
         self._fingerprints.forget()
         self._touched = {}
 
@@ -114,10 +121,19 @@ class Graph(DepthFirst):
         if self.is_stuck:
             return -1
         enabled = runtime.enabled()
+        if self._paused and self._repeats:
+            self.fell_asleep = True
+            return -1
+        if self._paused:
+            self._paused = False
+            return self._go_on(is_new=True, enabled=enabled)
         if self.at_rest is not None and _all_may_stop(runtime, enabled):
             self.at_rest(runtime, enabled)
         is_new = self._arrive(runtime, enabled)
         if not enabled or self.is_stuck:
+            return -1
+        if is_new and len(self.states) - self._first >= _AT_ONCE:
+            self._paused = self.fell_asleep = True
             return -1
         if self._depth >= self.limit:
             self.was_cut = True
@@ -152,15 +168,18 @@ class Graph(DepthFirst):
             assert isinstance(before, _At)
             self.states[before.state].edges[before.chosen] = number
         self._here = number
+        if not is_new and not self.loops:
+            self.loops = any(isinstance(node, _At) and node.state == number for node in self.path)
         return is_new
 
     def _add(self, runtime: Tasks, enabled: list[int]) -> None:
-        before = self.path[-1] if self.path else None
-        parent = (before.chosen, before.state) if isinstance(before, _At) else (-1, -1)
-        state = State(tuple(enabled), parent)
-        state.now = runtime.clock.now()
-        state.pending = self._fingerprints.known
-        self.states.append(state)
+        facts = facts_of(runtime, enabled, self._fingerprints.known, unmet(runtime))
+        self.states.append(State(tuple(enabled), self._facts.setdefault(facts, facts)))
+
+    @property
+    def reads_time(self) -> bool:
+        """Could some code of the design ask for the time?"""
+        return self._fingerprints.reads_time
 
     def _go_on(self, *, is_new: bool, enabled: list[int]) -> int:
         before = self.path[-1] if self.path else None

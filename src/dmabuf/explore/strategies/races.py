@@ -38,9 +38,23 @@ class Stand:
         guard: the operation, if its ways are a matter of its object's state alone.
         obj: its object, as read.
         access: how it touches that if it touches nothing else; as read if it may.
+        raced: earlier steps that it stood beside, and races with.
+        touched: what it would have touched before those.
     """
 
-    __slots__ = ("access", "guard", "index", "known", "led", "obj", "ordinal", "task", "watch")
+    __slots__ = (
+        "access",
+        "guard",
+        "index",
+        "known",
+        "led",
+        "obj",
+        "ordinal",
+        "raced",
+        "task",
+        "touched",
+        "watch",
+    )
 
     def __init__(self, index: int, task: int, ordinal: int, watch: Footprint) -> None:
         self.index = index
@@ -52,6 +66,12 @@ class Stand:
         self.guard: Op | None = None
         self.obj = -1
         self.access = READ
+        self.raced: list[int] = []
+        self.touched: set[int] = set()
+
+    def near_to(self, node: Choice) -> Footprint:
+        """What the step would have touched at a node from which its task could have moved."""
+        return (self.obj | self.access, *(node.near or {}).get(self.task, ()))
 
 
 class Races:
@@ -68,7 +88,8 @@ class Races:
         self._watches = watches
         self._accesses = Accesses()
         self._ways = Accesses()
-        self._turned = Accesses()
+        self._stands = Accesses()
+        self._shut = Accesses()
         self._latest: dict[int, int] = {}
 
     def from_step(self, index: int, *, halts: bool) -> None:
@@ -88,13 +109,18 @@ class Races:
         for earlier in conflicting:
             if not covered >> earlier & 1:
                 covered |= self.pasts[earlier]
-                if not node.watch or self._may_follow(earlier, stand, node.chosen):
+                if not self._closes(self.path[earlier], node.watch):
                     self._reverse(earlier, index, past)
         self.pasts.append(past | 1 << index)
-        if node.watch:
-            self._come_first(stand)
+        if self._stands.is_used:
+            self._come_late(index, node)
         if self._ways.is_used:
             self._open_ways(index, node)
+        node.stand = None
+        if node.watch:
+            self._come_first(stand)
+            if stand.raced:
+                node.stand = stand
         node.before = before
         self._latest[task] = index
         self._note(index, node)
@@ -102,10 +128,13 @@ class Races:
     def _note(self, index: int, node: Choice) -> None:
         """Add a step to the history; most have neither other ways nor doors."""
         self._accesses.add(index, node.footprint)
+        if node.stand is not None:
+            node.stood = (*node.watch, *node.stand.touched)
+            self._stands.add(index, node.stood)
         if node.ways:
             self._ways.add(index, node.ways)
-        if node.turned:
-            self._turned.add(index, node.turned)
+        if node.shut:
+            self._shut.add(index, node.shut)
 
     def _stand(self, index: int, task: int, ordinal: int, own: int, watch: Footprint) -> Stand:
         """Where a task stood, and what had led it there."""
@@ -120,26 +149,15 @@ class Races:
                 stand.known = stand.led
         return stand
 
-    def _conflicts(self, node: Choice, watch: Footprint) -> bool:
-        """Could the node's step have changed in which ways a step is possible?"""
+    def _closes(self, node: Choice, watch: Footprint) -> bool:
+        """Could the node's step have closed a way of a step? Or opened, but for a handler's."""
         return bool(watch) and not (
-            independent(node.footprint, watch) and independent(node.turned, watch)
+            independent(node.footprint, watch) and independent(node.shut, watch)
         )
 
-    def _may_follow(self, earlier: int, stand: Stand, transition: int) -> bool:
-        """May a step that was made have been possible before one that it depends on, and after?
-
-        Asked before the step is noted.
-        """
-        node = self.path[earlier]
-        if not self._conflicts(node, stand.watch):
-            return True
-        if not self._is_there(earlier, node, stand):
-            return not self._is_closed(node, stand)
-        if self._openers(earlier, stand, stand.watch):
-            return True
-        after = self.path[earlier + 1] if earlier + 1 < len(self.path) else None
-        return transition in node.enabled and (after is None or transition in after.enabled)
+    def _opens(self, node: Choice, watch: Footprint) -> bool:
+        """Could the node's step have opened a way of a step, or conflict with what it touches?"""
+        return not (independent(node.footprint, watch) and independent(node.opened, watch))
 
     def _is_there(self, earlier: int, node: Choice, stand: Stand) -> bool:
         """Did the task stand at its step already before the earlier step?"""
@@ -150,7 +168,7 @@ class Races:
         return (
             stand.guard in node.closed
             and stand.obj == node.obj
-            and node.obj | WRITE in node.footprint
+            and not independent(node.footprint, (node.obj | WRITE,))
         )
 
     def _openers(self, earlier: int, stand: Stand, watch: Footprint) -> list[int]:
@@ -159,7 +177,7 @@ class Races:
         return [
             step
             for step in range(earlier + 1, stand.index)
-            if kept >> step & 1 and self._conflicts(self.path[step], watch)
+            if kept >> step & 1 and self._opens(self.path[step], watch)
         ]
 
     def _reverse(self, earlier: int, index: int, past: int) -> None:
@@ -174,8 +192,8 @@ class Races:
     def _come_first(self, stand: Stand) -> None:
         """Have a step tried before each earlier one that may have closed or opened a way of it."""
         found = self._accesses.before(stand.watch, stand.known)
-        if self._turned.is_used:
-            more = self._turned.all_before(stand.watch, stand.known)
+        if self._shut.is_used:
+            more = self._shut.all_before(stand.watch, stand.known)
             found = sorted({*found, *more}, reverse=True)
         for earlier in found:
             self._try_first(earlier, self.path[earlier], stand)
@@ -189,10 +207,13 @@ class Races:
             if not self._is_closed(node, stand):
                 self._lead(earlier, node, stand.led)
             return
+        stand.raced.append(earlier)
         watch = stand.watch
         if node.offers(stand.task):
             node.add(stand.task)
-            watch += (stand.obj | stand.access, *(node.near or {}).get(stand.task, ()))
+            near = stand.near_to(node)
+            stand.touched.update(near)
+            watch += near
         for step in self._openers(earlier, stand, watch):
             self._lead(earlier, node, self.pasts[step])
 
@@ -202,10 +223,27 @@ class Races:
         first = firsts(self.pasts, earlier, kept)
         node.add_one([self.path[step].chosen for step in first])
 
+    def _come_late(self, index: int, node: Choice) -> None:
+        """Have what came before a step tried before races that were found when it was not made.
+
+        It does not depend on a step that ended a wait, but the wait had other ways.
+        """
+        past = self.pasts[index]
+        for footprint in (node.footprint, node.opened):
+            for made in sorted(self._stands.all_before(footprint, past), reverse=True):
+                stand = self.path[made].stand
+                assert stand is not None
+                for earlier in stand.raced:
+                    raced = self.path[earlier]
+                    if not past >> earlier & 1 and self._opens(
+                        node, (*stand.watch, *stand.near_to(raced))
+                    ):
+                        self._lead(earlier, raced, past)
+
     def _open_ways(self, index: int, node: Choice) -> None:
         """Have a step tried before earlier ones that could have gone another way after it."""
         past = self.pasts[index]
-        for footprint in (node.footprint, node.turned):
+        for footprint in (node.footprint, node.opened):
             for earlier in sorted(self._ways.all_before(footprint, past), reverse=True):
                 self._lead(earlier, self.path[earlier], past)
 
@@ -232,10 +270,12 @@ class Races:
             return
         self.pasts.pop()
         self._accesses.drop(node.footprint)
+        if node.stand is not None:
+            self._stands.drop(node.stood)
         if node.ways:
             self._ways.drop(node.ways)
-        if node.turned:
-            self._turned.drop(node.turned)
+        if node.shut:
+            self._shut.drop(node.shut)
         task = node.chosen // _PER_TASK
         if node.before < 0:
             del self._latest[task]

@@ -36,6 +36,7 @@ class Replay:
         before: called before each of the steps, and after the last one.
         completed: called after those that complete it.
         keep: numbers of tasks that must make no step while the execution is completed.
+        completes: False for a schedule that never comes to rest, which ends with its last step.
 
     Attributes:
         stuck: the index of the pair that was not possible, else None.
@@ -53,6 +54,7 @@ class Replay:
         before: State | None = None,
         completed: Callable[[ExploredTask, int, tuple[int, ...]], object] | None = None,
         keep: Collection[int] = (),
+        completes: bool = True,
     ) -> None:
         self.moves = moves
         self.by_number = by_number
@@ -61,6 +63,7 @@ class Replay:
         self.before = before
         self.completed = completed
         self.keep = keep
+        self.completes = completes
         self.stuck: int | None = None
         self.left_out = 0
         self.rested = False
@@ -97,14 +100,18 @@ class Replay:
 
     def _complete(self, runtime: Tasks, enabled: list[int]) -> int:
         """A step of a task that goes on by itself; timeouts only where nothing else is left."""
-        able = [one for one in enabled if not runtime.by_number[task_of(one)].may_stop]
+        able = [
+            one
+            for one in enabled
+            if self.completes and not runtime.by_number[task_of(one)].may_stop
+        ]
         if able and self.left_out < MAX_COMPLETION:
             following = next((one for one in able if variant_of(one) != TIMEOUT), able[0])
             if task_of(following) in self.keep:
                 return -1
             self.left_out += 1
             return following
-        self.rested = not able
+        self.rested = self.completes and not able
         if self.at_end is not None:
             self.at_end(runtime, enabled)
         return -1

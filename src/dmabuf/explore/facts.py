@@ -1,0 +1,64 @@
+"""What of a state decides whether a run may stay there, or come back to it, for ever.
+
+>>> Facts().wrong
+()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from dmabuf.explore.snapshot import is_owed
+
+if TYPE_CHECKING:
+    from dmabuf.rt.tasks import Tasks
+
+__all__ = ["Facts", "Wrong", "facts_of"]
+
+Wrong = tuple[str, int | str]
+"""("fence", its number), ("task", its number) or ("unmet", a property's name)."""
+
+
+class Facts(NamedTuple):
+    """Facts of one state.
+
+    Attributes:
+        must: tasks that can go on, and have to at some time.
+        may: tasks that can go on, but may stop for ever.
+        ended: tasks that have ended.
+        owed: tasks that have not ended though they owe an end: neither idle nor free to stop.
+        pending: numbers of the fences that owe a signal.
+        unmet: names of the properties that are to become true and are not.
+    """
+
+    must: tuple[int, ...] = ()
+    may: tuple[int, ...] = ()
+    ended: tuple[int, ...] = ()
+    owed: tuple[int, ...] = ()
+    pending: tuple[int, ...] = ()
+    unmet: tuple[str, ...] = ()
+
+    @property
+    def wrong(self) -> tuple[Wrong, ...]:
+        """What must not be so for ever."""
+        return (
+            *(("fence", number) for number in self.pending),
+            *(("unmet", name) for name in self.unmet),
+            *(("task", number) for number in self.owed),
+        )
+
+
+def facts_of(
+    rt: Tasks, enabled: list[int], pending: tuple[int, ...], unmet: tuple[str, ...] = ()
+) -> Facts:
+    """The facts of the present state."""
+    able = {transition // 256 for transition in enabled}
+    free = {number for number in able if rt.by_number[number].may_stop}
+    return Facts(
+        must=tuple(sorted(able - free)),
+        may=tuple(sorted(free)),
+        ended=tuple(task.number for task in rt.tasks if task.finished),
+        owed=tuple(sorted(t.number for t in rt.tasks if t.op is not None and is_owed(t))),
+        pending=tuple(sorted(pending)),
+        unmet=unmet,
+    )

@@ -1,0 +1,183 @@
+"""Ways to weaken the rules of source-DPOR, each with a program on which it is noticed.
+
+Weakenings that only have more explored than is needed are none: that an initial is not recognised,
+that a closed step counts as possible, that what spawned a task is not known. Two more are not
+noticed by any program so far: forgetting what a guarded step would have touched besides its watch
+(`Watches.near`), and what other timed steps wait for. The argument of design 0007 needs both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from dmabuf.explore.strategies.choice import Choice
+from dmabuf.explore.strategies.races import Races
+from dmabuf.explore.strategies.watch import Watches
+from dmabuf.rt.cpus import Cpus
+from tests.explore.random_programs import generate
+from tests.explore.small_scope import programs
+from tests.explore.straight_line import Program
+
+__all__ = ["RULE_MUTANTS", "RuleMutant"]
+
+Where = tuple[str | tuple[str, ...], int]
+_of = Watches.of
+_try_first = Races._try_first
+_from_step = Races.from_step
+
+
+@dataclass(frozen=True)
+class RuleMutant:
+    """One rule weakened.
+
+    Attributes:
+        name: what is wrong.
+        where: the program that notices it: its group and number, or its families and seed.
+        owner: the class.
+        method: of it, that is replaced by `by`.
+    """
+
+    name: str
+    where: Where
+    owner: type
+    method: str
+    by: Callable[..., Any]
+
+    @property
+    def program(self) -> Program:
+        """The program that notices."""
+        of, number = self.where
+        if isinstance(of, str):
+            return next(islice(programs(of), number, None))
+        return generate(number, of)
+
+    def apply(self, patch: pytest.MonkeyPatch) -> None:
+        """Make the mistake."""
+        patch.setattr(self.owner, self.method, self.by)
+
+
+def _nothing(*_args: Any, **_how: Any) -> None:
+    return None
+
+
+def _unless(case: Callable[[Races, int, Any, Any], bool]) -> Callable[..., None]:
+    """A race with what stands at a step is forgotten in one case."""
+
+    def try_first(self: Races, earlier: int, node: Any, stand: Any) -> None:
+        if not case(self, earlier, node, stand):
+            _try_first(self, earlier, node, stand)
+
+    return try_first
+
+
+def _itself_only(self: Races, earlier: int, node: Any, stand: Any) -> None:
+    if self._is_there(earlier, node, stand) and node.offers(stand.task):
+        node.add(stand.task)
+    else:
+        _try_first(self, earlier, node, stand)
+
+
+def _without(which: Callable[[int, Any, Any], bool]) -> Callable[..., tuple[int, ...]]:
+    """The watch forgets something."""
+
+    def of(self: Watches, task: Any, runtime: Any) -> tuple[int, ...]:
+        return tuple(n for n in _of(self, task, runtime) if not which(n >> 1, task, runtime))
+
+    return of
+
+
+def _waits_on(number: int, task: Any, runtime: Any) -> bool:
+    op = task.op
+    return op.waits_on is not None and number == runtime.number_of(op.awaited(task.obj))
+
+
+RULE_MUTANTS = (
+    RuleMutant("steps do not race", ("completion", 2), Races, "_reverse", _nothing),
+    RuleMutant("what stands does not race", ("completion", 2), Races, "_come_first", _nothing),
+    RuleMutant(
+        "what led to a step is not tried",
+        ("fence", 5),
+        Races,
+        "_try_first",
+        _unless(lambda self, e, node, stand: not self._is_there(e, node, stand)),
+    ),
+    RuleMutant(
+        "what stood there and could move is not tried",
+        ("completion", 2),
+        Races,
+        "_try_first",
+        _unless(lambda self, e, n, s: self._is_there(e, n, s) and n.offers(s.task)),
+    ),
+    RuleMutant(
+        "what opens a way is not tried",
+        ("queue", 23),
+        Races,
+        "_try_first",
+        _unless(lambda self, e, n, s: self._is_there(e, n, s) and not n.offers(s.task)),
+    ),
+    RuleMutant(
+        "what stood there is tried, but not what it conflicts with",
+        ((), 212),
+        Races,
+        "_try_first",
+        _itself_only,
+    ),
+    RuleMutant("no step opens a way", ("queue", 23), Races, "_opens", lambda *_: False),
+    RuleMutant("nothing comes late", ("queue", 23), Races, "_come_late", _nothing),
+    RuleMutant("steps have no other ways", ("irq", 20), Races, "_open_ways", _nothing),
+    RuleMutant("blocked tasks do not race", ("lock", 11), Races, "from_waiting", _nothing),
+    RuleMutant("every step was closed", ("fence", 5), Races, "_is_closed", lambda *_: True),
+    RuleMutant("no handler finds a door", ("irq", 20), Cpus, "doors", lambda *_: frozenset()),
+    RuleMutant("a halt adds nothing", ("fence", 11), Choice, "add_all", _nothing),
+    RuleMutant(
+        "a halt is a step like others",
+        ("fence", 71),
+        Races,
+        "from_step",
+        lambda self, index, halts: _from_step(self, index, halts=False),
+    ),
+    RuleMutant("no branch is added", ("completion", 2), Choice, "add", _nothing),
+    RuleMutant("no initial is added", ("completion", 2), Choice, "add_one", _nothing),
+    RuleMutant(
+        "the object is not watched",
+        ("lock", 2),
+        Watches,
+        "of",
+        _without(lambda number, task, runtime: number == runtime.number_of(task.obj)),
+    ),
+    RuleMutant("what is awaited is not watched", ("ring", 29), Watches, "of", _without(_waits_on)),
+    RuleMutant(
+        "a signal is not watched for",
+        ("queue", 23),
+        Watches,
+        "of",
+        _without(lambda number, task, runtime: number == runtime.number_of(task)),
+    ),
+    RuleMutant(
+        "the clock is not watched",
+        (("any", "time"), 1),
+        Watches,
+        "of",
+        _without(lambda number, _task, runtime: number == runtime.number_of(runtime.clock)),
+    ),
+    RuleMutant(
+        "the clock is watched as if read",
+        (("any", "time"), 1),
+        Watches,
+        "of",
+        lambda self, task, runtime: tuple(n & ~1 for n in _of(self, task, runtime)),
+    ),
+    RuleMutant(
+        "the CPU is not watched",
+        (("irq",), 2),
+        Watches,
+        "of",
+        _without(lambda number, task, rt: number == rt.cpus.number(rt.cpus.of(task))),
+    ),
+)
+"""All of them are noticed; `test_dpor` says so."""
