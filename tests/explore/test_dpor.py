@@ -178,6 +178,29 @@ def test_dpor_gives_others_their_turn_beside_a_loop_without_end():
     assert any("ValueError" in key for key in search.cases)
 
 
+def test_dpor_number_of_an_object_may_be_of_another_kind_elsewhere():
+    """What a task constructs may hang on the schedule; no guard is asked of another's object."""
+
+    def body(machine):
+        cell = Shared(0, "cell")
+
+        def constructs():
+            if cell.read():
+                made = Completion("made")
+                made.complete()
+                made.wait()
+            else:
+                with Mutex("made"):
+                    pass
+
+        machine.kthread(constructs, "constructs")
+        machine.kthread(lambda: cell.write(1), "writes")
+
+    search = searched(body)
+
+    assert (2, {}) == (search.executions, search.cases)
+
+
 def test_dpor_lets_a_signal_come_before_what_ended_the_wait():
     """A signal made pending after a wait ended in another way is tried before that as well."""
 

@@ -1,5 +1,7 @@
 """The search that explores no state twice."""
 
+import random
+
 import pytest
 
 from dmabuf import Shared, Timeline
@@ -111,6 +113,53 @@ def test_graph_edges_of_random_programs_are_the_same():
             _search, reduced = explored(program)
 
             assert edges_of(whole) == edges_of(reduced)
+
+
+def random_loops(seed):
+    """Two or three tasks that do a few random things again and again."""
+    rng = random.Random(seed)
+    sizes = [rng.choice((1, 2)) for _task in range(rng.choice((2, 2, 3)))]
+    acts = [[rng.randrange(6) for _act in range(size)] for size in sizes]
+
+    def design(machine):
+        cells = [Shared(0, "x"), Shared(0, "y")]
+        lock = Mutex("lock")
+
+        def do(act):
+            cell = cells[act % 2]
+            if act < 2:
+                cell.exchange(1 - cells[0].read())
+            elif act < 4:
+                with lock:
+                    cell.write(cell.read() ^ 1)
+            elif lock.trylock():
+                cell.write(0)
+                lock.unlock()
+
+        def run(mine):
+            while True:
+                for act in mine:
+                    do(act)
+
+        for number, mine in enumerate(acts):
+            machine.kthread(lambda mine=mine: run(mine), f"t{number}", idle=True)
+
+    return design
+
+
+@pytest.mark.slow
+def test_graph_of_random_loops_is_the_same():
+    """Where ways lead back, sleep sets leave out no state either, and edges are worked out."""
+    compared = 0
+    for seed in range(14):
+        _search, whole = explored(random_loops(seed), sleep=False, states=150)
+        if not whole.bound:
+            _search, reduced = explored(random_loops(seed))
+            compared += 1
+
+            assert edges_of(whole) == edges_of(reduced)
+
+    assert compared > 4
 
 
 def test_graph_ends_a_loop():

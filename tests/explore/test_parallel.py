@@ -94,11 +94,11 @@ class _Awaited(Future):
         super().__init__()
         self.executor = executor
 
-    def result(self, timeout=None):
+    def done(self):
         while self.executor.waiting:
             future, call = self.executor.waiting.pop()
             future.set_result(call())
-        return super().result(timeout)
+        return super().done()
 
 
 class Unreliable(Executor):
@@ -165,10 +165,24 @@ def test_workers_give_the_answer_of_one_search(fn, budget):
 
 
 @pytest.mark.usefixtures("small_pieces")
-@pytest.mark.parametrize("engine", [SLEEP, NAIVE])
+@pytest.mark.parametrize(("fn", "budget"), CASES)
+def test_workers_below_stems_find_what_one_search_finds(fn, budget):
+    """With source-DPOR they complete as many executions, and some more fall asleep."""
+    alone = told(fn, budget=budget, engine=DPOR)
+
+    divided = told(fn, InProcess, budget=budget, engine=DPOR)
+
+    assert alone["asleep"] <= divided["asleep"]
+    for key in ("asleep", "cut", "steps", "replayed"):
+        del alone[key], divided[key]
+    assert alone == divided
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("engine", [SLEEP, NAIVE, DPOR])
 def test_workers_may_answer_in_any_order(engine):
     """The order in which work is done does not matter."""
-    budget = Budget(seconds=None, executions=120)
+    budget = ENDLESS if engine == DPOR else Budget(seconds=None, executions=120)
 
     forwards = told(disputed(2), InProcess, engine=engine, budget=budget)
 
@@ -177,12 +191,13 @@ def test_workers_may_answer_in_any_order(engine):
 
 
 @pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("engine", [SLEEP, DPOR])
 @pytest.mark.parametrize("every", [1, 2, 5])
-def test_lost_workers_change_nothing_but_a_note(every):
+def test_lost_workers_change_nothing_but_a_note(every, engine):
     """What a worker did not bring back is explored again; the report says so."""
-    alone = told(disputed(2), InProcess)
+    alone = told(disputed(2), InProcess, engine=engine)
 
-    lost = told(disputed(2), functools.partial(Unreliable, every))
+    lost = told(disputed(2), functools.partial(Unreliable, every), engine=engine)
 
     notes = lost.pop("notes")
     del alone["notes"]
@@ -223,7 +238,8 @@ def test_stop_keeps_what_is_known():
 
 
 @pytest.mark.usefixtures("small_pieces")
-def test_design_that_differs_from_worker_to_worker_is_reported():
+@pytest.mark.parametrize("engine", [SLEEP, DPOR])
+def test_design_that_differs_from_worker_to_worker_is_reported(engine):
     """A design that goes another way elsewhere is not deterministic, and not proved."""
     elsewhere = []
 
@@ -242,25 +258,25 @@ def test_design_that_differs_from_worker_to_worker_is_reported():
             finally:
                 elsewhere.clear()
 
-    found = told(differs, Elsewhere)
+    found = told(differs, Elsewhere, engine=engine)
 
     assert Status.VIOLATED.value == found["status"]
     assert ["DF005"] == [finding["code"] for finding in found["findings"]]
 
 
-def test_engine_whose_work_cannot_be_divided_goes_on_alone():
-    """A crew is no reason for another answer of source-DPOR, nor is it called."""
-    fn = writers(4)
+def test_stems_are_not_for_a_budget_of_executions():
+    """They are explored to their end, so such a budget is kept by one search."""
+    fn, budget = writers(4), Budget(seconds=None, executions=20)
 
-    assert told(fn, engine=DPOR) == told(fn, Backwards, engine=DPOR)
+    assert told(fn, engine=DPOR, budget=budget) == told(fn, Backwards, engine=DPOR, budget=budget)
 
 
 # -- processes -------------------------------------------------------------------------------------
 
 
-def in_processes(name, jobs, budget=ENDLESS):
+def in_processes(name, jobs, engine=""):
     """The verdict about a design of the file, by so many processes."""
-    job = Job(budget, engine=SLEEP, jobs=jobs)
+    job = Job(ENDLESS, engine=engine, jobs=jobs)
     (verdict,) = explore_file(Target(str(DESIGNS), DESIGNS.name, name), job)
     return verdict
 
@@ -268,7 +284,7 @@ def in_processes(name, jobs, budget=ENDLESS):
 @pytest.mark.slow
 def test_processes_give_the_answer_of_one():
     """Two workers and no worker at all find the same, schedule by schedule."""
-    found = [in_processes("disputed", jobs).to_data() for jobs in (0, 2)]
+    found = [in_processes("disputed", jobs, SLEEP).to_data() for jobs in (0, 2)]
 
     for data in found:
         del data["seconds"]

@@ -4,6 +4,7 @@ from dmabuf import Mutex, check_design, design
 from dmabuf.core.timeline import Timeline
 from dmabuf.report.timeline import Span
 from dmabuf.sync.spinlock import SpinLock
+from tests.explore.livelock_designs import back_off_pair
 
 
 def timeline_of(fn):
@@ -124,3 +125,12 @@ def test_stacks_of_both_locks_reach_the_task():
         assert ["take", "both", "<lambda>"] == [place.function for place in taken.stack]
         assert wait.stack[1].line == taken.stack[1].line + 1
         assert wait.place == wait.stack[0]
+
+
+def test_finding_of_a_run_without_end_has_its_turn():
+    """The last steps of the schedule are those that come again and again."""
+    finding = check_design(back_off_pair, "d").findings[0]
+
+    made = [step for step in finding.steps if not step.blocked]
+    assert 6 == finding.turn
+    assert {"A", "B"} == {step.task for step in made[-finding.turn :]}

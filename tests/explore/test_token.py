@@ -171,8 +171,9 @@ def test_token_is_the_same_everywhere():
     """Python version, hash seed and carrier change neither tokens nor counts nor findings."""
     said = set()
     for python in pythons():
-        for hash_seed, carrier in (("1", "threads"), ("77", "threads"), ("5", "")):
-            said.add(_tokens(python, hash_seed, carrier))
+        said.add(_tokens(python, "77", "threads"))
+    for hash_seed, carrier in (("1", "threads"), ("5", "")):
+        said.add(_tokens(sys.executable, hash_seed, carrier))
 
     assert 1 == len(said)
     assert all(token.startswith("1.") for token, *_ in json.loads(said.pop()))

@@ -44,7 +44,7 @@ def finding_of(
         switches=switches_of(telling.events),
         fewest=fewest,
         token=encode(case.moves, check_of(telling.checks)),
-        turn=getattr(case.snapshot, "turn", 0),
+        turn=case.snapshot.turn if case.snapshot else 0,
         left_out=telling.left_out if telling.rested else 0,
         stack=telling.reported_at,
         taken=telling.held,

@@ -1,10 +1,11 @@
-"""Explore the parts of a search by the workers of any `concurrent.futures.Executor`.
+"""Explore the pieces of a search by the workers of any `concurrent.futures.Executor`.
 
-What is done, and in which order its results are taken, is a function of the design alone: a fixed
-number of pieces of work is under way at any time, each of a fixed number of executions; the result
-of the oldest is waited for, what it leaves is put back in its place, and the next piece is made of
-the parts in front. So the number of workers decides how long it takes, and nothing else. Numbers
-of tasks and objects have to be `StableNames`.
+Pieces are parts of a search with sleep sets, or stems of one with source-DPOR. What is done, and in
+which order its results are taken, is a function of the design alone: a fixed number of pieces of
+work is under way at any time, each of a fixed number of executions; the result of the oldest is
+waited for, what it leaves is put back in its place, and the next piece is made of the parts in
+front. Stems are under way all together, and explored to their end. So the number of workers decides
+how long it takes, and nothing else. Numbers of tasks and objects have to be `StableNames`.
 
 A piece whose worker dies, or answers with anything but a result, is done again here.
 
@@ -18,21 +19,27 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dmabuf.explore.parts import Part, split
-from dmabuf.explore.search import MAX_CASES, Budget, Case, Search
-from dmabuf.explore.work import Done, Settings, Work, do_work, restored
-from dmabuf.machine import Design
+from dmabuf.explore.parts import split
+from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP
+from dmabuf.explore.search import MAX_CASES, Budget, Case, Search, carrier_named
+from dmabuf.explore.strategies.stems import stems_of
+from dmabuf.explore.work import Done, Piece, Settings, Work, do_work, restored
+from dmabuf.machine import Design, Machine
 
-__all__ = ["Crew", "Given", "InProcess", "Window"]
+__all__ = ["Crew", "Given", "InProcess", "Window", "can_be_divided"]
 
 UNDER_WAY = 16
 """Pieces of work that are under way together: more than any sensible number of workers."""
 EXECUTIONS = 100
 """Executions of one piece."""
+STEMS = 8
+"""Stems of source-DPOR, at least: each level of states explored in full costs executions."""
+_MOST_PIECES = 64
+_LOOK_S = 0.1
 _MOST_PARTS = 8
 """Parts of one piece: they may all be small."""
 _MOST_RENEWED = 3
@@ -134,7 +141,8 @@ class Window:
             search.carrier,
             search.first,
         )
-        self.parts: deque[Part] = deque(split(search.strategy.path))
+        self.parts = _pieces_of(search)
+        self._together = max(len(self.parts) // _MOST_PIECES, 1) if search.engine == DPOR else 0
         self._under_way: deque[tuple[Work, Future[Done]]] = deque()
         self._promised = 0
 
@@ -147,7 +155,11 @@ class Window:
                 self._send(self._next_work(left))
             if not self._under_way:
                 break
-            self._absorb(*self._under_way.popleft())
+            work, future = self._under_way.popleft()
+            if not self._has_come(future):
+                self.parts.extendleft(reversed(work.parts))
+                break
+            self._absorb(work, future)
             self.search.seconds = spent + time.monotonic() - started
             self.search.tell()
         self.search.exhausted = not self.parts and not self.search.is_broken
@@ -167,13 +179,22 @@ class Window:
         if self.search.is_broken or self.search.is_stopped or not self.parts:
             return False
         used_up = left.seconds == 0.0 or (left.executions is not None and left.executions <= 0)
-        return not used_up and len(self._under_way) < UNDER_WAY
+        return not used_up and (self._together > 0 or len(self._under_way) < UNDER_WAY)
 
     def _next_work(self, left: Budget) -> Work:
-        count = min(max(len(self.parts) // UNDER_WAY, 1), _MOST_PARTS)
-        parts = tuple(self.parts.popleft() for _ in range(count))
+        count = self._together or min(max(len(self.parts) // UNDER_WAY, 1), _MOST_PARTS)
+        parts = tuple(self.parts.popleft() for _ in range(min(count, len(self.parts))))
         executions = EXECUTIONS if left.executions is None else min(EXECUTIONS, left.executions)
         return Work(self.settings, parts, executions, left.seconds)
+
+    def _has_come(self, future: Future[Done]) -> bool:
+        """Wait for a result; False if somebody asks to stop first."""
+        while not future.done():
+            if self.search.is_stopped:
+                return False
+            wait([future], _LOOK_S)
+            self.search.tell()
+        return True
 
     def _send(self, work: Work) -> None:
         self._promised += work.executions
@@ -212,6 +233,32 @@ class Window:
                 continue
             best = min(case, other, key=lambda one: (one.switches, one.told))
             known[case.key] = replace(best, found=min(case.found, other.found))
+
+
+def can_be_divided(search: Search, share: Budget) -> bool:
+    """Is it a search whose pieces are independent?
+
+    Those of source-DPOR are explored to their end, so a number of executions cannot be kept to.
+    """
+    if search.engine == DPOR:
+        return share.executions is None
+    return search.engine in (SLEEP, NAIVE)
+
+
+def _pieces_of(search: Search) -> deque[Piece]:
+    """What is left of a search with sleep sets; all of one with source-DPOR."""
+    if search.engine != DPOR:
+        return deque(split(search.strategy.path))
+    stems, asleep = stems_of(
+        lambda runtime: search.design(Machine(runtime)),
+        count=STEMS,
+        seed=search.seed,
+        names=search.names,
+        carrier=lambda: carrier_named(search.carrier),
+    )
+    search.executions = search.cut = search.steps = search.replayed = search.visits = 0
+    search.asleep = asleep
+    return deque(stems)
 
 
 def _answer_of(future: Future[Any]) -> Done:

@@ -17,13 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dmabuf.explore.strategies.dfs import DepthFirst, Node
+from dmabuf.explore.strategies.dfs import Node
 
 __all__ = [
     "Made",
     "Part",
     "Position",
-    "can_be_split",
     "made_of",
     "nodes_of",
     "path_of",
@@ -69,11 +68,6 @@ class Part:
     def prefix_length(self) -> int:
         """How many steps lead to the state."""
         return len(self.prefix)
-
-
-def can_be_split(strategy: DepthFirst) -> bool:
-    """Is it an engine whose parts are independent?"""
-    return type(strategy) is DepthFirst
 
 
 def split(path: Sequence[Node]) -> list[Part]:

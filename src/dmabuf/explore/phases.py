@@ -21,7 +21,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore import portfolio
-from dmabuf.explore.parts import can_be_split
 from dmabuf.explore.portfolio import engine_named
 from dmabuf.explore.search import INTERRUPTED, Budget, Case, Progress, Search
 from dmabuf.machine import Design
@@ -182,12 +181,8 @@ class _Phases:
     ) -> bool:
         """Go on with a search; True if it is over: exhausted, or not deterministic."""
         if share.executions != 0:
-            if (
-                self.crew is not None
-                and steps is None
-                and not until_cut
-                and can_be_split(search.strategy)
-            ):
+            whole = steps is None and not until_cut
+            if self.crew is not None and whole and _can_be_divided(search, share):
                 self._advance_with(self.crew, search, share)
             else:
                 search.explore(share, steps=steps, until_cut=until_cut)
@@ -303,6 +298,12 @@ class _Phases:
             return f"{self.budget.executions} executions"
         assert self.budget.seconds is not None
         return f"{self.budget.seconds:g} s"
+
+
+def _can_be_divided(search: Search, share: Budget) -> bool:
+    from dmabuf.explore.parallel import can_be_divided
+
+    return can_be_divided(search, share)
 
 
 def _stable_names() -> Names:

@@ -24,6 +24,7 @@ from dmabuf.errors import DmabufError
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.dfs import DepthFirst
+    from dmabuf.explore.strategies.stems import Stem
     from dmabuf.rt.tasks import Tasks
 
 __all__ = [
@@ -83,12 +84,14 @@ class Setup:
         limit: steps after which an execution is cut.
         at_rest: called where nothing is possible, or only steps of tasks that may stop there.
         at_cut: called where an execution is cut.
+        stem: for source-DPOR: the steps that all executions begin with.
     """
 
     seed: int
     limit: int
     at_rest: Callable[[Tasks, list[int]], object]
     at_cut: Callable[[Tasks, list[int]], object]
+    stem: Stem | None = None
 
     def arguments(self) -> dict[str, Any]:
         """As keywords."""
@@ -132,6 +135,10 @@ def _naive(setup: Setup) -> DepthFirst:
 def _source_sets(setup: Setup) -> DepthFirst:
     from dmabuf.explore.strategies.dpor import SourceSets
 
+    if setup.stem is not None:
+        from dmabuf.explore.strategies.stems import BelowStem
+
+        return BelowStem(setup.stem, **setup.arguments())
     return SourceSets(**setup.arguments())
 
 

@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmabuf.errors import InternalError
 from dmabuf.explore.liveness import lassos
@@ -32,6 +32,9 @@ from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.tasks import Tasks
+
+if TYPE_CHECKING:
+    from dmabuf.explore.strategies.stems import Stem
 
 __all__ = ["INTERRUPTED", "MAX_CASES", "Budget", "Case", "Progress", "Search", "carrier_named"]
 
@@ -110,6 +113,7 @@ class Search:
         stop: asked between executions whether to end.
         strategy: goes from execution to execution.
         first: the steps of the first execution.
+        stem: the steps that all executions are to begin with; another search covers the rest.
     """
 
     design: Design
@@ -135,6 +139,7 @@ class Search:
     on_complete: Callable[[Tasks, DepthFirst], None] | None = None
     visits: int = 0
     first: tuple[Made, ...] = ()
+    stem: Stem | None = None
     strategy: DepthFirst = field(init=False)
     _path: list[Node] = field(init=False)
     _waking: frozenset[str] = field(init=False)
@@ -144,6 +149,7 @@ class Search:
     _told: float = 0.0
 
     def __post_init__(self) -> None:
+        self._verified = self.stem is not None
         self.engine = engine_named(
             self.engine or (engine_that_proves() if self.sleep else NAIVE)
         ).name
@@ -153,7 +159,8 @@ class Search:
 
     def _make_strategy(self) -> DepthFirst:
         steps = self.budget.steps_per_execution
-        return engine_named(self.engine).make(Setup(self.seed, steps, self._at_rest, self._at_cut))
+        setup = Setup(self.seed, steps, self._at_rest, self._at_cut, self.stem)
+        return engine_named(self.engine).make(setup)
 
     @property
     def used(self) -> str:
@@ -267,7 +274,7 @@ class Search:
 
     def go_on_with(self, path: list[Node]) -> None:
         """Explore next what is left on a path that another search has left."""
-        self.strategy.path = path
+        self.strategy.path[:] = path
         self.exhausted, self._ready, self._verified = False, True, True
 
     def tell(self) -> None:
@@ -284,7 +291,7 @@ class Search:
     def compare(self, steps: tuple[Made, ...]) -> None:
         """Make the steps of an execution elsewhere again; uncounted, but a difference is a case."""
         counted = (self.executions, self.asleep, self.cut, self.steps, self.replayed)
-        self.strategy.path = nodes_of(steps)
+        self.strategy.path[:] = nodes_of(steps)
         self._execute(repeat=True)
         self.executions, self.asleep, self.cut, self.steps, self.replayed = counted
 

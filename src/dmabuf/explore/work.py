@@ -14,16 +14,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dmabuf.errors import WouldDeadlock
 from dmabuf.explore.numbers import StableNames
 from dmabuf.explore.parts import Made, Part, path_of, split
+from dmabuf.explore.portfolio import DPOR, SLEEP
 from dmabuf.explore.search import Budget, Case, Search
+from dmabuf.explore.strategies.stems import Stem
 from dmabuf.machine import Design
 
-__all__ = ["Done", "Settings", "Work", "do_work", "restored"]
+__all__ = ["Done", "Piece", "Settings", "Work", "do_work", "restored"]
+
+Piece = Part | Stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,13 @@ class Work:
 
     Attributes:
         settings: of the search.
-        parts: one after the other.
-        executions: at most so many in all of them.
+        parts: of a search with sleep sets, or stems of source-DPOR; one after the other.
+        executions: at most so many in all parts; stems are explored to their end.
         seconds: at most so long; None for no limit.
     """
 
     settings: Settings
-    parts: tuple[Part, ...]
+    parts: tuple[Piece, ...]
     executions: int
     seconds: float | None
 
@@ -67,7 +72,7 @@ class Done:
         diverged: a step of the prefix turned out different from what it was elsewhere.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[Piece, ...]
     executions: int
     asleep: int
     cut: int
@@ -87,27 +92,72 @@ def do_work(source: Callable[[], Design], work: Work) -> Done:
         work: what to do.
     """
     settings = work.settings
-    budget = Budget(work.seconds, work.executions, settings.steps_per_execution)
-    search = Search(
-        source(),
-        budget,
-        seed=settings.seed,
-        carrier=settings.carrier,
-        engine=settings.engine,
-        names=StableNames(),
-    )
-    left: list[Part] = []
+    search = _search(source(), settings, SLEEP)
     if settings.first:
         search.compare(settings.first)
+        if search.is_broken:
+            return _done(search, work.parts)
+    if settings.engine == DPOR:
+        return _below_stems(search, work)
+    return _of_parts(_search(search.design, settings, settings.engine), work)
+
+
+def _search(design: Design, settings: Settings, engine: str, *, stem: Stem | None = None) -> Search:
+    return Search(
+        design,
+        Budget(None, None, settings.steps_per_execution),
+        seed=settings.seed,
+        carrier=settings.carrier,
+        engine=engine,
+        stem=stem,
+        names=StableNames(),
+    )
+
+
+def _of_parts(search: Search, work: Work) -> Done:
+    """Parts of a search with sleep sets, as far as the work goes."""
+    budget = replace(search.budget, seconds=work.seconds, executions=work.executions)
+    left: list[Piece] = []
     for part in work.parts:
         share = _left(budget, search)
         if share is None or search.is_broken:
             left.append(part)
             continue
+        assert isinstance(part, Part)
         search.go_on_with(path_of(part))
         search.explore(share)
         if not search.exhausted and not search.is_broken:
             left += split(search.strategy.path)
+    return _done(search, left)
+
+
+def _below_stems(total: Search, work: Work) -> Done:
+    """Source-DPOR below stems, each to its end; of one that did not get there only the findings."""
+    started = time.monotonic()
+    left: list[Piece] = []
+    for stem in work.parts:
+        assert isinstance(stem, Stem)
+        seconds = None
+        if work.seconds is not None:
+            seconds = max(work.seconds - (time.monotonic() - started), 0.0)
+        search = _search(total.design, work.settings, DPOR, stem=stem)
+        search.names, search.cases = total.names, total.cases
+        search.wakers, search.traits = total.wakers, total.traits
+        search.explore(replace(search.budget, seconds=seconds))
+        if search.is_broken:
+            return _done(search, work.parts)
+        if not search.exhausted:
+            left.append(stem)
+            continue
+        total.executions += search.executions
+        total.asleep += search.asleep
+        total.cut += search.cut
+        total.steps += search.steps
+        total.replayed += search.replayed
+    return _done(total, left)
+
+
+def _done(search: Search, left: Sequence[Piece]) -> Done:
     return Done(
         tuple(left),
         search.executions,

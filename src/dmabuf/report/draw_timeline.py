@@ -135,6 +135,7 @@ def draw_timeline(finding: Finding, prefix: str = "t") -> Drawn | None:
             "width": width,
             "height": drawing.bottom,
             "viewBox": f"0 0 {width:g} {drawing.bottom:g}",
+            "preserveAspectRatio": "none",  # on paper it gets narrower, and lanes stay in place
         },
         "".join(parts),
     )

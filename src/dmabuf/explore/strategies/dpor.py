@@ -80,11 +80,11 @@ class SourceSets(DepthFirst):
         task = runtime.by_number[chosen // _PER_TASK]
         op = task.op
         assert op is not None
-        node.obj = obj = runtime.number_of(task.obj) << 1
+        node.obj = runtime.number_of(task.obj) << 1
         node.access = op.access if op.touches is None else READ
-        node.closed = watches.closed(task, obj)
+        node.closed = watches.closed(task)
         node.watch = watches.of(task, runtime)
-        node.guard = watches.guard(task, obj)
+        node.guard = watches.guard(task)
         node.ways = watches.other_ways(task, runtime, chosen % _PER_TASK) if has_ways(task) else ()
         node.opened = node.shut = ()
         node.ordinal = task.ordinal
@@ -127,6 +127,7 @@ class SourceSets(DepthFirst):
             node.done[node.chosen] = node.footprint
             if node.todo:
                 node.chosen = node.todo.pop(0)
+                node.rank += 1
                 return True
             path.pop()
         return False

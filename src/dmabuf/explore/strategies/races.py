@@ -260,7 +260,7 @@ class Races:
             stand = self._stand(len(self.path), task.number, task.ordinal, own, watch)
             stand.obj = runtime.number_of(task.obj) << 1
             stand.access = task.op.access if task.op.touches is None else READ
-            stand.guard = self._watches.guard(task, stand.obj)
+            stand.guard = self._watches.guard(task)
             if watch:
                 self._come_first(stand)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dis
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dmabuf.rt.api import READ, WRITE
+from dmabuf.rt.api import OPS, READ, WRITE
 from dmabuf.rt.strategy import INTERRUPT, TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
@@ -32,11 +32,10 @@ class Watches:
         timed: what steps with a deadline wait for, as read, in any execution so far.
     """
 
-    __slots__ = ("_guards", "timed")
+    __slots__ = ("timed",)
 
     def __init__(self) -> None:
         self.timed: set[int] = set()
-        self._guards: dict[int, dict[Op, None]] = {}
 
     def of(self, task: ExploredTask, runtime: Tasks) -> Footprint:
         """Whatever the ways of the step that a task stands at depend on; conflicts open or close.
@@ -105,30 +104,43 @@ class Watches:
                 found[task.number] = tuple(runtime.number_of(o) << 1 | mode for o, mode in touched)
         return found
 
-    def guard(self, task: ExploredTask, obj: int) -> Op | None:
-        """The operation it stands at, if the state of its object alone says whether it can go on.
-
-        From now on `closed` looks whether it can.
-        """
+    @staticmethod
+    def guard(task: ExploredTask) -> Op | None:
+        """The operation it stands at, if its object's state alone says whether it can go on."""
         op = task.op
         if op is None or not op.is_guarded or has_ways(task) or not _asks_object_only(op):
             return None
-        known = self._guards.get(obj)
-        if known is None:
-            self._guards[obj] = {op: None}
-        elif op not in known:
-            known[op] = None
         return op
 
-    def closed(self, task: ExploredTask, obj: int) -> Sequence[Op]:
+    @staticmethod
+    def closed(task: ExploredTask) -> Sequence[Op]:
         """Operations that are not possible on the object that a task is about to make a step on.
 
-        Those whose guards are known to ask that object only, whichever task makes them.
+        Those whose guards ask that object only, whichever task makes them.
         """
-        guards = self._guards.get(obj)
-        if guards is None:
-            return ()
-        return [op for op in guards if not op.guard(task.obj, task)]
+        op, obj = task.op, task.obj
+        assert op is not None
+        guards = _guards_of(obj.__class__, op.name.partition(".")[0])
+        return [one for one in guards if _is_closed(one, obj, task)] if guards else ()
+
+
+def _is_closed(op: Op, obj: Any, task: ExploredTask) -> bool:
+    try:
+        return not op.guard(obj, task)
+    except (AttributeError, TypeError):  # of another class with a like name: nobody stands there
+        return False
+
+
+@functools.cache
+def _guards_of(kind: type, family: str) -> tuple[Op, ...]:
+    """The guarded operations on objects of a class: named alike, in its module or one beside it."""
+    return tuple(
+        op
+        for name, op in OPS.items()
+        if name.partition(".")[0] == family
+        and _asks_object_only(op)
+        and op.guard.__module__.startswith(kind.__module__)
+    )
 
 
 def has_ways(task: ExploredTask) -> bool:
