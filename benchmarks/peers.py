@@ -86,9 +86,8 @@ def beside_spin(engine: str, rounds: int) -> tuple[dict[str, dict[str, float]], 
     with tempfile.TemporaryDirectory() as folder:
         for design in peer_designs.DESIGNS:
             rows[design.__name__] = _row(design, engine, rounds, Path(folder))
-            sys.stderr.write(".")
-            sys.stderr.flush()
-        sys.stderr.write("\n")
+            told = ", ".join(f"{name} {value:.2f}" for name, value in rows[design.__name__].items())
+            sys.stderr.write(f"{design.__name__}: {told}\n")
     ratios = [row["SPIN / ours"] for row in rows.values()]
     agree = [row["same verdict"] for row in rows.values()]
     return rows, [
