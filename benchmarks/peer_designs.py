@@ -363,7 +363,7 @@ active proctype waker() {
 }
 """,
     "bounded_buffer": """
-byte lock, full;
+byte lock, place;
 bool queued[3], woken[3];
 inline lock_it() { atomic { lock == 0 -> lock = 1 + _pid } }
 inline free_it() { lock = 0 }
@@ -372,16 +372,16 @@ inline wake_all() { atomic { woken[0] = woken[0] || queued[0]; woken[1] = woken[
 inline await(value) {
   do
   :: atomic { queued[_pid] = 1; woken[_pid] = 0 };
-     if :: full == value -> break :: full != value fi;
+     if :: place == value -> break :: place != value fi;
      woken[_pid]
   od;
   atomic { queued[_pid] = 0; woken[_pid] = 0 }
 }
-inline move(from) {
+inline move(before) {
   do
-  :: await(from);
+  :: await(before);
      lock_it();
-     if :: full == from -> full = 1 - from; free_it(); break :: full != from; free_it() fi
+     if :: place == before -> place = 1 - before; free_it(); break :: place != before; free_it() fi
   od;
   wake_all()
 }

@@ -1,10 +1,11 @@
 """The peers beside us in one run: SPIN, frontrun, interleave-test, and naive search.
 
-    python benchmarks/peers.py [--json] [--check] [--engine E] [--venv DIR] [--without-python-peers]
+    python benchmarks/peers.py [--json] [--check] [--engine E] [--rounds N]
+                               [--venv DIR] [--without-python-peers]
 
 From edit to verdict on 20 designs: a fresh `dmabuf check` against `spin -a`, `gcc -O1` and `pan`
-(with partial-order reduction) on the Promela of the same design, our own export or, for two
-nine, written by hand. The Python peers run designs written with `threading`, in an environment
+(with partial-order reduction) on the Promela of the same design, our own export or, for nine
+of them, written by hand. The Python peers run designs written with `threading`, in an environment
 of their own that is made for the run (DIR keeps it). A peer that is not here is named.
 """
 
@@ -30,7 +31,6 @@ from dmabuf.machine import Design
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 60
-ROUNDS = 3
 NAIVE_CAP = 20_000
 PACKAGES = ("frontrun", "interleave-test")
 NEWEST = ("python3.14", "python3.13", "python3.12")
@@ -77,7 +77,7 @@ def of_ours(design: Design, engine: str) -> tuple[float, str]:
     return seconds, str(result.get("status") or result.get("message"))
 
 
-def beside_spin(engine: str) -> tuple[dict[str, dict[str, float]], list[Must]]:
+def beside_spin(engine: str, rounds: int) -> tuple[dict[str, dict[str, float]], list[Must]]:
     """Rows by design, and what must hold of the ratios."""
     rows: dict[str, dict[str, float]] = {}
     if shutil.which("spin") is None or shutil.which("gcc") is None:
@@ -85,10 +85,9 @@ def beside_spin(engine: str) -> tuple[dict[str, dict[str, float]], list[Must]]:
         return rows, []
     with tempfile.TemporaryDirectory() as folder:
         for design in peer_designs.DESIGNS:
-            rows[design.__name__] = _row(design, engine, Path(folder))
-            sys.stderr.write(".")
-            sys.stderr.flush()
-        sys.stderr.write("\n")
+            rows[design.__name__] = _row(design, engine, rounds, Path(folder))
+            told = ", ".join(f"{name} {value:.2f}" for name, value in rows[design.__name__].items())
+            sys.stderr.write(f"{design.__name__}: {told}\n")
     ratios = [row["SPIN / ours"] for row in rows.values()]
     agree = [row["same verdict"] for row in rows.values()]
     return rows, [
@@ -98,11 +97,10 @@ def beside_spin(engine: str) -> tuple[dict[str, dict[str, float]], list[Must]]:
     ]
 
 
-def _row(design: Design, engine: str, folder: Path) -> dict[str, float]:
+def _row(design: Design, engine: str, rounds: int, folder: Path) -> dict[str, float]:
     spin: list[tuple[float, str]] = []
     ours: list[tuple[float, str]] = []
     text = promela_of(design)
-    rounds = ROUNDS
     while len(spin) < rounds:
         spin.append(of_spin(text, folder))
         ours.append(of_ours(design, engine))
@@ -235,10 +233,11 @@ def main() -> int:
     parser.add_argument(
         "--engine", default="", help="our engine; what `dmabuf check` takes if empty"
     )
+    parser.add_argument("--rounds", type=int, default=3, help="of each design, beside SPIN")
     parser.add_argument("--venv", type=Path, help="where the peers are installed; kept")
     parser.add_argument("--without-python-peers", action="store_true", help="SPIN only")
     args = parser.parse_args()
-    rows, musts = beside_spin(args.engine)
+    rows, musts = beside_spin(args.engine, args.rounds)
     table = {}
     if not args.without_python_peers:
         with tempfile.TemporaryDirectory() as folder:

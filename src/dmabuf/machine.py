@@ -22,7 +22,8 @@ explores what can happen then.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator
+import itertools
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
@@ -48,6 +49,8 @@ class Property(NamedTuple):
     predicate: Callable[[], object]
     fence: Any = None
 
+
+_MOST_CPUS = 64
 
 CHOOSE = Op("machine.choose", says="takes a chance")
 
@@ -91,6 +94,7 @@ class Machine:
     def __init__(self, rt: Runtime | None = None) -> None:
         self.rt = rt or ambient()
         self._unnamed = 0
+        self._cpus: Iterator[int] | None = None
 
     @no_kernel("kthread_run without a handle; sync.kthread.Kthread can be stopped and parked")
     def kthread(
@@ -173,6 +177,27 @@ class Machine:
     def may_fail(self, what: str = "") -> bool:
         """Does something that can fail (an allocation, a transfer) fail this time?"""
         return self.choose(2, what) == 1
+
+    @no_kernel("PREEMPT_NONE, as long as it exists")
+    def preemption(self, on: bool) -> None:
+        """Off: a task that is bound to a CPU keeps it until it waits, ends or `cond_resched`s.
+
+        Explored, say it before tasks run. Tasks without `cpu=` have a CPU of their own each, so it
+        concerns them only after `cpus`.
+        """
+        if isinstance(self.rt, Tasks):
+            self.rt.cpus.preemption = on
+
+    @no_kernel("nr_cpus=")
+    def cpus(self, count: int) -> None:
+        """Give tasks made from now on one of so many CPUs each, in turn, where `cpu=` is not said.
+
+        A task stays on its CPU. Helpers of the kernel (workers, timers, RCU) keep a CPU of their
+        own, and so do hardware and irq lines that are bound to none.
+        """
+        if not 1 <= count <= _MOST_CPUS:
+            raise DesignError(f"a machine has 1 to {_MOST_CPUS} CPUs, not {count}")
+        self._cpus = itertools.cycle(range(count))
 
     @no_kernel("chance")
     def spurious_wakeups(self) -> None:
@@ -261,6 +286,8 @@ class Machine:
         name = name or self._name_of(fn)
         if _never_runs(fn):
             raise DesignError(f"{name} is an async or generator function; tasks simply block")
+        if cpu is None and kind is not Kind.HARDWARE and self._cpus is not None:
+            cpu = next(self._cpus)
         return self.rt.spawn(fn, name=name, kind=kind, cpu=cpu, idle=idle)
 
     def _name_of(self, fn: Any) -> str:

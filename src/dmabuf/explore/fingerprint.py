@@ -136,6 +136,7 @@ class Fingerprints:
             task.signalling,
             int(task.scope),
             task.interrupts,
+            rt.cpus.has_its_cpu(task),
         )
         walk.put(task.obj)
         forms.put_arg(walk, op.name, task.obj, task.arg)

@@ -16,7 +16,7 @@ from dmabuf.explore.token import TokenError
 from dmabuf.machine import Design
 from dmabuf.report.finding import Place, Stack, Step, Taken
 from dmabuf.rt.explored_task import Names
-from dmabuf.rt.strategy import INTERRUPT, TIMEOUT
+from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync.spurious import SPURIOUS
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Telling", "changed", "tell"]
 
 _TOLD = 6
+
+
+_NOTES = {0: "", TIMEOUT: "times out", INTERRUPT: "interrupted", BLOCK: "has to wait"}
 
 
 class Telling:
@@ -78,10 +81,8 @@ class Telling:
         number = self.runtime.number_of(task)
         text, op = self.texts[number]
         stack = self.stacks[number]
-        note = {0: "", TIMEOUT: "times out", INTERRUPT: "interrupted"}.get(
-            variant, f"way {variant}"
-        )
-        if task.options and variant not in (TIMEOUT, INTERRUPT):
+        note = _NOTES.get(variant, f"way {variant}")
+        if task.options and variant not in _NOTES:
             note = self._way(task, variant)
         place = stack[0] if stack else None
         self.steps.append(Step(task.name, text, op, place, note=note, stack=stack))

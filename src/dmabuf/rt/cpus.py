@@ -28,6 +28,7 @@ class Cpus:
 
     Attributes:
         interrupts: handlers may start between any two steps.
+        preemption: a task may be kept waiting at any step; else it goes on until it blocks.
         has_softirqs: timers or other callbacks run as softirqs.
         has_spinlocks: there are locks that are held with softirqs on.
     """
@@ -36,17 +37,21 @@ class Cpus:
         "_names",
         "_owners",
         "_pinned",
+        "_running",
         "has_softirqs",
         "has_spinlocks",
         "interrupts",
+        "preemption",
     )
 
     def __init__(self, names: Names) -> None:
         self.interrupts = False
+        self.preemption = True
         self.has_softirqs = self.has_spinlocks = False
         self._names = names
         self._owners: dict[int, list[ExploredTask]] = {}
         self._pinned: dict[int, list[ExploredTask]] = {}
+        self._running: dict[int, ExploredTask] = {}
 
     @property
     def are_shared(self) -> bool:
@@ -126,7 +131,31 @@ class Cpus:
             return owner is task
         if task.cpu is None or task.kind is Kind.IRQ:
             return True
+        if not self.preemption:
+            running = self._running.get(task.cpu)
+            return running is None or running is task or running.finished
         return not any(other.atomic for other in self._pinned[task.cpu] if other is not task)
+
+    def ran(self, task: ExploredTask) -> None:
+        """It makes a step: without preemption its CPU is its own now."""
+        if not self.preemption and task.cpu is not None and task.kind is not Kind.IRQ:
+            self._running[task.cpu] = task
+
+    def has_its_cpu(self, task: ExploredTask) -> bool:
+        """Without preemption: does it go on until it has to wait?"""
+        return task.cpu is not None and self._running.get(task.cpu) is task
+
+    def give_up(self, task: ExploredTask) -> None:
+        """Let the others of its CPU run (for actions only)."""
+        if task.cpu is not None:
+            self._running.pop(task.cpu, None)
+
+    def must_give_up(self, task: ExploredTask) -> bool:
+        """Has a task that has to wait its CPU, and does not spin?"""
+        if not self.has_its_cpu(task):
+            return False
+        assert task.op is not None
+        return not getattr(task.op.awaited(task.obj), "is_spinning", False)
 
     def depends(self, task: ExploredTask) -> bool:
         """Do this task's steps depend on its CPU at all?"""

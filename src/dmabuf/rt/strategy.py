@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dmabuf.rt.tasks import Tasks
 
 __all__ = [
+    "BLOCK",
     "INTERRUPT",
     "MAX_OPTIONS",
     "TIMEOUT",
@@ -32,6 +33,8 @@ __all__ = [
 VARIANTS = 256
 TIMEOUT = 255
 INTERRUPT = 254
+BLOCK = 253
+"""It gives up its CPU instead of the step, for which it has to wait (without preemption)."""
 MAX_OPTIONS = 200
 
 Footprint = tuple[int, ...]

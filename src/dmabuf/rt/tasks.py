@@ -23,12 +23,14 @@ from typing import Any
 from dmabuf.errors import ContractViolation, DesignError, InternalError, Unwind
 from dmabuf.rt.adopted import Adopted
 from dmabuf.rt.ambient import use
-from dmabuf.rt.api import READ, WRITE, Instrument, Kind, Op, Outcome, Task
+from dmabuf.rt.api import WRITE, Instrument, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Carrier, best_carrier
 from dmabuf.rt.clock import VirtualClock
 from dmabuf.rt.cpus import Cpus
 from dmabuf.rt.explored_task import ExploredTask, Names
+from dmabuf.rt.own_steps import CLOCK_ARM, CLOCK_NOW, MAKE_PENDING, SPAWN
 from dmabuf.rt.strategy import (
+    BLOCK,
     INTERRUPT,
     MAX_OPTIONS,
     TIMEOUT,
@@ -45,17 +47,6 @@ MAX_TASKS = 64
 """More tasks than this in one execution is taken as spawning without end."""
 
 _MAX_REFUSALS = 200
-
-CLOCK_NOW = Op("clock.now", access=READ, says="reads the clock")
-CLOCK_ARM = Op("clock.arm", access=READ, says="arms a timeout")
-SPAWN = Op("task.spawn", says="starts {}")
-
-
-def _make_pending(target: ExploredTask, _task: Task) -> None:
-    target.signal_pending = True
-
-
-MAKE_PENDING = Op("task.interrupt", action=_make_pending, says="makes a signal pending for {}")
 
 
 class Tasks:
@@ -171,19 +162,25 @@ class Tasks:
 
     def _next(self) -> ExploredTask | None:
         """Let the strategy pick, make that transition, return its task; None ends the run."""
-        transition = self.strategy.pick(self)
-        if transition < 0:
-            self.over = True
-            return None
-        task = self.by_number[transition // VARIANTS]
-        self._execute(task, transition)
-        self._current = task
-        return task
+        while (transition := self.strategy.pick(self)) >= 0:
+            task = self.by_number[transition // VARIANTS]
+            self._execute(task, transition)
+            if transition % VARIANTS != BLOCK:
+                self._current = task
+                return task
+        self.over = True
+        return None
 
     def _execute(self, task: ExploredTask, transition: int) -> None:
         variant = transition % VARIANTS
         op, obj = task.op, task.obj
         assert op is not None
+        if variant == BLOCK:
+            footprint = self.cpus.widen(task, (self.number_of(op.awaited(obj)) << 1,))
+            self.cpus.give_up(task)
+            self.strategy.executed(transition, task, footprint)
+            return
+        self.cpus.ran(task)
         if variant == TIMEOUT:
             footprint = self._timeout(task)
         elif variant == INTERRUPT:
@@ -261,6 +258,8 @@ class Tasks:
                 timed.append(task)
             if task.interruptible and task.signal_pending:
                 found.append(base + INTERRUPT)
+            if shared and self.cpus.must_give_up(task):
+                found.append(base + BLOCK)
         due = earliest(timed, exact=not self.any_time) if timed else timed
         found += [task.number * VARIANTS + TIMEOUT for task in due]
         return found

@@ -14,17 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Op, Runtime, Scope, Task
 from dmabuf.sync.gfp import Gfp
 
+if TYPE_CHECKING:
+    from dmabuf.rt.explored_task import ExploredTask
+    from dmabuf.rt.tasks import Tasks
+
 __all__ = [
     "ALLOCATOR",
     "allocate",
     "begin_signalling",
+    "cond_resched",
     "end_signalling",
     "idle",
     "local_irq_save",
@@ -66,6 +71,27 @@ def _why_atomic(runtime: Runtime, task: Task) -> str:
         if hasattr(held, "why_atomic"):
             return str(held.why_atomic)
     return "runs in softirq context"
+
+
+def _give_up(_obj: Any, task: Task) -> None:
+    cast("Tasks", task.runtime).cpus.give_up(cast("ExploredTask", task))
+
+
+COND_RESCHED = Op("task.cond_resched", action=_give_up, says="lets others run")
+
+
+@kernel("cond_resched", context="process")
+def cond_resched() -> None:
+    """Let another task of this CPU run, if one wants to. Context: process, may sleep.
+
+    A step only where tasks keep their CPU (`machine.preemption(False)`); elsewhere it may be
+    taken from them anywhere.
+    """
+    rt = ambient()
+    might_sleep("cond_resched", runtime=rt)
+    task = rt.current()
+    if rt.explored and task.cpu is not None and not cast("Tasks", rt).cpus.preemption:
+        rt.step(COND_RESCHED, task)
 
 
 _DIRECT_RECLAIM = int(Gfp.DIRECT_RECLAIM)
