@@ -57,7 +57,9 @@ def test_without_preemption_nobody_comes_between():
 
 
 @pytest.mark.parametrize(
-    "how", [{"preemption": True}, {"cpus": 2}, {"between": cond_resched}], ids=str
+    "how",
+    [{"preemption": True}, {"cpus": 2}, {"between": cond_resched}],
+    ids=["preemption", "two CPUs", "cond_resched"],
 )
 def test_update_is_lost_where_somebody_comes_between(how):
     """With preemption, a second CPU or a cond_resched in the middle it is found."""
