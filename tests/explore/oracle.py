@@ -158,8 +158,8 @@ def everything(
     each = _Each(at_rest)
     while True:
         rt = Tasks(each, names=names, carrier=Greenlets())
+        rt.at_end = lambda runtime: _judge(naive, runtime, each)
         rt.run(lambda runtime: design(Machine(runtime)))
-        _judge(naive, rt, each)
         if on_end is not None and rt.failure is None and not rt.reports:
             on_end(rt, each.made)
         _learn_wakers(naive, each.waking_steps())
@@ -197,6 +197,7 @@ def _rest(rt: Tasks, enabled: list[int], each: _Each) -> Snapshot:
 
 
 def _judge(naive: Naive, rt: Tasks, each: _Each) -> None:
+    """Count an execution while its tasks still stand where they stood."""
     naive.executions += 1
     if rt.failure is not None:
         task, error = rt.failure

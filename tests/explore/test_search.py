@@ -256,3 +256,19 @@ def test_search_tells_how_it_gets_on():
     assert told
     assert sorted(one.executions for one in told) == [one.executions for one in told]
     assert all(one.seconds <= 10 for one in told)
+
+
+def test_complete_execution_is_seen_with_its_tasks_where_they_stand():
+    """Whoever compares ends of executions sees who is blocked in what."""
+    seen = []
+
+    def body(machine):
+        fence = Timeline("gpu").fence()
+        machine.kthread(fence.wait, "waits")
+
+    def complete(rt, _strategy):
+        seen.append([(task.name, task.op.name) for task in rt.tasks if task.op is not None])
+
+    Search(body, on_complete=complete).run()
+
+    assert [[("waits", "fence.wait")]] == seen

@@ -317,7 +317,7 @@ class Search:
         self._path = strategy.path
         self._touched = {}
         rt = Tasks(strategy, names=self.names, carrier=carrier_named(self.carrier))
-        rt.at_end = strategy.ended
+        rt.at_end = lambda runtime: self._ended(runtime, repeat=repeat)
         rt.run(lambda runtime: build(self.design, runtime))
         if isinstance(strategy, SourceSets) and is_judged(rt):
             self.engine = SLEEP  # which is in every state; this one is not
@@ -333,7 +333,13 @@ class Search:
         elif rt.reports:
             code, message, task = rt.reports[0]
             self._add(rt, ("report", code, message), report=(code, message, task.name))
-        elif self.on_complete is not None and not repeat and strategy.is_complete:
+
+    def _ended(self, rt: Tasks, *, repeat: bool) -> None:
+        """An execution is over, and its tasks still stand where they stood."""
+        strategy = self.strategy
+        strategy.ended(rt)
+        ran = strategy.is_complete and strategy.diverged is None
+        if ran and not (repeat or rt.failure or rt.reports) and self.on_complete is not None:
             self.on_complete(rt, strategy)
 
     def _visit_rests(self) -> None:
