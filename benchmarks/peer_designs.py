@@ -1,6 +1,6 @@
 """The designs of benchmarks/peers.py: each explored by us and by SPIN.
 
-Most go straight, so SPIN gets the export of `dmabuf.explore.promela`. Those that loop or grow large
+Most go straight, so SPIN gets the export of `dmabuf.explore.export`. Those that loop or grow large
 have Promela written by hand beside them: SPIN shall have it as easy as its users would make it.
 """
 

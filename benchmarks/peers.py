@@ -25,7 +25,7 @@ from typing import Any
 import peer_designs
 from _measure import Must, finish, options_of
 
-from dmabuf.explore.promela import export
+from dmabuf.explore.export.promela import export
 from dmabuf.explore.search import Budget, Search
 from dmabuf.machine import Design
 

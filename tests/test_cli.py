@@ -380,7 +380,7 @@ def test_internal_error_is_one_message(run, monkeypatch):
     def broken(_paths):
         raise RuntimeError("oops")
 
-    monkeypatch.setattr("dmabuf.explore.load.find_targets", broken)
+    monkeypatch.setattr("dmabuf.explore.foreign.load.find_targets", broken)
 
     code, out, err = run("check", EXAMPLE)
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
-    from dmabuf.explore.load import Target
+    from dmabuf.explore.foreign.load import Target
+    from dmabuf.explore.foreign.wire import Job
     from dmabuf.explore.search import Progress as Standing
-    from dmabuf.explore.wire import Job
     from dmabuf.report.progress import Progress
     from dmabuf.report.style import Style
     from dmabuf.report.verdict import ExitCode, Trouble, Verdict
@@ -182,8 +182,8 @@ def _check_parser() -> argparse.ArgumentParser:
 
 def _check(arguments: list[str]) -> int:
     from dmabuf.explore.budget import parse_budget, parse_jobs
-    from dmabuf.explore.load import find_targets
-    from dmabuf.explore.sandbox import Job, Limits
+    from dmabuf.explore.foreign.load import find_targets
+    from dmabuf.explore.foreign.sandbox import Job, Limits
     from dmabuf.report.export import unwritable
     from dmabuf.rt.carriers import has_greenlet
 
@@ -286,7 +286,7 @@ class _Checking:
         return ExitCode.CLEAN
 
     def _explore_all(self, targets: Iterable[Target | Trouble]) -> None:
-        from dmabuf.explore.load import Target
+        from dmabuf.explore.foreign.load import Target
         from dmabuf.report.verdict import Trouble
 
         for target in targets:
@@ -304,7 +304,7 @@ class _Checking:
         """Explore one file; does it hold a design, or trouble?"""
         from contextlib import closing
 
-        from dmabuf.explore.sandbox import explore_file
+        from dmabuf.explore.foreign.sandbox import explore_file
 
         def tell(design: str, standing: Standing) -> None:
             self.standing = (target.subject(design), standing)

@@ -105,10 +105,10 @@ def _explore(item: pytest.Function, options: Mapping[str, Any]) -> Verdict:
     from io import StringIO
 
     from dmabuf.explore.budget import parse_budget
-    from dmabuf.explore.chance import guarded
     from dmabuf.explore.check import check_design, replay_design
+    from dmabuf.explore.explanations.token import TokenError
+    from dmabuf.explore.foreign.chance import guarded
     from dmabuf.explore.portfolio import EngineError
-    from dmabuf.explore.token import TokenError
 
     fn, subject, token = _design_of(item), item.nodeid, options["replay"]
     try:

@@ -18,8 +18,8 @@ from dataclasses import replace
 from typing import Any
 
 from dmabuf import Completion, Mutex, Shared, Status, Timeline, check_design, design
-from dmabuf.explore.chance import guarded
-from dmabuf.explore.parallel import Crew, Given, InProcess
+from dmabuf.explore.foreign.chance import guarded
+from dmabuf.explore.jobs.parallel import Crew, Given, InProcess
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP
 from dmabuf.explore.search import Budget
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dmabuf.explore.promela import Model, NotExportable, model_of
+from dmabuf.explore.export.promela import Model, NotExportable, model_of
 from dmabuf.explore.search import Budget, Search
 from dmabuf.explore.snapshot import Snapshot
 from dmabuf.rt.tasks import Tasks

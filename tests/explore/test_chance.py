@@ -6,7 +6,7 @@ import time as clock
 import pytest
 
 from dmabuf import Status, check_design, design
-from dmabuf.explore.chance import guarded
+from dmabuf.explore.foreign.chance import guarded
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 import ctypes
 
-from dmabuf.explore import frame_values as frames
-from dmabuf.explore.codes_of import name_of, reads_of
-from dmabuf.explore.depths import instruction_at, instructions
-from dmabuf.explore.frame_values import can_read, contents, position
+from dmabuf.explore.states import frame_values as frames
+from dmabuf.explore.states.codes_of import name_of, reads_of
+from dmabuf.explore.states.depths import instruction_at, instructions
+from dmabuf.explore.states.frame_values import can_read, contents, position
 from dmabuf.rt.strategy import FirstEnabled
 from dmabuf.rt.tasks import Tasks
 from tests.explore.random_programs import generate

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from dmabuf import Shared, Timeline
-from dmabuf.explore.fingerprint import LEFT_OUT, Fingerprints
 from dmabuf.explore.search import Budget
+from dmabuf.explore.states.fingerprint import LEFT_OUT, Fingerprints
 from dmabuf.rt.api import Task
 from dmabuf.rt.explored_task import ExploredTask, Names
 from dmabuf.sync.mutex import Mutex

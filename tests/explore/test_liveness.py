@@ -7,7 +7,7 @@ import pytest
 
 from dmabuf import Mutex, Shared, Status, Timeline, WaitQueue, check_design
 from dmabuf.explore.check import replay_design
-from dmabuf.explore.components import Arrows, fair_parts
+from dmabuf.explore.lassos.components import Arrows, fair_parts
 from dmabuf.explore.search import Budget
 from tests.explore.livelock_designs import ENDLESS, PROGRESS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf.explore.load import LoadError, Target, find_targets, load_designs
+from dmabuf.explore.foreign.load import LoadError, Target, find_targets, load_designs
 from dmabuf.report.verdict import ExitCode, Trouble
 
 GOOD = """\

@@ -11,11 +11,11 @@ from dmabuf import Mutex, check_design, design
 from dmabuf.core.timeline import Timeline
 from dmabuf.explore.check import replay_design
 from dmabuf.explore.diagnose import diagnose
-from dmabuf.explore.minimise import Goal, Trials, foata, minimise
+from dmabuf.explore.explanations.minimise import Goal, Trials, foata, minimise
+from dmabuf.explore.explanations.shrink import Event, switches_of
+from dmabuf.explore.explanations.simplest import STEPS_A_FINDING, Simplifier
 from dmabuf.explore.phases import explore
 from dmabuf.explore.search import Budget, Search
-from dmabuf.explore.shrink import Event, switches_of
-from dmabuf.explore.simplest import STEPS_A_FINDING, Simplifier
 from dmabuf.machine import Machine
 from dmabuf.rt.carriers import Greenlets
 from dmabuf.rt.tasks import Tasks

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from dmabuf import Mutex, Shared, Status, check_design, design
-from dmabuf.explore import parallel, portfolio
-from dmabuf.explore.load import Target
-from dmabuf.explore.parallel import Crew, Given, InProcess
+from dmabuf.explore import portfolio
+from dmabuf.explore.foreign.load import Target
+from dmabuf.explore.foreign.sandbox import Job, explore_file
+from dmabuf.explore.jobs import parallel
+from dmabuf.explore.jobs.parallel import Crew, Given, InProcess
 from dmabuf.explore.phases import explore
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP
-from dmabuf.explore.sandbox import Job, explore_file
 from dmabuf.explore.search import Budget
 from dmabuf.rules import RULES
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dmabuf import Fence, Machine, Mutex, Shared, Timeline, design
-from dmabuf.explore import promela_words
-from dmabuf.explore.promela import NotExportable, export
+from dmabuf.explore.export import promela_words
+from dmabuf.explore.export.promela import NotExportable, export
 from dmabuf.explore.search import Budget
 from dmabuf.sync.waitqueue import WaitQueue
 from tests.explore.promela_campaign import campaign

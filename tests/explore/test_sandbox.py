@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf.explore.load import Target
-from dmabuf.explore.sandbox import Job, Limits, explore_file
+from dmabuf.explore.foreign.load import Target
+from dmabuf.explore.foreign.sandbox import Job, Limits, explore_file
 from dmabuf.explore.search import Budget
 from dmabuf.report.verdict import ExitCode, Status, Trouble, Verdict
 

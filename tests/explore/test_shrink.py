@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmabuf.explore.dependence import independent
-from dmabuf.explore.shrink import Event, causal_past, few_switches, fewest_switches, switches_of
+from dmabuf.explore.explanations.shrink import (
+    Event,
+    causal_past,
+    few_switches,
+    fewest_switches,
+    switches_of,
+)
 
 events = st.lists(
     st.builds(

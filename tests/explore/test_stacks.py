@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import dmabuf
-from dmabuf.explore.stacks import culprit
+from dmabuf.explore.foreign.stacks import culprit
 from dmabuf.report.finding import Place
 
 PACKAGE = Path(dmabuf.__file__).parent

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dmabuf.explore.packed import MAX_PACKED, pack, unpack
-from dmabuf.explore.token import TokenError, check_of, decode, encode
+from dmabuf.explore.explanations.packed import MAX_PACKED, pack, unpack
+from dmabuf.explore.explanations.token import TokenError, check_of, decode, encode
 from dmabuf.rt.strategy import INTERRUPT, MAX_OPTIONS, TIMEOUT
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,7 +3,7 @@
 import pytest
 
 from dmabuf import Completion, Timeline
-from dmabuf.explore.ways import Ways
+from dmabuf.explore.lassos.ways import Ways
 from tests.explore.stateful import explored
 
 

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any
 from dmabuf.codes import CODES, PRECEDENCE
 from dmabuf.errors import WouldDeadlock
 from dmabuf.explore.diagnose import Diagnosis, diagnose
-from dmabuf.explore.explain import Telling, finding_of, tell
+from dmabuf.explore.explanations.explain import Telling, finding_of, tell
+from dmabuf.explore.explanations.simplest import Simplifier
+from dmabuf.explore.explanations.telling import changed
+from dmabuf.explore.explanations.token import TokenError, check_of, decode
+from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
 from dmabuf.explore.search import Budget, Case, Progress, carrier_named
-from dmabuf.explore.simplest import Simplifier
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
-from dmabuf.explore.telling import changed
-from dmabuf.explore.token import TokenError, check_of, decode
-from dmabuf.explore.turns import snapshot_of_turn
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
 from dmabuf.rt.tasks import Tasks
 
 if TYPE_CHECKING:
-    from dmabuf.explore.parallel import Crew
+    from dmabuf.explore.jobs.parallel import Crew
 
 __all__ = ["Budget", "Progress", "check_design", "replay_design"]
 
@@ -63,7 +63,7 @@ def check_design(
             Raises EngineError.
         progress: called now and then.
         stop: asked between executions whether to end with what is known by then.
-        crew: workers (`explore.parallel.Crew`); how many there are does not change the answer.
+        crew: workers (`explore.jobs.parallel.Crew`); how many there are does not change the answer.
     """
     explored = explore(
         fn,

@@ -27,7 +27,7 @@ from dmabuf.machine import Design
 from dmabuf.rt.explored_task import Names
 
 if TYPE_CHECKING:
-    from dmabuf.explore.parallel import Crew, Window
+    from dmabuf.explore.jobs.parallel import Crew, Window
 
 __all__ = ["Exploration", "explore"]
 
@@ -201,7 +201,7 @@ class _Phases:
             share = _without(share, search.made - made, time.monotonic() - started)
             if search.exhausted or search.is_broken or share.executions == 0:
                 return
-            from dmabuf.explore.parallel import Window
+            from dmabuf.explore.jobs.parallel import Window
 
             window = self.windows[search.engine] = Window(search, crew)
         window.run(share)
@@ -301,13 +301,13 @@ class _Phases:
 
 
 def _can_be_divided(search: Search, share: Budget) -> bool:
-    from dmabuf.explore.parallel import can_be_divided
+    from dmabuf.explore.jobs.parallel import can_be_divided
 
     return can_be_divided(search, share)
 
 
 def _stable_names() -> Names:
-    from dmabuf.explore.numbers import StableNames
+    from dmabuf.explore.jobs.numbers import StableNames
 
     return StableNames()
 

@@ -15,18 +15,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.errors import InternalError
-from dmabuf.explore.liveness import lassos
-from dmabuf.explore.parts import Made, Position, made_of, nodes_of, position_of
+from dmabuf.explore.explanations.shrink import Event, causal_past, fewest_switches, switches_of
+from dmabuf.explore.foreign.whose import is_ours
+from dmabuf.explore.jobs.parts import Made, Position, made_of, nodes_of, position_of
+from dmabuf.explore.lassos.liveness import lassos
+from dmabuf.explore.lassos.turns import go_round
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP, Setup, engine_named, engine_that_proves
 from dmabuf.explore.properties import build, is_judged
-from dmabuf.explore.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
 from dmabuf.explore.strategies.dpor import SourceSets
 from dmabuf.explore.strategies.graph import Graph
 from dmabuf.explore.strategies.stops import Visit
-from dmabuf.explore.turns import go_round
-from dmabuf.explore.whose import is_ours
 from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet

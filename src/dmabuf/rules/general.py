@@ -408,7 +408,7 @@ _DF005 = Rule(
         ),
         Check(
             "explore",
-            "dmabuf.explore.chance.guarded",
+            "dmabuf.explore.foreign.chance.guarded",
             "a design under check calls a clock or a source of chance",
         ),
     ),

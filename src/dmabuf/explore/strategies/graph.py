@@ -1,6 +1,6 @@
 """Stateful search: no state is explored twice.
 
-Depth first by replay, with a table of the states seen (by `dmabuf.explore.fingerprint`), so loops
+Depth first by replay, with a table of the states seen (by `explore.states.fingerprint`), so loops
 of steps come to an end. Sleep sets are combined with it as by P. Godefroid, G. Holzmann and D.
 Pirottin, "State-Space Caching Revisited", 1995: the table keeps with each state what slept there
 when it was first met; where some of that is awake at another visit, it is explored then.
@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dmabuf.explore.facts import Facts, facts_of
-from dmabuf.explore.fingerprint import Fingerprints
-from dmabuf.explore.opaque import Opaque
+from dmabuf.explore.lassos.facts import Facts, facts_of
 from dmabuf.explore.properties import unmet
+from dmabuf.explore.states.fingerprint import Fingerprints
+from dmabuf.explore.states.opaque import Opaque
 from dmabuf.explore.strategies.dfs import DepthFirst, Node, _all_may_stop
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dmabuf.errors import DmabufError
-from dmabuf.explore.explain import place_of_error
+from dmabuf.explore.explanations.explain import place_of_error
 from dmabuf.machine import Design, is_design
 from dmabuf.report.finding import Place
 from dmabuf.report.verdict import ExitCode, Trouble

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 
-from dmabuf.explore.whose import PACKAGE, is_installed, is_of_design
+from dmabuf.explore.foreign.whose import PACKAGE, is_installed, is_of_design
 from dmabuf.report.finding import Place
 
 __all__ = ["culprit"]

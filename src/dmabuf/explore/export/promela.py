@@ -1,6 +1,6 @@
 """Export of straight-line designs to Promela, the language of the model checker SPIN.
 
-Every task becomes a process whose statements are its recorded steps (`dmabuf.explore.lines`), in
+Every task becomes a process whose statements are its recorded steps (`explore.export.lines`), in
 words that were written apart from our own guards and actions (`promela_words`). So SPIN is an
 independent judge of a design: `spin -search FILE` answers "errors: 0" where we say PROVED.
 
@@ -29,8 +29,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dmabuf.errors import DmabufError
-from dmabuf.explore.lines import Entry, Line, NotStraight, Recording, record
-from dmabuf.explore.promela_words import WORDS, Described, Untranslatable, Way, Words, describe
+from dmabuf.explore.export.lines import Entry, Line, NotStraight, Recording, record
+from dmabuf.explore.export.promela_words import (
+    WORDS,
+    Described,
+    Untranslatable,
+    Way,
+    Words,
+    describe,
+)
 from dmabuf.explore.search import Budget, Search
 from dmabuf.machine import Design
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dmabuf.explore.components import Arrows, Edge, fair_parts, parts, way
-from dmabuf.explore.facts import Facts, Wrong
+from dmabuf.explore.lassos.components import Arrows, Edge, fair_parts, parts, way
+from dmabuf.explore.lassos.facts import Facts, Wrong
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.graph import Graph

@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dmabuf.errors import WouldDeadlock
-from dmabuf.explore.numbers import StableNames
-from dmabuf.explore.parts import Made, Part, path_of, split
+from dmabuf.explore.jobs.numbers import StableNames
+from dmabuf.explore.jobs.parts import Made, Part, path_of, split
 from dmabuf.explore.portfolio import DPOR, SLEEP
 from dmabuf.explore.search import Budget, Case, Search
 from dmabuf.explore.strategies.stems import Stem

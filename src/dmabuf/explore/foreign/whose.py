@@ -13,7 +13,7 @@ from pathlib import Path
 
 __all__ = ["PACKAGE", "is_installed", "is_of_design", "is_ours", "is_pythons"]
 
-PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
+PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
 _DESIGNS = PACKAGE + "rules" + os.sep
 _INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
 _STDLIB = tuple(

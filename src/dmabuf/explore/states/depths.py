@@ -15,7 +15,7 @@ import dis
 from types import CodeType
 from typing import Any, NamedTuple
 
-from dmabuf.explore.codes_of import per_code
+from dmabuf.explore.states.codes_of import per_code
 
 __all__ = ["Instruction", "below", "instruction_at", "instructions"]
 

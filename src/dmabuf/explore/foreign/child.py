@@ -1,7 +1,7 @@
 """The child process of a sandbox: imports one file, explores its designs, tells the parent.
 
 Everything foreign happens here, under limits that this process sets for itself; the parent
-(`dmabuf.explore.sandbox`) watches and ends it. A thread tells ten times a second where the
+(`dmabuf.explore.foreign.sandbox`) watches and ends it. A thread tells ten times a second where the
 search stands; when that does not change, the parent asks for the stack by SIGUSR1.
 """
 
@@ -23,14 +23,14 @@ from types import FrameType
 from typing import Any
 
 from dmabuf.errors import ContractViolation, DesignError, InternalError
-from dmabuf.explore import chance
 from dmabuf.explore.check import check_design, replay_design
-from dmabuf.explore.explain import place_of_error
-from dmabuf.explore.guards import Guards
-from dmabuf.explore.load import LoadError, Target, load_designs, said
+from dmabuf.explore.explanations.explain import place_of_error
+from dmabuf.explore.explanations.token import TokenError
+from dmabuf.explore.foreign import chance
+from dmabuf.explore.foreign.guards import Guards
+from dmabuf.explore.foreign.load import LoadError, Target, load_designs, said
+from dmabuf.explore.foreign.wire import LOST_PIPE, Job, line_of
 from dmabuf.explore.search import Progress, carrier_named
-from dmabuf.explore.token import TokenError
-from dmabuf.explore.wire import LOST_PIPE, Job, line_of
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.json import trouble_data
@@ -228,7 +228,7 @@ def _explore(asked: _Asked, design: Design, wire: Wire) -> Verdict:
         return replace(verdict, limit="one schedule")
     crew = None
     if job.jobs:
-        from dmabuf.explore.workers import crew_of
+        from dmabuf.explore.jobs.workers import crew_of
 
         crew = crew_of(design, asked.target, asked.name, job.limits, job.jobs)
     verdict = check_design(

@@ -3,7 +3,7 @@
 Such an act would escape the explorer, so it is recorded as DF005 in the runtime before it is
 refused; no `except` of the design can hide it. Audit hooks see most acts; those without an
 event on some Python are replaced. Installed in the child process only, for its whole life, and
-silent unless a design's own code runs. (`dmabuf.explore.chance` guards chance and clocks.)
+silent unless a design's own code runs. (`dmabuf.explore.foreign.chance` guards chance and clocks.)
 """
 
 from __future__ import annotations

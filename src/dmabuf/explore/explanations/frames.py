@@ -10,7 +10,7 @@ import functools
 import traceback
 from types import FrameType
 
-from dmabuf.explore import whose
+from dmabuf.explore.foreign import whose
 from dmabuf.report.finding import Place, Stack
 
 __all__ = ["place_of_error", "stack_of"]

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dmabuf.explore.frames import stack_of
+from dmabuf.explore.explanations.frames import stack_of
+from dmabuf.explore.explanations.shrink import Event
+from dmabuf.explore.explanations.spans import Spans
+from dmabuf.explore.explanations.token import TokenError
 from dmabuf.explore.properties import build
 from dmabuf.explore.search import carrier_named
-from dmabuf.explore.shrink import Event
-from dmabuf.explore.spans import Spans
 from dmabuf.explore.strategies.replay import Replay
-from dmabuf.explore.token import TokenError
 from dmabuf.machine import Design
 from dmabuf.report.finding import Place, Stack, Step, Taken
 from dmabuf.rt.explored_task import Names

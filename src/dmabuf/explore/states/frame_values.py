@@ -18,9 +18,9 @@ import sys
 from types import BuiltinMethodType, CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
-from dmabuf.explore.codes_of import class_of, per_code
-from dmabuf.explore.depths import below, instruction_at
-from dmabuf.explore.opaque import Opaque
+from dmabuf.explore.states.codes_of import class_of, per_code
+from dmabuf.explore.states.depths import below, instruction_at
+from dmabuf.explore.states.opaque import Opaque
 
 __all__ = ["NULL", "can_read", "contents", "position"]
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_steps import PUBLISHED, State, is_flagged
-from dmabuf.explore import forms
-from dmabuf.explore.canonical import Walk
-from dmabuf.explore.codes_of import name_of, per_code, reads_of
-from dmabuf.explore.frame_values import can_read, contents, position
-from dmabuf.explore.opaque import Opaque
+from dmabuf.explore.foreign.whose import is_ours
 from dmabuf.explore.properties import finite_in
-from dmabuf.explore.whose import is_ours
+from dmabuf.explore.states import forms
+from dmabuf.explore.states.canonical import Walk
+from dmabuf.explore.states.codes_of import name_of, per_code, reads_of
+from dmabuf.explore.states.frame_values import can_read, contents, position
+from dmabuf.explore.states.opaque import Opaque
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync import timer
 from dmabuf.sync.work import Work

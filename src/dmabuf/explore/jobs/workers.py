@@ -21,12 +21,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from types import FrameType
 
-from dmabuf.explore import chance
-from dmabuf.explore.guards import Guards
-from dmabuf.explore.load import Target, load_designs
-from dmabuf.explore.parallel import Crew, Given, InProcess
-from dmabuf.explore.whose import is_of_design, is_ours
-from dmabuf.explore.wire import Limits
+from dmabuf.explore.foreign import chance
+from dmabuf.explore.foreign.guards import Guards
+from dmabuf.explore.foreign.load import Target, load_designs
+from dmabuf.explore.foreign.whose import is_of_design, is_ours
+from dmabuf.explore.foreign.wire import Limits
+from dmabuf.explore.jobs.parallel import Crew, Given, InProcess
 from dmabuf.machine import Design
 
 __all__ = ["STUCK", "FileSource", "crew_of"]

@@ -23,9 +23,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dmabuf.explore.explanations.shrink import (
+    Event,
+    causal_past,
+    few_switches,
+    fewest_switches,
+    switches_of,
+)
 from dmabuf.explore.properties import build
 from dmabuf.explore.search import carrier_named
-from dmabuf.explore.shrink import Event, causal_past, few_switches, fewest_switches, switches_of
 from dmabuf.explore.snapshot import Snapshot, take_snapshot
 from dmabuf.explore.strategies.replay import Replay
 from dmabuf.machine import Design

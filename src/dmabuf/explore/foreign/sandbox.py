@@ -22,10 +22,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dmabuf.explore.load import Target
+from dmabuf.explore.foreign.load import Target
+from dmabuf.explore.foreign.stacks import culprit
+from dmabuf.explore.foreign.wire import LOST_PIPE, Job, Limits, Lines
 from dmabuf.explore.search import Progress
-from dmabuf.explore.stacks import culprit
-from dmabuf.explore.wire import LOST_PIPE, Job, Limits, Lines
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import ExitCode, Status, Trouble, Verdict
 
@@ -33,7 +33,7 @@ __all__ = ["Job", "Limits", "explore_file"]
 
 _BOOT = (
     "import json, sys; config = json.loads(sys.argv[1]); sys.path[:] = config['path']; "
-    "from dmabuf.explore.child import main; main(config)"
+    "from dmabuf.explore.foreign.child import main; main(config)"
 )
 _GARBAGE = "the design writes to file descriptors that it did not open"
 _POLL_S = 0.1

@@ -14,8 +14,8 @@ from dmabuf.core.compiled import is_compiled
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_steps import SIGNALED, Callback, State, is_flagged
 from dmabuf.core.timeline import Timeline
-from dmabuf.explore.codes_of import class_of
-from dmabuf.explore.kinds import FORMS, Form, told
+from dmabuf.explore.states.codes_of import class_of
+from dmabuf.explore.states.kinds import FORMS, Form, told
 from dmabuf.machine import Machine
 from dmabuf.rt.api import Op
 from dmabuf.rt.clock import VirtualClock

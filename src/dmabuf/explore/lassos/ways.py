@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dmabuf.explore.components import Arrows, fair_parts
-from dmabuf.explore.liveness import States
+from dmabuf.explore.lassos.components import Arrows, fair_parts
+from dmabuf.explore.lassos.liveness import States
 from dmabuf.rt.strategy import TIMEOUT, task_of, variant_of
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """What of a Python object belongs to the state: a form for each kind of object.
 
-A form says an object's plain parts and puts the others on the walk (`dmabuf.explore.canonical`).
+A form says an object's plain parts and puts the others on the walk (`explore.states.canonical`).
 Objects of a class written in Python are their slots and attributes. Objects of a class written in C
-have a form here or in `dmabuf.explore.forms`, or none: then nobody can say what they hold.
+have a form here or in `dmabuf.explore.states.forms`, or none: then nobody can say what they hold.
 
     >>> form_of(list) is not None, form_of(type(open)) is not None, form_of(type(iter({}))) is None
     (True, True, False)
@@ -18,9 +18,9 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
-from dmabuf.explore.codes_of import class_of, globals_of, is_design_class, name_of, reads_of
-from dmabuf.explore.frame_values import NULL, contents, position
-from dmabuf.explore.whose import is_of_design
+from dmabuf.explore.foreign.whose import is_of_design
+from dmabuf.explore.states.codes_of import class_of, globals_of, is_design_class, name_of, reads_of
+from dmabuf.explore.states.frame_values import NULL, contents, position
 
 __all__ = ["FORMS", "Form", "attributes", "class_of", "form_of", "put_code", "told"]
 

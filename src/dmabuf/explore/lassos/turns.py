@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dmabuf.explore.facts import Facts, facts_of
-from dmabuf.explore.fingerprint import Fingerprints, known_fences
-from dmabuf.explore.opaque import Opaque
+from dmabuf.explore.lassos.facts import Facts, facts_of
 from dmabuf.explore.properties import build, unmet
 from dmabuf.explore.snapshot import Snapshot, take_snapshot
+from dmabuf.explore.states.fingerprint import Fingerprints, known_fences
+from dmabuf.explore.states.opaque import Opaque
 from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Carrier

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, CodeType, ModuleType
 from typing import Any, TypeVar
 
-from dmabuf.explore.whose import is_of_design
+from dmabuf.explore.foreign.whose import is_of_design
 
 __all__ = ["class_of", "globals_of", "is_design_class", "name_of", "per_code", "reads_of"]
 

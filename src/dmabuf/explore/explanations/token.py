@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 
 from dmabuf.errors import DmabufError
-from dmabuf.explore.packed import MAX_PACKED, pack, unpack
+from dmabuf.explore.explanations.packed import MAX_PACKED, pack, unpack
 from dmabuf.rt.strategy import INTERRUPT, TIMEOUT
 
 __all__ = ["TokenError", "check_of", "decode", "encode"]

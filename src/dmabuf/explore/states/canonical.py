@@ -22,8 +22,8 @@ import marshal
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
-from dmabuf.explore.kinds import class_of, form_of
-from dmabuf.explore.opaque import Opaque
+from dmabuf.explore.states.kinds import class_of, form_of
+from dmabuf.explore.states.opaque import Opaque
 from dmabuf.rt.explored_task import ExploredTask
 
 __all__ = ["MAX_OBJECTS", "Walk"]

@@ -23,11 +23,11 @@ from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dmabuf.explore.parts import split
+from dmabuf.explore.jobs.parts import split
+from dmabuf.explore.jobs.work import Done, Piece, Settings, Work, do_work, restored
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP
 from dmabuf.explore.search import MAX_CASES, Budget, Case, Search, carrier_named
 from dmabuf.explore.strategies.stems import stems_of
-from dmabuf.explore.work import Done, Piece, Settings, Work, do_work, restored
 from dmabuf.machine import Design, Machine
 
 __all__ = ["Crew", "Given", "InProcess", "Window", "can_be_divided"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dmabuf.explore.frames import place_of_error
-from dmabuf.explore.shrink import switches_of
-from dmabuf.explore.spans import via_of
-from dmabuf.explore.telling import Telling, tell
-from dmabuf.explore.token import check_of, encode
+from dmabuf.explore.explanations.frames import place_of_error
+from dmabuf.explore.explanations.shrink import switches_of
+from dmabuf.explore.explanations.spans import via_of
+from dmabuf.explore.explanations.telling import Telling, tell
+from dmabuf.explore.explanations.token import check_of, encode
 from dmabuf.report.finding import Finding, Taken, Wait
 
 if TYPE_CHECKING:

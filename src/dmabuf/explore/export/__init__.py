@@ -1,0 +1,1 @@
+"""Designs in the languages of other tools."""

@@ -1,0 +1,1 @@
+"""One search, divided among workers, with the answer of one."""

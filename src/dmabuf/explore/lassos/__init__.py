@@ -1,0 +1,1 @@
+"""Runs that never end: cycles of states, and what is wrong in them."""
