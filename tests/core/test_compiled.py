@@ -304,6 +304,14 @@ def test_callback_and_fence_are_gone_with_their_last_use():
 # -- errors --------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """A shell's background job ignores Ctrl-C; here it is what Python makes of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def clock(monkeypatch, way):
     """Puts another clock into the quick ways, compiled or not."""

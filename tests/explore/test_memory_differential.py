@@ -26,7 +26,7 @@ from tests.explore.comparison import Compared, compare, main, nothing, only_read
 
 EXECUTIONS = 1500
 SHORT = 600
-PROGRAMS = 120
+PROGRAMS = 60
 RW = 3
 
 

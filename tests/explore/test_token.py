@@ -167,6 +167,7 @@ def _runs(python: Path) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)  # five interpreters, one after the other
 def test_token_is_the_same_everywhere():
     """Python version, hash seed and carrier change neither tokens nor counts nor findings."""
     said = set()
@@ -183,6 +184,6 @@ def _tokens(python: str, hash_seed: str, carrier: str) -> str:
     env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT / "src")}
     command = [python, str(DESIGNS), carrier]
     ran = subprocess.run(
-        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=True
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=True
     )
     return ran.stdout

@@ -82,7 +82,7 @@ class Telling:
         text, op = self.texts[number]
         stack = self.stacks[number]
         note = _NOTES.get(variant, f"way {variant}")
-        if task.options and variant not in _NOTES:
+        if task.options and (variant == 0 or variant not in _NOTES):
             note = self._way(task, variant)
         place = stack[0] if stack else None
         self.steps.append(Step(task.name, text, op, place, note=note, stack=stack))
