@@ -3,8 +3,6 @@
 import errno
 import inspect
 import re
-import tarfile
-from pathlib import Path
 
 import pytest
 
@@ -21,8 +19,8 @@ from dmabuf.sync.semaphore import Semaphore
 from dmabuf.sync.timer import Timer
 from dmabuf.sync.work import DelayedWork, Work
 from tests.core.drivers import pending
+from tests.kernel_source import needs_source, source
 
-SOURCES = sorted(Path("/usr/src").glob("linux-source-6.12*.tar.*"))
 HEADERS = ("dma-fence.h", "dma-fence-array.h", "dma-fence-chain.h", "dma-fence-unwrap.h")
 CODE = [
     f"drivers/dma-buf/{name}.c"
@@ -625,22 +623,15 @@ def test_signalling_sections_pass_their_cookie(rt):
 
 def header_names():
     """The functions and macros that 6.12's headers declare, and what its sources export."""
-    found, left = set(), {*(f"include/linux/{h}" for h in HEADERS), *CODE}
-    with tarfile.open(SOURCES[0]) as archive:
-        for member in archive:
-            path = member.name.partition("/")[2]
-            if path not in left:
-                continue
-            left.remove(path)
-            text = archive.extractfile(member).read().decode()
-            wanted = DECLARED if path.endswith(".h") else EXPORTED
-            found |= set(re.findall(wanted, text))
-            if not left:
-                break
+    found = set()
+    for name in (f"include/linux/{header}" for header in HEADERS):
+        found |= set(re.findall(DECLARED, source(name)))
+    for name in CODE:
+        found |= set(re.findall(EXPORTED, source(name)))
     return {name for name in found if not name.endswith("_ops")}
 
 
-@pytest.mark.skipif(not SOURCES, reason="needs the package linux-source-6.12")
+@needs_source
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_kapi_is_complete_against_the_headers():

@@ -3,8 +3,6 @@
 import errno
 import os
 import re
-import tarfile
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +15,8 @@ from dmabuf.kapi.files import files
 from tests.core.drivers import no_memory, pending
 from tests.core.exporters import SIZE, Exporter, Importer, add, exported, fails, nothing
 from tests.facts import fact
+from tests.kernel_source import needs_source, source
 
-SOURCES = sorted(Path("/usr/src").glob("linux-source-6.12*.tar.*"))
 WAY = Direction.TO_DEVICE
 GPU = Device("gpu")
 
@@ -164,18 +162,13 @@ def test_cpu_access_answers(rt):
     assert [-kapi.ERESTARTSYS, 0, 0, 0, *errors, [None]] == rt.run(main)
 
 
-@pytest.mark.skipif(not SOURCES, reason="needs the package linux-source-6.12")
+@needs_source
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_kapi_has_all_of_the_header():
     """Every function of include/linux/dma-buf.h is here."""
-    with tarfile.open(SOURCES[0]) as archive:
-        for member in archive:
-            if member.name.partition("/")[2] == "include/linux/dma-buf.h":
-                text = archive.extractfile(member).read().decode()
-                break
     declared = r"^(?:static inline )?(?:struct \w+ \*|int |void |bool )?\n?(\w*dma_buf\w*)\("
-    theirs = set(re.findall(declared, text, re.MULTILINE))
+    theirs = set(re.findall(declared, source("include/linux/dma-buf.h"), re.MULTILINE))
 
     assert len(theirs) > 20
     assert set() == theirs - set(kapi.functions())

@@ -2,8 +2,6 @@
 
 import errno
 import re
-import tarfile
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +9,8 @@ from dmabuf import FenceChain, Timeline, kapi
 from dmabuf.core.syncobj import SyncObj
 from dmabuf.core.syncobj_handles import SyncObjFile
 from tests.core.drivers import no_memory, pending
+from tests.kernel_source import needs_source, source
 
-SOURCES = sorted(Path("/usr/src").glob("linux-source-6.12*.tar.*"))
 DECLARED = r"^(?!\s\*)[\w *]*?\b(drm_syncobj_\w+|sync_file_\w+)\("
 SIGNALED = 1
 FOR_SUBMIT = 2
@@ -123,26 +121,17 @@ def test_sync_file_by_descriptor(rt):
     assert (True, ("gpu-ring07-3", "gpu-", ["gpu-ring07-3"]), None) == rt.run(main)
 
 
-@pytest.mark.skipif(not SOURCES, reason="needs the package linux-source-6.12")
+@needs_source
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_kapi_has_all_of_the_syncobj_headers():
     """Every function of drm_syncobj.h and sync_file.h, and what their sources export."""
     headers = {"include/drm/drm_syncobj.h", "include/linux/sync_file.h"}
-    left = headers | {"drivers/gpu/drm/drm_syncobj.c", "drivers/dma-buf/sync_file.c"}
     theirs = set()
-    with tarfile.open(SOURCES[0]) as archive:
-        for member in archive:
-            path = member.name.partition("/")[2]
-            if path not in left:
-                continue
-            text = archive.extractfile(member).read().decode()
-            left.remove(path)
-            if path in headers:
-                theirs |= set(re.findall(DECLARED, text, re.MULTILINE))
-            theirs |= set(re.findall(r"EXPORT_SYMBOL(?:_GPL)?\((\w+)\)", text))
-            if not left:
-                break
+    for name in (*headers, "drivers/gpu/drm/drm_syncobj.c", "drivers/dma-buf/sync_file.c"):
+        if name in headers:
+            theirs |= set(re.findall(DECLARED, source(name), re.MULTILINE))
+        theirs |= set(re.findall(r"EXPORT_SYMBOL(?:_GPL)?\((\w+)\)", source(name)))
 
     assert len(theirs) > 12
     assert set() == theirs - set(kapi.functions())

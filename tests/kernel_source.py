@@ -1,0 +1,73 @@
+"""Files of the kernel's source, from the package linux-source-6.12 where it is installed.
+
+Unpacking the archive up to a file takes some 20 s, so all that any test reads is taken out in one
+pass and kept in `.cache/source`, for all workers of a run and for the next one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+__all__ = ["needs_source", "source"]
+
+FILES = frozenset(
+    {
+        "drivers/dma-buf/dma-fence-array.c",
+        "drivers/dma-buf/dma-fence-chain.c",
+        "drivers/dma-buf/dma-fence-unwrap.c",
+        "drivers/dma-buf/dma-fence.c",
+        "drivers/dma-buf/sync_file.c",
+        "drivers/gpu/drm/drm_syncobj.c",
+        "include/drm/drm_syncobj.h",
+        "include/linux/dma-buf.h",
+        "include/linux/dma-fence-array.h",
+        "include/linux/dma-fence-chain.h",
+        "include/linux/dma-fence-unwrap.h",
+        "include/linux/dma-fence.h",
+        "include/linux/sync_file.h",
+    }
+)
+ARCHIVES = sorted(Path("/usr/src").glob("linux-source-6.12*.tar.*"))
+_KEPT = Path(__file__).resolve().parent.parent / ".cache" / "source"
+
+needs_source = pytest.mark.skipif(not ARCHIVES, reason="needs the package linux-source-6.12")
+
+
+def source(name: str) -> str:
+    """The text of one of `FILES`."""
+    assert name in FILES, f"{name} is not taken out of the archive: add it to FILES"
+    return (_unpacked() / name).read_text()
+
+
+def _unpacked() -> Path:
+    """The folder with the files, made by whoever comes first."""
+    archive = ARCHIVES[0]
+    folder = _KEPT / f"{archive.name}-{archive.stat().st_mtime_ns}-{len(FILES)}"
+    _KEPT.mkdir(parents=True, exist_ok=True)
+    with (_KEPT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            _unpack(archive, folder)
+    return folder
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    part = folder.with_name(f"{folder.name}.{os.getpid()}")
+    left = set(FILES)
+    with tarfile.open(archive) as opened:
+        for member in opened:
+            name = member.name.partition("/")[2]
+            if name in left:
+                left.remove(name)
+                (part / name).parent.mkdir(parents=True, exist_ok=True)
+                file = opened.extractfile(member)
+                assert file is not None
+                (part / name).write_bytes(file.read())
+            if not left:
+                break
+    part.rename(folder)
