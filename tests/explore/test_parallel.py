@@ -322,7 +322,7 @@ def test_processes_give_the_answer_of_one():
 @pytest.mark.slow
 def test_process_that_dies_is_made_up_for():
     """A worker that crashes is reported, and what it had to do is done by another process."""
-    verdict = in_processes("crashes_workers", 2)
+    verdict = in_processes("crashes_workers", 2, DPOR)
 
     assert Status.PROVED is verdict.status
     assert 720 == verdict.executions

@@ -222,10 +222,14 @@ class _Phases:
         if not proof.cut:
             self._sample()
         graph = self.search(portfolio.GRAPH)
-        if self._decides(graph, proof):
+        if self._decides(graph, proof, portfolio.LOOP_STEPS):
             return graph
         if proof.cut:
             self._sample()
+        if self.advance(proof, self.left(), steps=portfolio.PROOF_STEPS):
+            return proof
+        if not graph.cases and self._decides(graph, proof, portfolio.STATES_STEPS):
+            return graph
         if portfolio.BOUNDED not in portfolio.ENGINES:
             self.advance(proof, self.left())
             return proof
@@ -236,14 +240,14 @@ class _Phases:
             share = self._at_most(portfolio.SAMPLES)
             self.advance(self.search(engine), share, steps=portfolio.SAMPLE_STEPS)
 
-    def _decides(self, graph: Search, proof: Search) -> bool:
-        """Are the states exhausted, where executions cannot be or are too many?
+    def _decides(self, graph: Search, proof: Search, steps: int) -> bool:
+        """Are the states exhausted within some steps, where executions cannot be or are too many?
 
         Where ways lead back to where they came from, only states can be. Elsewhere the proof has
         the better schedules for what it finds.
         """
         share = self.left(portfolio.LOOP_SHARE)
-        is_over = self.advance(graph, share, steps=portfolio.LOOP_STEPS)
+        is_over = self.advance(graph, share, steps=steps)
         loops = proof.cut > 0 or graph.loops
         if loops and not is_over:
             is_over = self.advance(graph, self.left(portfolio.LOOP_SHARE))

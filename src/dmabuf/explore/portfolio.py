@@ -36,10 +36,12 @@ __all__ = [
     "LOOP_STEPS",
     "NAIVE",
     "PCT",
+    "PROOF_STEPS",
     "RANDOM",
     "SAMPLES",
     "SAMPLE_STEPS",
     "SLEEP",
+    "STATES_STEPS",
     "Engine",
     "EngineError",
     "Setup",
@@ -65,6 +67,11 @@ LOOP_SHARE = 0.5
 """How much of what is left GRAPH may use where executions are cut."""
 LOOP_STEPS = 1000
 """New steps of GRAPH after which it goes on only if a way has led back to where it came from."""
+PROOF_STEPS = 20_000
+"""New steps of the proof before GRAPH is tried once more: conditions that are waited for make few
+states and very many classes."""
+STATES_STEPS = 5000
+"""New steps of GRAPH then; a step of it costs as much as some of the proof."""
 PROOF_SHARE = 0.5
 """How much of what is left the engine that proves may use before BOUNDED has its turn."""
 BOUNDED_SHARE = 0.5
