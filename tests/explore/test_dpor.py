@@ -9,27 +9,10 @@ from dmabuf import Completion, Mutex, Shared, SpinLock, Timeline, design, wait_a
 from dmabuf.errors import Interrupted
 from dmabuf.explore.portfolio import DPOR, SLEEP
 from dmabuf.explore.search import Budget, Search
+from tests.explore.designs import philosophers
 from tests.explore.fuzz import compare
 from tests.explore.rule_mutants import RULE_MUTANTS
 from tests.explore.small_scope import GROUPS, programs
-from tests.explore.test_search import guests
-
-
-def philosophers(count):
-    """Those who all take the left fork first."""
-
-    @design
-    def fn(machine):
-        forks = [Mutex(f"fork {n}") for n in range(count)]
-        for n in range(count):
-
-            def eat(n=n):
-                with forks[n], forks[(n + 1) % count]:
-                    pass
-
-            machine.kthread(eat, f"guest {n}")
-
-    return fn
 
 
 def searched(fn, engine=DPOR):
@@ -53,7 +36,7 @@ def test_dpor_completes_one_execution_a_class_of_philosophers(count):
 @pytest.mark.parametrize("count", range(2, 9))
 def test_dpor_completes_one_execution_a_class_of_the_safe_order(count):
     """With one left-handed guest two of the orders cannot be."""
-    search = searched(guests(count))
+    search = searched(philosophers(count, in_order=True))
 
     assert 2**count - 2 == search.executions
 

@@ -16,6 +16,7 @@ from dmabuf.explore.phases import explore
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP
 from dmabuf.explore.search import Budget
 from dmabuf.rules import RULES
+from tests.explore.designs import two_orders
 
 ENDLESS = Budget(seconds=None)
 DESIGNS = Path(__file__).with_name("parallel_designs.py")
@@ -61,22 +62,14 @@ def writers(count):
 @design
 def for_ever(machine):
     """Executions are cut; a deadlock beside the loop is found."""
-    a, b, cell = Mutex("A"), Mutex("B"), Shared(0, "cell")
-
-    def one():
-        with a, b:
-            pass
-
-    def other():
-        with b, a:
-            pass
+    cell = Shared(0, "cell")
 
     def loop():
         while not cell.read():
             pass
 
-    for fn in (one, other, loop):
-        machine.kthread(fn, fn.__name__)
+    two_orders(machine)
+    machine.kthread(loop, "loop")
 
 
 class Backwards(Executor):

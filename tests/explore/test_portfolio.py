@@ -22,6 +22,7 @@ from dmabuf.explore.portfolio import (
 )
 from dmabuf.explore.search import Budget, Search
 from dmabuf.rules import RULES
+from tests.explore.designs import two_orders
 
 ENDLESS = Budget(seconds=None)
 PROVERS = [name for name, engine in ENGINES.items() if engine.proves]
@@ -48,18 +49,8 @@ def late_deadlock(busy):
 
     @design
     def fn(machine):
-        a, b, cell = Mutex("A"), Mutex("B"), Shared(0, "cell")
-
-        def one():
-            with a, b:
-                pass
-
-        def other():
-            with b, a:
-                pass
-
-        machine.kthread(one, "one")
-        machine.kthread(other, "other")
+        cell = Shared(0, "cell")
+        two_orders(machine)
         for number in range(busy):
             machine.kthread(lambda number=number: cell.write(number), f"busy {number}")
 

@@ -11,6 +11,7 @@ from dmabuf.errors import InternalError
 from dmabuf.explore.search import Budget, Search
 from dmabuf.rt.tasks import MAX_TASKS
 from dmabuf.sync.mutex import UNLOCK
+from tests.explore.designs import philosophers, two_orders
 
 
 def independent_tasks(count, steps):
@@ -50,24 +51,6 @@ def readers_and_a_writer(readers):
     return fn
 
 
-def guests(count):
-    """Philosophers of whom one is left-handed."""
-
-    @design
-    def fn(machine):
-        forks = [Mutex(f"fork {n}") for n in range(count)]
-        for n in range(count):
-            first, second = sorted((n, (n + 1) % count))
-
-            def eat(first=first, second=second):
-                with forks[first], forks[second]:
-                    pass
-
-            machine.kthread(eat, f"guest {n}")
-
-    return fn
-
-
 @design
 def polls(machine):
     """Looks again and again for what comes only if the other gets its turn."""
@@ -84,22 +67,13 @@ def polls(machine):
 @design
 def broken_beside_a_loop(machine):
     """One pair waits for each other, a third task never comes to rest."""
-    a, b, cell = Mutex("A"), Mutex("B"), Shared(0, "cell")
-
-    def one():
-        with a, b:
-            pass
-
-    def other():
-        with b, a:
-            pass
+    cell = Shared(0, "cell")
 
     def for_ever():
         while not cell.read():
             pass
 
-    machine.kthread(one, "one")
-    machine.kthread(other, "other")
+    two_orders(machine)
     machine.kthread(for_ever, "loop", idle=True)
 
 
@@ -109,8 +83,8 @@ def broken_beside_a_loop(machine):
         (independent_tasks(4, 5), 1),
         (writers(4), 24),
         (readers_and_a_writer(5), 32),
-        (guests(3), 6),
-        (guests(4), 14),
+        (philosophers(3, in_order=True), 6),
+        (philosophers(4, in_order=True), 14),
     ],
     ids=["independent", "writers", "readers", "guests 3", "guests 4"],
 )
