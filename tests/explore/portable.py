@@ -1,4 +1,4 @@
-"""Prints what checking the shipped example and every rule comes to; run by test_token.
+"""Prints what the shipped example and the first design of each rule come to; run by test_token.
 
 python tests/explore/portable.py [greenlet|threads]
 """
@@ -18,7 +18,7 @@ from dmabuf.rules import RULES
 def main(carrier: str) -> None:
     """Tokens, rules and counts of each design, as JSON."""
     designs = [lock_across_wait.broken]
-    designs += [fn for code, rule in RULES.items() if code != "DF005" for fn in rule.broken]
+    designs += [rule.broken[0] for code, rule in RULES.items() if code != "DF005"]
     said = []
     for fn in designs:
         verdict = check_design(fn, fn.__name__, carrier=carrier)
