@@ -207,20 +207,24 @@ def test_step_ended_by_an_exception_leaves_no_ghost(boom_in_main_thread, timeout
         with lock:
             holder_may_go.wait(PATIENCE_S)
 
-    def kill_when_parked():
+    def kill_when_parked(ended):
         until = time.monotonic() + PATIENCE_S
         while not runtime.parked and time.monotonic() < until:
             os.sched_yield()
         boom_in_main_thread()
+        while not ended.wait(1.0):  # CPython sleeps through what came just before it went to sleep
+            boom_in_main_thread()
 
     holder = runtime.spawn(hold, name="holder")
     while lock.owner is None:
         os.sched_yield()
     for wait in (lock.lock, lambda: done.wait(timeout)):
-        killer = threading.Thread(target=kill_when_parked)
+        ended = threading.Event()
+        killer = threading.Thread(target=kill_when_parked, args=(ended,))
         killer.start()
         with pytest.raises(Boom):
             wait()
+        ended.set()
         killer.join()
     holder_may_go.set()
 
