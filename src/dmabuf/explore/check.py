@@ -24,6 +24,7 @@ from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
 from dmabuf.explore.search import Budget, Case, Progress, carrier_named
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
+from dmabuf.explore.strategies.dfs import all_may_stop
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
@@ -106,7 +107,7 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
         snapshot: Snapshot | None
         if circle is not None:
             return
-        if all(rt.by_number[transition // 256].may_stop for transition in enabled):
+        if all_may_stop(rt, enabled):
             snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
         else:  # the others never come to rest
             snapshot = take_cycle(rt, enabled)

@@ -31,6 +31,7 @@ from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
 from dmabuf.rt.explored_task import Names
+from dmabuf.rt.strategy import VARIANTS
 from dmabuf.rt.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -382,7 +383,7 @@ class Search:
             if node.step[0] in self._waking:
                 for number in node.footprint:
                     if number & 1:
-                        self.wakers.setdefault(number >> 1, set()).add(node.chosen // 256)
+                        self.wakers.setdefault(number >> 1, set()).add(node.chosen // VARIANTS)
 
     # -- what went wrong -----------------------------------------------------------------------
 
@@ -390,7 +391,7 @@ class Search:
         touched: dict[int, set[int]] = {}
         woke: set[tuple[int, int]] = set()
         for node in self._path:
-            task = node.chosen // 256
+            task = node.chosen // VARIANTS
             for number in node.footprint:
                 touched.setdefault(number >> 1, set()).add(task)
             if node.step[0] in self._waking:
@@ -434,7 +435,7 @@ class Search:
         if known is None and len(self.cases) >= MAX_CASES:
             return
         ordinals = {task.number: task.ordinal for task in rt.tasks}
-        events = [Event(n.chosen // 256, n.chosen, n.footprint) for n in self._path]
+        events = [Event(n.chosen // VARIANTS, n.chosen, n.footprint) for n in self._path]
         if only is not None:
             events = causal_past(events, only)
         below = known.switches if known is not None else None
@@ -444,7 +445,7 @@ class Search:
             if known is not None:
                 return
             best, exact = events, False
-        moves = [(ordinals[event.task], event.transition % 256) for event in best]
+        moves = [(ordinals[event.task], event.transition % VARIANTS) for event in best]
         exact = exact and not isinstance(self.strategy, Graph)  # which does not see every order
         told = position_of(self._path)
         found = known.found if known is not None else told

@@ -20,6 +20,7 @@ from dmabuf.core.fence_wait import SLEEP as ANY_SLEEP
 from dmabuf.core.syncobj_steps import SLEEP as SYNCOBJ_SLEEP
 from dmabuf.explore.properties import finite_in, unmet
 from dmabuf.rt.api import Kind
+from dmabuf.rt.strategy import VARIANTS
 from dmabuf.sync.waitqueue import SCHEDULE, WaitQueue
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def take_snapshot(
         touched: by object number, the tasks that made steps on it.
         woke: (task, object) of each step made that ends waits.
     """
-    can_move = {transition // 256 for transition in enabled}
+    can_move = {transition // VARIANTS for transition in enabled}
     blocked = {
         task.number: blocked_in(rt, task)
         for task in rt.tasks

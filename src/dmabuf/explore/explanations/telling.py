@@ -16,7 +16,7 @@ from dmabuf.explore.strategies.replay import Replay
 from dmabuf.machine import Design
 from dmabuf.report.finding import Place, Stack, Step, Taken
 from dmabuf.rt.explored_task import Names
-from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT
+from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync.spurious import SPURIOUS
 
@@ -87,7 +87,7 @@ class Telling:
         place = stack[0] if stack else None
         self.steps.append(Step(task.name, text, op, place, note=note, stack=stack))
         self.checks.append(f"{task.ordinal} {op} {variant}")
-        self.events.append(Event(task.number, task.number * 256 + variant, footprint))
+        self.events.append(Event(task.number, task.number * VARIANTS + variant, footprint))
         self.spans.stepped(task)
         self.happened(task, variant, footprint)
 
@@ -149,7 +149,7 @@ class Telling:
 
     def at_end(self, rt: Tasks, enabled: list[int]) -> None:
         """Add the steps that are awaited, and those of tasks that may stop for ever."""
-        can_move = {transition // 256 for transition in enabled}
+        can_move = {transition // VARIANTS for transition in enabled}
         for task in rt.tasks:
             goes_on = task.number in can_move and not task.may_stop
             if task.op is None or task.idle or goes_on:

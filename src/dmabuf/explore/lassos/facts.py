@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from dmabuf.explore.snapshot import is_owed
+from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.rt.tasks import Tasks
@@ -52,7 +53,7 @@ def facts_of(
     rt: Tasks, enabled: list[int], pending: tuple[int, ...], unmet: tuple[str, ...] = ()
 ) -> Facts:
     """The facts of the present state."""
-    able = {transition // 256 for transition in enabled}
+    able = {transition // VARIANTS for transition in enabled}
     free = {number for number in able if rt.by_number[number].may_stop}
     return Facts(
         must=tuple(sorted(able - free)),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from dmabuf.explore.lassos.components import Arrows, Edge, fair_parts, parts, way
 from dmabuf.explore.lassos.facts import Facts, Wrong
+from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.graph import Graph
@@ -30,7 +31,6 @@ MAX_LASSOS = 60
 MAX_PLACES = 20_000
 """The shortest turn is looked for no further than this."""
 
-_PER_TASK = 256
 _Place = tuple[int, frozenset[int], frozenset[int]]
 """A state, who has moved on the way there, and who has to."""
 
@@ -91,7 +91,7 @@ def lassos(graph: Graph) -> Iterator[Lasso]:
 
 
 def _mover(step: int) -> int:
-    return step // _PER_TASK
+    return step // VARIANTS
 
 
 def _movers(part: frozenset[int], arrows: Arrows) -> frozenset[int]:

@@ -20,7 +20,7 @@ from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Carrier
 from dmabuf.rt.explored_task import Names
-from dmabuf.rt.strategy import TIMEOUT
+from dmabuf.rt.strategy import TIMEOUT, VARIANTS
 from dmabuf.rt.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Round", "go_round", "snapshot_of_turn"]
 
 _MOST_TURNS = 12
-_PER_TASK = 256
 
 
 class Round:
@@ -89,7 +88,7 @@ class Round:
             self._judge(runtime, enabled, self._pending & pending)
 
     def _judge(self, runtime: Tasks, enabled: list[int], pending: set[int]) -> None:
-        loops = tuple(sorted({step // _PER_TASK for step in self.turn}))
+        loops = tuple(sorted({step // VARIANTS for step in self.turn}))
         owed = [t for t in self._facts[0].owed if all(t in one.owed for one in self._facts)]
         rest = take_snapshot(runtime, enabled, self._touched, self._woke)
         blocked = {task: entry for task, entry in rest.blocked.items() if task not in loops}
@@ -109,7 +108,7 @@ class Round:
     def executed(self, transition: int, task: ExploredTask, footprint: tuple[int, ...]) -> None:
         """Note who did what to what."""
         assert task.op is not None
-        variant = transition % _PER_TASK
+        variant = transition % VARIANTS
         if self._made < len(self.stem) + len(self.turn):
             self.moves.append((task.ordinal, variant))
         if self._made >= len(self.stem):
@@ -162,7 +161,7 @@ class _Find:
         ordinal, variant = self.moves[made]
         if ordinal >= len(runtime.tasks):
             return -1
-        step = runtime.tasks[ordinal].number * _PER_TASK + variant
+        step = runtime.tasks[ordinal].number * VARIANTS + variant
         return step if step in runtime.enabled() else -1
 
     def executed(self, transition: int, task: ExploredTask, footprint: tuple[int, ...]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.dpor import SourceSets
+from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.rt.tasks import Tasks
@@ -23,8 +24,6 @@ __all__ = ["PREEMPTIONS", "Bounded"]
 
 PREEMPTIONS = 2
 """As many as are allowed."""
-
-_PER_TASK = 256
 
 
 class _Within(Choice):
@@ -41,8 +40,8 @@ class _Within(Choice):
     def __init__(
         self, chosen: int, enabled: list[int], tasks: int, running: int, left: int
     ) -> None:
-        task = chosen // _PER_TASK
-        todo = [t for t in enabled if t // _PER_TASK == task and t != chosen]
+        task = chosen // VARIANTS
+        todo = [t for t in enabled if t // VARIANTS == task and t != chosen]
         super().__init__(chosen, todo, {}, enabled, tasks)
         self.running = running
         self.left = left
@@ -54,7 +53,7 @@ class _Within(Choice):
 
     def _add_each(self) -> None:
         for transition in self.enabled:
-            task = transition // _PER_TASK
+            task = transition // VARIANTS
             if self.price(task) <= self.left:
                 Choice.add(self, task)
 
@@ -90,11 +89,11 @@ class Bounded(SourceSets):
         previous = self.path[-1] if self.path else None
         running, left = -1, self.most
         if isinstance(previous, _Within):
-            running = previous.chosen // _PER_TASK
+            running = previous.chosen // VARIANTS
             left = previous.left - previous.price(running)
         awake = enabled[:]
         self._order(awake, previous)
-        chosen = next((t for t in awake if t // _PER_TASK == running), awake[0])
+        chosen = next((t for t in awake if t // VARIANTS == running), awake[0])
         node = _Within(chosen, enabled, len(runtime.tasks), running, left)
         self.path.append(node)
         return chosen
@@ -106,6 +105,6 @@ class Bounded(SourceSets):
             node = self.path[self._depth]
             assert isinstance(node, _Within)
             before = self.path[self._depth - 1] if self._depth else None
-            goes_on = isinstance(before, _Within) and node.running == chosen // _PER_TASK
+            goes_on = isinstance(before, _Within) and node.running == chosen // VARIANTS
             node.began = before.began if goes_on and isinstance(before, _Within) else node
         return chosen

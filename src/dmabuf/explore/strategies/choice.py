@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dmabuf.explore.strategies.dfs import Node
+from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice"]
 
-_PER_TASK = 256
 Footprint = tuple[int, ...]
 _NO_DOORS: frozenset[int] = frozenset()
 
@@ -77,7 +77,7 @@ class Choice(Node):
         super().__init__(chosen, todo, sleep)
         self.enabled = enabled
         self.tasks = tasks
-        self.tried = {chosen // _PER_TASK}
+        self.tried = {chosen // VARIANTS}
         self.watch: Footprint = ()
         self.ways: Footprint = ()
         self.doors = _NO_DOORS
@@ -97,26 +97,26 @@ class Choice(Node):
 
     def offers(self, task: int) -> bool:
         """Could that task move?"""
-        return any(transition // _PER_TASK == task for transition in self.enabled)
+        return any(transition // VARIANTS == task for transition in self.enabled)
 
     def add(self, task: int) -> None:
         """Explore whatever that task could do from here, unless it sleeps."""
         if task not in self.tried:
             self.tried.add(task)
-            self.todo += [t for t in self.enabled if t // _PER_TASK == task and t not in self.sleep]
+            self.todo += [t for t in self.enabled if t // VARIANTS == task and t not in self.sleep]
 
     def add_all(self) -> None:
         """Explore whatever was possible here."""
         for transition in self.enabled:
-            self.add(transition // _PER_TASK)
+            self.add(transition // VARIANTS)
 
     def add_one(self, transitions: list[int]) -> None:
         """Have one of some transitions explored from here, or everything if none is possible."""
         for transition in transitions:
-            if transition // _PER_TASK in self.tried or transition in self.sleep:
+            if transition // VARIANTS in self.tried or transition in self.sleep:
                 return
         for transition in transitions:
-            if self.offers(transition // _PER_TASK):
-                self.add(transition // _PER_TASK)
+            if self.offers(transition // VARIANTS):
+                self.add(transition // VARIANTS)
                 return
         self.add_all()

@@ -15,14 +15,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dmabuf.explore.dependence import independent
+from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["DepthFirst", "Node"]
+__all__ = ["DepthFirst", "Node", "all_may_stop"]
 
-_PER_TASK = 256
 Footprint = tuple[int, ...]
 
 
@@ -105,8 +105,8 @@ class DepthFirst:
         if self._depth < len(self.path):
             return self._repeat(runtime)
         enabled = runtime.enabled()
-        if not enabled or runtime.by_number[enabled[0] // _PER_TASK].may_stop:
-            if self.at_rest is not None and _all_may_stop(runtime, enabled):
+        if not enabled or runtime.by_number[enabled[0] // VARIANTS].may_stop:
+            if self.at_rest is not None and all_may_stop(runtime, enabled):
                 self.at_rest(runtime, enabled)
             if not enabled:
                 return -1
@@ -119,7 +119,7 @@ class DepthFirst:
 
     def _repeat(self, runtime: Tasks) -> int:
         node = self.path[self._depth]
-        task = runtime.by_number.get(node.chosen // _PER_TASK)
+        task = runtime.by_number.get(node.chosen // VARIANTS)
         if self.diverged is not None:
             return -1
         if task is None or task.op is None:
@@ -157,13 +157,13 @@ class DepthFirst:
         """What sleeps after the node's transition: what slept or was done, and commutes."""
         if not self.uses_sleep or not (node.sleep or node.done):
             return {}
-        mover = node.chosen // _PER_TASK
+        mover = node.chosen // VARIANTS
         made = node.footprint
         return {
             transition: footprint
             for source in (node.sleep, node.done)
             for transition, footprint in source.items()
-            if transition // _PER_TASK != mover and independent(footprint, made)
+            if transition // VARIANTS != mover and independent(footprint, made)
         }
 
     def _order(self, todo: list[int], previous: Node | None) -> None:
@@ -171,8 +171,8 @@ class DepthFirst:
         if self.seed:
             random.Random(f"{self.seed}:{self._depth}").shuffle(todo)
         elif previous is not None and len(todo) > 1:
-            same = previous.chosen // _PER_TASK
-            todo.sort(key=lambda transition: transition // _PER_TASK != same)
+            same = previous.chosen // VARIANTS
+            todo.sort(key=lambda transition: transition // VARIANTS != same)
 
     def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
         """Remember what the transition touched, or compare with what it did before."""
@@ -201,7 +201,7 @@ class DepthFirst:
         return False
 
 
-def _all_may_stop(runtime: Tasks, enabled: list[int]) -> bool:
+def all_may_stop(runtime: Tasks, enabled: list[int]) -> bool:
     """Could every task that can move stop here for ever?"""
     by_number = runtime.by_number
-    return all(by_number[transition // _PER_TASK].may_stop for transition in enabled)
+    return all(by_number[transition // VARIANTS].may_stop for transition in enabled)

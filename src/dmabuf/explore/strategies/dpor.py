@@ -20,6 +20,7 @@ from dmabuf.explore.strategies.races import Races
 from dmabuf.explore.strategies.stops import Rests
 from dmabuf.explore.strategies.watch import Watches, has_ways
 from dmabuf.rt.api import READ, WRITE
+from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.dfs import Node
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SourceSets"]
 
-_PER_TASK = 256
 Footprint = tuple[int, ...]
 
 
@@ -59,8 +59,8 @@ class SourceSets(DepthFirst):
         if len(awake) > 1:
             self._order(awake, previous)
         chosen = awake[0]
-        task = chosen // _PER_TASK
-        todo = [transition for transition in awake[1:] if transition // _PER_TASK == task]
+        task = chosen // VARIANTS
+        todo = [transition for transition in awake[1:] if transition // VARIANTS == task]
         self.path.append(Choice(chosen, todo, sleep, enabled, len(runtime.tasks)))
         return chosen
 
@@ -77,7 +77,7 @@ class SourceSets(DepthFirst):
     def _note_watch(self, runtime: Tasks, chosen: int) -> None:
         node = self._choices[self._depth]
         watches = self._watches
-        task = runtime.by_number[chosen // _PER_TASK]
+        task = runtime.by_number[chosen // VARIANTS]
         op = task.op
         assert op is not None
         node.obj = runtime.number_of(task.obj) << 1
@@ -85,7 +85,7 @@ class SourceSets(DepthFirst):
         node.closed = watches.closed(task)
         node.watch = watches.of(task, runtime)
         node.guard = watches.guard(task)
-        node.ways = watches.other_ways(task, runtime, chosen % _PER_TASK) if has_ways(task) else ()
+        node.ways = watches.other_ways(task, runtime, chosen % VARIANTS) if has_ways(task) else ()
         node.opened = node.shut = ()
         node.ordinal = task.ordinal
         node.own = runtime.number_of(task) << 1 | WRITE

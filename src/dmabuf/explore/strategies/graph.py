@@ -18,7 +18,7 @@ from dmabuf.explore.lassos.facts import Facts, facts_of
 from dmabuf.explore.properties import unmet
 from dmabuf.explore.states.fingerprint import Fingerprints
 from dmabuf.explore.states.opaque import Opaque
-from dmabuf.explore.strategies.dfs import DepthFirst, Node, _all_may_stop
+from dmabuf.explore.strategies.dfs import DepthFirst, Node, all_may_stop
 
 if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
@@ -127,7 +127,7 @@ class Graph(DepthFirst):
         if self._paused:
             self._paused = False
             return self._go_on(is_new=True, enabled=enabled)
-        if self.at_rest is not None and _all_may_stop(runtime, enabled):
+        if self.at_rest is not None and all_may_stop(runtime, enabled):
             self.at_rest(runtime, enabled)
         is_new = self._arrive(runtime, enabled)
         if not enabled or self.is_stuck:

@@ -12,6 +12,7 @@ from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.happens import Accesses, firsts, unordered
 from dmabuf.explore.strategies.watch import has_ways
 from dmabuf.rt.api import READ, WRITE
+from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.choice import Choice
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Races"]
 
-_PER_TASK = 256
 Footprint = tuple[int, ...]
 
 
@@ -95,7 +95,7 @@ class Races:
     def from_step(self, index: int, *, halts: bool) -> None:
         """Note a step that was made, after its races; one that halts all races with everything."""
         node = self.path[index]
-        task = node.chosen // _PER_TASK
+        task = node.chosen // VARIANTS
         before = self._latest.get(task, -1)
         stand = self._stand(index, task, node.ordinal, node.own, node.watch)
         stand.guard, stand.obj, stand.access = node.guard, node.obj, node.access
@@ -249,7 +249,7 @@ class Races:
 
     def from_waiting(self, runtime: Tasks, *, halted: bool) -> None:
         """Races of the steps that tasks are blocked in at the end, or did not come to make."""
-        enabled = {transition // _PER_TASK for transition in runtime.enabled()}
+        enabled = {transition // VARIANTS for transition in runtime.enabled()}
         for task in runtime.tasks:
             if task.op is None:
                 continue
@@ -276,7 +276,7 @@ class Races:
             self._ways.drop(node.ways)
         if node.shut:
             self._shut.drop(node.shut)
-        task = node.chosen // _PER_TASK
+        task = node.chosen // VARIANTS
         if node.before < 0:
             del self._latest[task]
         else:

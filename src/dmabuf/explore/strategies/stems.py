@@ -17,6 +17,7 @@ from dmabuf.explore.jobs.parts import Made, made_of
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
 from dmabuf.explore.strategies.dpor import SourceSets
+from dmabuf.rt.strategy import VARIANTS
 from dmabuf.rt.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BelowStem", "Stem", "stems_of"]
 
-_PER_TASK = 256
 _DEEPEST = 24
 Footprint = tuple[int, ...]
 
@@ -101,7 +101,7 @@ class BelowStem(SourceSets):
             self.diverged = (self._depth, made.step, ("nothing", -1))
             return -1
         node = Choice(made.chosen, [], {}, enabled, len(runtime.tasks))
-        node.tried.update(transition // _PER_TASK for transition in enabled)
+        node.tried.update(transition // VARIANTS for transition in enabled)
         node.rank = made.rank
         self.path.append(node)
         return made.chosen

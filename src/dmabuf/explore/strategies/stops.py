@@ -12,7 +12,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dmabuf.explore.strategies.dfs import Node
+from dmabuf.explore.strategies.dfs import Node, all_may_stop
+from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Rests", "Visit", "rests"]
 
-_PER_TASK = 256
 Footprint = tuple[int, ...]
 
 
@@ -80,7 +80,7 @@ class Rests:
         stops: dict[int, list[int]] = {}
         for index, node in enumerate(path):
             if node.may_stop:
-                stops.setdefault(node.chosen // _PER_TASK, []).append(index)
+                stops.setdefault(node.chosen // VARIANTS, []).append(index)
         if not stops:
             return
         names = self._names_of(path, pasts)
@@ -130,7 +130,7 @@ class Visit:
             chosen = self.path[self._depth].chosen
             self.differs = chosen not in enabled
             return -1 if self.differs else chosen
-        if all(runtime.by_number[transition // _PER_TASK].may_stop for transition in enabled):
+        if all_may_stop(runtime, enabled):
             self.at_rest(runtime, enabled)
         return -1
 
