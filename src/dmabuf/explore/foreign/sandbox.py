@@ -38,6 +38,8 @@ _BOOT = (
 _GARBAGE = "the design writes to file descriptors that it did not open"
 _POLL_S = 0.1
 _STACK_WAIT_S = 1.0
+_LOOKS = 5
+_BETWEEN_LOOKS_S = 0.01
 _EXPLAIN_GRACE_S = 30.0
 _STOP_GRACE_S = 5.0
 _FAULTS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
@@ -165,17 +167,31 @@ class _Child:
             seconds = 0.05
         return self.stack.decode("ascii", "replace")
 
-    def usage(self) -> tuple[float, bool]:
-        """Seconds of CPU used so far, and whether any thread computes or wants to."""
-        ticks = os.sysconf("SC_CLK_TCK")
+    def cpu(self) -> float:
+        """Seconds of CPU used so far."""
         try:
             fields = _stat(Path(f"/proc/{self.process.pid}/stat"))
-            states = [
-                _stat(task / "stat")[0] for task in Path(f"/proc/{self.process.pid}/task").iterdir()
-            ]
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         except (OSError, IndexError):
-            return 0.0, False
-        return (int(fields[11]) + int(fields[12])) / ticks, any(s in "RD" for s in states)
+            return 0.0
+
+    def computes(self) -> bool:
+        """Does any thread compute, or want to, at most moments of the next few milliseconds?
+
+        One look would not do: a thread that beats while the design is blocked runs at times too.
+        """
+        seen = 0
+        for _ in range(_LOOKS):
+            seen += self._wants_cpu()
+            time.sleep(_BETWEEN_LOOKS_S)
+        return seen > _LOOKS / 2
+
+    def _wants_cpu(self) -> bool:
+        try:
+            tasks = list(Path(f"/proc/{self.process.pid}/task").iterdir())
+            return any(_stat(task / "stat")[0] in "RD" for task in tasks)
+        except (OSError, IndexError):
+            return False
 
 
 def _stat(path: Path) -> list[str]:
@@ -288,7 +304,7 @@ class _Watch:
         if position != self.position or position is None:
             self.position = position
             self.moved = time.monotonic()
-            self.cpu = self.child.usage()[0]
+            self.cpu = self.child.cpu()
 
     # -- what the parent sees ----------------------------------------------------------------------
 
@@ -300,15 +316,16 @@ class _Watch:
             return None
         now = time.monotonic()
         over = self._deadline() is not None and now > (self._deadline() or 0)
-        if not over and not self._is_stuck(now):
+        # Before the stack is asked for: a blocked child that answers computes for a moment.
+        does = self._hangs(now, patience=0.5 if over else 1.0)
+        if not over and not does:
             return None
-        stack = self.child.ask_stack()
-        place = culprit(stack, self.target.path)
-        if place is not None and (not over or self._is_stuck(now, patience=0.5)):
-            return self._stuck(place)
+        place = culprit(self.child.ask_stack(), self.target.path)
+        if place is not None and does:
+            return self._stuck(does, place)
         if over:
             return self._undecided(f"{self.job.budget.seconds:g} s")
-        self.moved, self.cpu = now, self.child.usage()[0]  # our own computing, not the design's
+        self.moved, self.cpu = now, self.child.cpu()  # our own computing, not the design's
         return None
 
     def _judge_import(self) -> Trouble | None:
@@ -331,21 +348,19 @@ class _Watch:
         grace = _EXPLAIN_GRACE_S if explains else self.job.limits.grace_seconds
         return self.started + seconds + grace
 
-    def _is_stuck(self, now: float, patience: float = 1.0) -> bool:
-        """No step for so long, of CPU time or of doing nothing at all?"""
+    def _hangs(self, now: float, patience: float) -> str:
+        """What it does that is no step, for too long by now; empty if there is no such thing."""
         limits = self.job.limits
         still = now - self.moved
         if still < min(limits.cpu_seconds, limits.idle_seconds) * patience:
-            return False
-        cpu, runs = self.child.usage()
-        if cpu - self.cpu >= limits.cpu_seconds * patience:
-            return True
-        return not runs and still >= limits.idle_seconds * patience
+            return ""
+        if self.child.computes():
+            spent = self.child.cpu() - self.cpu
+            return "computes on and on" if spent >= limits.cpu_seconds * patience else ""
+        blocked = still >= limits.idle_seconds * patience
+        return "blocks in something that is no step" if blocked else ""
 
-    def _stuck(self, place: Place) -> Verdict:
-        cpu, runs = self.child.usage()
-        computes = runs or cpu - self.cpu > self.job.limits.cpu_seconds / 2
-        does = "computes on and on" if computes else "blocks in something that is no step"
+    def _stuck(self, does: str, place: Place) -> Verdict:
         who = place.function if place.function.isidentifier() else "the design"
         where = f"{Path(place.file).name}:{place.line}"
         return self._broken(
