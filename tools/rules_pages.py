@@ -81,7 +81,8 @@ def standalone(fn: Design) -> str:
     names, imports, others = {"design", *_names(ast.parse(source))}, set[str](), list[str]()
     helpers: list[str] = []
     for node in reversed(body):
-        if isinstance(node, ast.FunctionDef) and node.name in names and not node.decorator_list:
+        is_helper = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.decorator_list
+        if is_helper and node.name in names:
             names |= _names(node)
             helpers.append(ast.get_source_segment(inspect.getsource(module), node) or "")
         if not isinstance(node, ast.Import | ast.ImportFrom | ast.Assign):
