@@ -21,6 +21,7 @@ __all__ = ["main"]
 _HELP = """\
 usage: dmabuf check PATH... [--budget 10s,5000x] [--replay TOKEN] [--json] [--quiet]
                           [--html FILE] [--trace FILE]
+       dmabuf check --export promela FILE::NAME
        dmabuf rules [ID...] [--run] [--json]
        dmabuf --version
 

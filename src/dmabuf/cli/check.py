@@ -27,9 +27,7 @@ def check(arguments: list[str]) -> int:
     options = parse(_parser(), arguments)
     if not options.paths:
         raise Unusable("nothing to check: name a file, a folder, or file.py::name")
-    if options.replay and (len(options.paths) != 1 or os.path.isdir(options.paths[0])):  # noqa: PTH112
-        raise Unusable("--replay takes one design: dmabuf check FILE::NAME --replay TOKEN")
-    if trouble := unwritable(options.html, options.trace):
+    if trouble := _not_together(options) or unwritable(options.html, options.trace):
         raise Unusable(trouble)
     if options.carrier == "greenlet" and not has_greenlet():
         complain("--carrier greenlet: greenlet is not installed (pip install 'dmabuf[explore]')")
@@ -39,6 +37,21 @@ def check(arguments: list[str]) -> int:
         hint = "greenlet is not installed; pip install 'dmabuf[explore]' makes the search faster"
         print(f"hint: {hint}", file=sys.stderr)
     return code
+
+
+def _not_together(options: argparse.Namespace) -> str:
+    """Which of the options do not go together; empty if all do."""
+    is_one = len(options.paths) == 1 and not os.path.isdir(options.paths[0])  # noqa: PTH112
+    if options.replay and not is_one:
+        return "--replay takes one design: dmabuf check FILE::NAME --replay TOKEN"
+    if not options.export:
+        return ""
+    if not is_one:
+        return f"--export takes one design: dmabuf check --export {options.export} FILE::NAME"
+    for other in ("replay", "html", "trace"):
+        if getattr(options, other):
+            return f"--export writes the design, not a verdict, so it does not go with --{other}"
+    return ""
 
 
 def _job(options: argparse.Namespace) -> Job:
@@ -56,6 +69,7 @@ def _job(options: argparse.Namespace) -> Job:
         options.replay,
         Limits(import_seconds=seconds),
         jobs,
+        options.export,
     )
 
 
@@ -76,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print one JSON document (docs/reference/json.md)")
     add("--html", metavar="FILE", default="", help="write one page that shows all results")
     add("--trace", metavar="FILE", default="", help="write the schedules as a trace for Perfetto")
+    add("--export", choices=("promela",), default="", help="write one design for SPIN to stdout")
     add("--replay", metavar="TOKEN", default="", help="run the one schedule of a token again")
     add("--budget", metavar="B", default="30s", help="per design: 10s, 2m, 5000x, 900steps, 10s,5x")
     add("--seed", metavar="N", type=int, default=0, help="order in which schedules are tried")

@@ -17,7 +17,7 @@ from dmabuf.report.json import check_document
 from dmabuf.report.progress import Progress, counted
 from dmabuf.report.terminal import is_live, width_of_terminal
 from dmabuf.report.text import summary_text, trouble_text, verdict_line, verdict_text
-from dmabuf.report.verdict import ExitCode, Status, Trouble, Verdict, worst
+from dmabuf.report.verdict import ExitCode, Exported, Result, Status, Trouble, Verdict, worst
 
 __all__ = ["Checking"]
 
@@ -30,7 +30,7 @@ class Checking:
         self.job = job
         self.style = style_of_stdout()
         self.progress = self._make_progress()
-        self.results: list[Verdict | Trouble] = []
+        self.results: list[Result] = []
         self.files = 0
         self.empty = 0
         self.standing: tuple[str, Standing] | None = None
@@ -55,8 +55,9 @@ class Checking:
         code = worst(codes)
         self.progress.clear()
         self._print_end(code)
+        shown = [result for result in self.results if not isinstance(result, Exported)]
         asked = self.options
-        return int(worst([code, write_files(self.results, html=asked.html, trace=asked.trace)]))
+        return int(worst([code, write_files(shown, html=asked.html, trace=asked.trace)]))
 
     def _explore_all(self, targets: Iterable[Target | Trouble]) -> None:
         for target in targets:
@@ -86,16 +87,18 @@ class Checking:
         self.target = ""
         return len(self.results) > before
 
-    def _add(self, result: Verdict | Trouble) -> None:
+    def _add(self, result: Result) -> None:
         self.results.append(result)
         self.progress.clear()
         if not self.options.json:
             self._print(result)
 
-    def _print(self, result: Verdict | Trouble) -> None:
+    def _print(self, result: Result) -> None:
         if isinstance(result, Trouble):
             sys.stdout.flush()
             print(f"dmabuf: {trouble_text(result, self.style)}", file=sys.stderr)
+        elif isinstance(result, Exported):
+            print(result.text, end="", flush=True)
         elif self.options.quiet:
             print(verdict_line(result, self.style), flush=True)
         else:
