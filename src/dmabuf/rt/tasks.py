@@ -188,6 +188,8 @@ class Tasks:
             footprint = self.cpus.widen(task, tuple(self.number_of(one) << 1 for one in read))
             task.outcome = Outcome.INTERRUPTED
         else:
+            if task.options:
+                task.arg = variant  # what `touches` answers may depend on the way taken
             footprint = self._footprint(op, obj, task)
             if task.options:
                 footprint += self._take_option(task, variant)
