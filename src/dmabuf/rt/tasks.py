@@ -23,7 +23,7 @@ from typing import Any, cast
 from dmabuf.errors import ContractViolation, DesignError, InternalError, Unwind
 from dmabuf.rt.adopted import Adopted
 from dmabuf.rt.ambient import use
-from dmabuf.rt.api import Instrument, Kind, Op, Outcome, Task
+from dmabuf.rt.api import WRITE, Instrument, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Carrier, best_carrier
 from dmabuf.rt.clock import VirtualClock
 from dmabuf.rt.cpus import Cpus
@@ -38,7 +38,7 @@ from dmabuf.rt.strategy import (
     Remembers,
     Strategy,
 )
-from dmabuf.rt.ways import go_another_way, take_option
+from dmabuf.rt.ways import go_another_way
 
 __all__ = ["MAX_TASKS", "Tasks"]
 
@@ -181,10 +181,14 @@ class Tasks(Possible):
                 assert op is not None
                 if not self.cpus.preemption:
                     self.cpus.ran(task)
-                footprint = self._footprint(op, obj, task)
                 if task.options:
-                    footprint += take_option(self, task, variant)
+                    task.value = task.arg = variant  # what it touches may depend on the way taken
+                    footprint = self._footprint(op, obj, task)
+                    op.action(obj, task)
+                    if task.interrupts is not None:
+                        footprint = (*footprint, self.cpus.number(task.interrupts) << 1 | WRITE)
                 else:
+                    footprint = self._footprint(op, obj, task)
                     task.value = op.action(obj, task)
                 task.outcome = _DONE
             self._made += 1

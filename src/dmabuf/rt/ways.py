@@ -1,4 +1,4 @@
-"""Steps that go another way than their action: a timeout, a signal, a choice, a CPU given up.
+"""Steps that go another way than their action: a timeout, a signal, a CPU given up.
 
 >>> from dmabuf.rt.strategy import FirstEnabled
 >>> from dmabuf.rt.tasks import Tasks
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["go_another_way", "overtaken", "take_option"]
+__all__ = ["go_another_way", "overtaken"]
 
 
 def go_another_way(rt: Tasks, task: ExploredTask, variant: int) -> Footprint:
@@ -58,13 +58,3 @@ def overtaken(rt: Tasks, deadline: int) -> Footprint:
         if rt.cpus.depends(other):
             touched.append(rt.cpus.number(rt.cpus.of(other)) << 1)
     return tuple(touched)
-
-
-def take_option(rt: Tasks, task: ExploredTask, option: int) -> Footprint:
-    """Make a step of several ways in one of them; returns what that touches besides."""
-    task.value = option
-    assert task.op is not None
-    task.op.action(task.obj, task)
-    if task.interrupts is None:
-        return ()
-    return ((rt.cpus.number(task.interrupts) << 1) | WRITE,)
