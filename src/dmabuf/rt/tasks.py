@@ -188,10 +188,10 @@ class Tasks:
             footprint = self.cpus.widen(task, tuple(self.number_of(one) << 1 for one in read))
             task.outcome = Outcome.INTERRUPTED
         else:
-            footprint = self._footprint(op, obj, task)
             if task.options:
-                footprint += self._take_option(task, variant)
+                footprint = self._take_option(op, obj, task, variant)
             else:
+                footprint = self._footprint(op, obj, task)
                 task.value = op.action(obj, task)
             task.outcome = Outcome.DONE
         self.strategy.executed(transition, task, footprint)
@@ -216,13 +216,13 @@ class Tasks:
                 touched.append(self.cpus.number(self.cpus.of(other)) << 1)
         return tuple(touched)
 
-    def _take_option(self, task: ExploredTask, variant: int) -> Footprint:
-        task.value = variant
-        assert task.op is not None
-        task.op.action(task.obj, task)
+    def _take_option(self, op: Op, obj: Any, task: ExploredTask, variant: int) -> Footprint:
+        task.value = task.arg = variant  # what it touches may depend on the way taken
+        footprint = self._footprint(op, obj, task)
+        op.action(obj, task)
         if task.interrupts is None:
-            return ()
-        return ((self.cpus.number(task.interrupts) << 1) | WRITE,)
+            return footprint
+        return (*footprint, (self.cpus.number(task.interrupts) << 1) | WRITE)
 
     def _unwind(self) -> None:
         """End every task that is left; from now on `step` refuses."""
