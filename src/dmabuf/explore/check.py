@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ from dmabuf.rt.tasks import Tasks
 if TYPE_CHECKING:
     from dmabuf.explore.jobs.parallel import Crew
 
-__all__ = ["Budget", "Progress", "check_design", "replay_design"]
+__all__ = ["Budget", "Progress", "check_design", "explained", "replay_design"]
 
 _MAX_FINDINGS = 20
 _LEARN = Budget(seconds=2.0, executions=2000)
@@ -76,6 +76,11 @@ def check_design(
         stop=stop,
         crew=crew,
     )
+    return explained(explored, subject, notes=crew.notes if crew is not None else ())
+
+
+def explained(explored: Exploration, subject: str, *, notes: Iterable[str] = ()) -> Verdict:
+    """The verdict on what was explored: its findings, each with the simplest schedule."""
     ranked = _ranked(explored)
     stops = _stoppers(explored)
     simplifier = Simplifier(explored, lambda rest: diagnose(rest, explored.wakers, stops))
@@ -87,7 +92,7 @@ def check_design(
         findings,
         notes=(
             *((f"{more} more findings are not shown",) if more else ()),
-            *(crew.notes if crew is not None else ()),
+            *notes,
         ),
     )
 

@@ -116,6 +116,9 @@ class Search:
         strategy: goes from execution to execution.
         first: the steps of the first execution.
         stem: the steps that all executions are to begin with; another search covers the rest.
+        make: the strategy, if it is none of the engines.
+        on_start: called with each runtime before its first step.
+        on_end: called with it when its tasks still stand where they ended.
     """
 
     design: Design
@@ -142,6 +145,9 @@ class Search:
     visits: int = 0
     first: tuple[Made, ...] = ()
     stem: Stem | None = None
+    make: Callable[[Setup], DepthFirst] | None = None
+    on_start: Callable[[Tasks], object] | None = None
+    on_end: Callable[[Tasks], object] | None = None
     strategy: DepthFirst = field(init=False)
     _path: list[Node] = field(init=False)
     _waking: frozenset[str] = field(init=False)
@@ -163,7 +169,7 @@ class Search:
     def _make_strategy(self) -> DepthFirst:
         steps = self.budget.steps_per_execution
         setup = Setup(self.seed, steps, self._at_rest, self._at_cut, self.stem)
-        return engine_named(self.engine).make(setup)
+        return (self.make or engine_named(self.engine).make)(setup)
 
     @property
     def used(self) -> str:
@@ -325,6 +331,8 @@ class Search:
         self._touched = {}
         rt = Tasks(strategy, names=self.names, carrier=self._carried_by)
         rt.at_end = lambda runtime: self._ended(runtime, repeat=repeat)
+        if self.on_start is not None:
+            self.on_start(rt)
         rt.run(lambda runtime: build(self.design, runtime))
         if isinstance(strategy, SourceSets) and is_judged(rt):
             self.engine = SLEEP  # which is in every state; this one is not
@@ -344,6 +352,8 @@ class Search:
     def _ended(self, rt: Tasks, *, repeat: bool) -> None:
         """An execution is over, and its tasks still stand where they stood."""
         strategy = self.strategy
+        if self.on_end is not None:
+            self.on_end(rt)
         strategy.ended(rt)
         ran = strategy.is_complete and strategy.diverged is None
         if ran and not (repeat or rt.failure or rt.reports) and self.on_complete is not None:

@@ -1,0 +1,228 @@
+"""Each prediction of the validator goes to a search that confirms or refutes it.
+
+    judged = predicted(design, "file.py::name")
+    [(one.outcome, one.prediction.finding.code) for one in judged]
+
+The validator watches some runs and tells what could happen: a cycle of locks that no run closed,
+memory that is allocated where a shrinker might wait. Walks are then directed at what it foresees,
+with neighbours beside the design that do what the contract allows where the prediction rests on
+that. A walk that gets there confirms it, with a schedule. If none does, all schedules are searched:
+exhausted without that finding, it is refuted. A budget that ends first leaves it unknown, never
+refuted.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from dmabuf.codes import CODES, implied_by
+from dmabuf.contract.alphabet import ASKED
+from dmabuf.contract.order import Link
+from dmabuf.contract.prediction import Prediction
+from dmabuf.contract.prime import FENCE
+from dmabuf.contract.validator import Validator
+from dmabuf.core.fence_steps import WAIT as FENCE_WAIT
+from dmabuf.explore.check import check_design, explained
+from dmabuf.explore.phases import Exploration
+from dmabuf.explore.predictions.neighbours import beside
+from dmabuf.explore.portfolio import RANDOM, Setup
+from dmabuf.explore.search import Budget, Search
+from dmabuf.explore.strategies.dfs import DepthFirst
+from dmabuf.explore.strategies.directed import Directed
+from dmabuf.machine import Design
+from dmabuf.report.finding import Finding
+from dmabuf.report.verdict import Status, Verdict
+from dmabuf.rt.explored_task import ExploredTask
+from dmabuf.rt.tasks import Tasks
+
+__all__ = ["Judged", "Outcome", "judge", "predicted", "watched"]
+
+_RUNS = 20
+"""Random runs that the validator watches."""
+_WALKS = 60
+"""Directed walks before all schedules are searched."""
+
+
+class Outcome(enum.Enum):
+    """What became of a prediction."""
+
+    CONFIRMED = "CONFIRMED"
+    REFUTED = "REFUTED"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A prediction and what became of it.
+
+    Attributes:
+        prediction: of the validator.
+        outcome: CONFIRMED, REFUTED or UNKNOWN.
+        finding: with the schedule, if it is confirmed.
+        limit: what ended the search, if it is unknown.
+        beside: it takes a neighbour that uses a permission of the contract.
+    """
+
+    prediction: Prediction
+    outcome: Outcome
+    finding: Finding | None = None
+    limit: str = ""
+    beside: bool = False
+
+
+def watched(fn: Design, *, runs: int = _RUNS, carrier: str = "") -> Validator:
+    """A validator that has watched random runs of a design."""
+    validator = Validator()
+    search = Search(
+        fn,
+        Budget(executions=runs),
+        engine=RANDOM,
+        carrier=carrier,
+        on_start=validator.attach,
+        on_end=lambda _runtime: validator.detach(),
+    )
+    search.run()
+    return validator
+
+
+def predicted(
+    fn: Design, subject: str, *, budget: Budget | None = None, carrier: str = ""
+) -> list[Judged]:
+    """What the validator predicts of a design, each prediction judged.
+
+    Args:
+        fn: the design.
+        subject: what to call it.
+        budget: for each prediction that walks do not confirm.
+        carrier: what tasks run on.
+    """
+    validator = watched(fn, carrier=carrier)
+    judging = _Judging(fn, subject, validator, budget or Budget(), carrier)
+    return [judging.judge(one) for one in validator.predictions]
+
+
+def judge(
+    fn: Design,
+    subject: str,
+    prediction: Prediction,
+    validator: Validator,
+    *,
+    budget: Budget | None = None,
+    carrier: str = "",
+) -> Judged:
+    """Confirm or refute one prediction that a validator made of a design."""
+    return _Judging(fn, subject, validator, budget or Budget(), carrier).judge(prediction)
+
+
+@dataclass(slots=True)
+class _Judging:
+    """One design's predictions; what was searched is searched once."""
+
+    design: Design
+    subject: str
+    validator: Validator
+    budget: Budget
+    carrier: str
+    _searched: dict[frozenset[tuple[str, str]], Verdict] = field(default_factory=dict)
+
+    def judge(self, prediction: Prediction) -> Judged:
+        if prediction.conflict is None:
+            return self._of_run(prediction)
+        roles = frozenset(
+            (link.before.role, link.after.role) for link in prediction.links if link.is_stated
+        )
+        target = beside(self.design, roles) if roles else self.design
+        for verdict in (self._walked(target, prediction), self._all(target, roles)):
+            found = next((one for one in verdict.findings if _is_it(one, prediction)), None)
+            if found is not None:
+                return Judged(prediction, Outcome.CONFIRMED, found, beside=bool(roles))
+        if verdict.limit:
+            return Judged(prediction, Outcome.UNKNOWN, limit=verdict.limit, beside=bool(roles))
+        return Judged(prediction, Outcome.REFUTED, beside=bool(roles))
+
+    def _of_run(self, prediction: Prediction) -> Judged:
+        """The run itself broke the rule: there is nothing to foresee, unless it is suspected."""
+        if prediction.is_suspicion:
+            return Judged(prediction, Outcome.UNKNOWN, limit="nothing tells how it would happen")
+        return Judged(prediction, Outcome.CONFIRMED, prediction.finding)
+
+    def _walked(self, target: Design, prediction: Prediction) -> Verdict:
+        """Walks directed at what the prediction says has to meet."""
+        links = [link for link in prediction.links if not link.is_stated]
+        meets = _meeting(self.validator, links)
+
+        def make(setup: Setup) -> DepthFirst:
+            return Directed(meets, **setup.arguments())
+
+        search = Search(
+            target,
+            replace(self.budget, executions=_WALKS),
+            carrier=self.carrier,
+            make=make,
+            on_start=self.validator.attach,
+            on_end=lambda _runtime: self.validator.detach(),
+        )
+        search.run()
+        return explained(_as_exploration(search, self.carrier), self.subject)
+
+    def _all(self, target: Design, roles: frozenset[tuple[str, str]]) -> Verdict:
+        if roles not in self._searched:
+            self._searched[roles] = check_design(
+                target, self.subject, budget=self.budget, carrier=self.carrier
+            )
+        return self._searched[roles]
+
+
+def _as_exploration(search: Search, carrier: str) -> Exploration:
+    return Exploration(
+        search.design,
+        carrier,
+        search,
+        search.names,
+        search.wakers,
+        search.traits,
+        dict(search.cases),
+        limit=search.limit,
+        sampled=search.made,
+        seconds=search.seconds,
+    )
+
+
+def _meeting(validator: Validator, links: Iterable[Link]) -> Callable[[ExploredTask], bool]:
+    """Is a task about to take what one of the links takes, holding what it holds?"""
+    wanted = [(link.before, link.after) for link in links]
+
+    def is_there(task: ExploredTask) -> bool:
+        if task.op not in ASKED and task.op is not FENCE_WAIT:
+            return False
+        held = validator.classes_of(task)
+        asked = held.pop(0) if task.op in ASKED and held else None
+        return any(
+            (after is asked or (after.role == FENCE and asked is None))
+            and (before in held or before.role == FENCE)
+            for before, after in wanted
+        )
+
+    return is_there
+
+
+def _is_it(finding: Finding, prediction: Prediction) -> bool:
+    """Does a finding of the search show what was predicted?
+
+    Rules that imply one another may be two views of one deadlock; then it has to be about the
+    same objects or lines.
+    """
+    foreseen = prediction.finding.code
+    if finding.code not in CODES or foreseen not in CODES:
+        return finding.code == foreseen
+    kin = finding.code == foreseen or (
+        finding.code in implied_by(foreseen) or foreseen in implied_by(finding.code)
+    )
+    named = {name for pair in prediction.instances for name in pair}
+    waits = {name for wait in finding.waits for name in (wait.target, *wait.holds)}
+    lines = {(place.file, place.line) for wait in finding.waits for place in wait.stack}
+    lines |= {(wait.place.file, wait.place.line) for wait in finding.waits if wait.place}
+    places = {(place.file, place.line) for place in prediction.places}
+    return kin and bool(places & lines or named & waits or not finding.waits)
