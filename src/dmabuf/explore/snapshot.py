@@ -94,6 +94,8 @@ class Snapshot:
     """Those of them that owe an end."""
     turn: int = 0
     """How many steps repeat; 0 at rest."""
+    timers: tuple[tuple[int, int], ...] = ()
+    """(task, awaited object) of waits that time may end, in a state where nothing else goes on."""
     unmet: tuple[str, ...] = ()
     """Names of properties that were to become true, and never do."""
 
