@@ -117,7 +117,7 @@ _LIST = (
         Sentence.LIVENESS,
         Strength.MUST,
         "A published fence signals in finite time, whatever userspace does.",
-        "Let kernel code signal it on every path, and a timeout complete it if hardware hangs.",
+        "Let kernel code signal it on every path; let a timeout complete it for a job that hangs.",
         ("explore",),
     ),
     Code(
