@@ -226,9 +226,7 @@ class Machine:
         self.rt.spawn(send, name=f"signal for {task.name}", kind=Kind.USER)
 
     @no_kernel("mem=")
-    def memory(
-        self, *, pages: int | None = None, pressure: int = 1, reserve: int = 0
-    ) -> Memory:
+    def memory(self, *, pages: int | None = None, pressure: int = 1, reserve: int = 0) -> Memory:
         """Have memory that may be short; without this every allocation succeeds.
 
         What cannot reclaim fails then. What can runs shrinkers and MMU notifiers in the task that
