@@ -121,6 +121,16 @@ _LIST = (
         ("explore",),
     ),
     Code(
+        "DF105",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Completion never depends on an allocation succeeding.",
+        "Allocate before publication, signal with an error where there is no memory, or use a "
+        "pool whose elements come back without the waiter.",
+        ("explore",),
+        implies=("DF108", "DF109", "DF101", "DF001"),
+    ),
+    Code(
         "DF106",
         Sentence.LIVENESS,
         Strength.MUST,
@@ -170,6 +180,16 @@ _LIST = (
         implies=("DF101", "DF001"),
     ),
     Code(
+        "DF203",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Reservation locks are taken inside page faults, so the way to a signal touches no user "
+        "memory and takes no mmap_lock.",
+        "Copy from user memory, and look up what needs mmap_lock, before the fence is published.",
+        ("explore",),
+        implies=("DF201", "DF202", "DF108", "DF101", "DF001"),
+    ),
+    Code(
         "DF204",
         Sentence.LIVENESS,
         Strength.MUST,
@@ -206,6 +226,55 @@ _LIST = (
         Strength.MUST,
         "A slot is reserved, under the lock, before a fence is added.",
         "Call reserve_fences for all fences to come, after each time of taking the lock.",
+        ("run", "explore"),
+    ),
+    Code(
+        "DF209",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Reservation locks are taken inside page faults, so no user memory is touched and no "
+        "mmap_lock waited for under one.",
+        "Touch user memory before the lock, or with page faults off, and start over if that fails.",
+        ("run", "explore"),
+        implies=("DF001",),
+    ),
+    Code(
+        "DF301",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Waiting for fences in shrinkers is allowed, so the way to a signal allocates nothing with "
+        "GFP_KERNEL.",
+        "Allocate before the fence is published; what is left takes GFP_ATOMIC or GFP_NOWAIT, and "
+        "may fail.",
+        ("explore",),
+        implies=("DF105", "DF202", "DF201", "DF108", "DF101", "DF001"),
+    ),
+    Code(
+        "DF302",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Waiting for fences in MMU notifiers is allowed, so the way to a signal allocates nothing "
+        "with GFP_NOFS or GFP_NOIO either.",
+        "Allocate before the fence is published; what is left takes GFP_ATOMIC or GFP_NOWAIT, and "
+        "may fail.",
+        ("explore",),
+        implies=("DF105", "DF202", "DF201", "DF108", "DF101", "DF001"),
+    ),
+    Code(
+        "DF304",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Reclaim takes reservation locks by trylock only.",
+        "Try the lock and leave alone what is busy.",
+        ("run", "explore"),
+        implies=("DF204", "DF001"),
+    ),
+    Code(
+        "DF306",
+        Sentence.MEMORY,
+        Strength.MUST,
+        "Memory is not freed, moved or reused while a device may still access it.",
+        "Wait for the fences of its users, or stop the device, and flush translations; then free.",
         ("run", "explore"),
     ),
     Code(
@@ -251,7 +320,14 @@ PRECEDENCE = (
     "DF601",
     "DF603",
     "DF604",
+    "DF306",
+    "DF304",
+    "DF209",
     "DF003",
+    "DF203",
+    "DF301",
+    "DF302",
+    "DF105",
     "DF201",
     "DF202",
     "DF002",

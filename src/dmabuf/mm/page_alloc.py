@@ -153,7 +153,8 @@ def _free(memory: Memory, task: Task) -> None:
 
 
 def _listen(memory: Memory, task: Task) -> None:
-    memory.listening[task] = False
+    """Hear of pages that come back from now on, or have come back since the attempt."""
+    memory.listening[task] = _is_there(memory, task.arg)
 
 
 def _has_been_freed(memory: Memory, task: Task) -> bool:
@@ -309,7 +310,7 @@ class Memory:
                 self.kswapd.wake()
             if not reclaims and not always:
                 return False
-            progress = self._reclaim(gfp, Kinds(kinds), stalls=always) if reclaims else 0
+            progress = self._reclaim(request, Kinds(kinds), stalls=always) if reclaims else 0
             if not progress and not always:
                 return False
             kinds = self._attempt(request)
@@ -331,16 +332,16 @@ class Memory:
         del self.requests[task]
         return way
 
-    def _reclaim(self, gfp: Gfp, kinds: Kinds, *, stalls: bool) -> int:
+    def _reclaim(self, request: Request, kinds: Kinds, *, stalls: bool) -> int:
         """One pass; where it brings nothing and memory is counted, sleep until pages come back.
 
         But not for long: what others can give changes without telling the allocator.
         """
         rt = self.rt
         if self.pages is None:
-            return reclaim(rt, gfp, kinds, self.free)
-        rt.step(LISTEN, self)
-        progress = reclaim(rt, gfp, kinds, self.free)
+            return reclaim(rt, request.gfp, kinds, self.free)
+        rt.step(LISTEN, self, request)
+        progress = reclaim(rt, request.gfp, kinds, self.free)
         if stalls and not progress:
             rt.step(STALL, self, deadline=rt.now() + _STALL_NS)
         rt.step(GO_ON, self)
