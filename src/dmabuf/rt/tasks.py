@@ -188,8 +188,7 @@ class Tasks:
             footprint = self.cpus.widen(task, tuple(self.number_of(one) << 1 for one in read))
             task.outcome = Outcome.INTERRUPTED
         else:
-            if task.options:
-                task.arg = variant  # what `touches` answers may depend on the way taken
+            task.arg = variant if task.options else task.arg  # `touches` may depend on the way
             footprint = self._footprint(op, obj, task)
             if task.options:
                 footprint += self._take_option(task, variant)
