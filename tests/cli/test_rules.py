@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from dmabuf.codes import CODES
 from dmabuf.rules import RuleRun
 
@@ -68,7 +70,24 @@ def test_rules_run_prints_a_line_per_design(run):
     assert 0 == code
     assert re.search(r"DF001  two_orders +expected VIOLATED DF001, got VIOLATED DF001  ok", out)
     assert re.search(r"DF001  one_order +expected PROVED, got PROVED  ok", out)
-    assert "1 rules: every verdict is as declared" in out
+    assert "1 rule: every verdict is as declared" in out
+
+
+@pytest.mark.parametrize("rule", ["DF001", "DF201", "DF604"])
+def test_rules_run_of_one_shows_how_it_is_broken(run, rule):
+    """The counterexample's schedule and what went wrong, in about ten lines."""
+    _code, out, _err = run("rules", rule, "--run")
+
+    shown = out.split("\n\n")[1].splitlines()
+    assert f" breaks {rule}:" in shown[0]
+    assert 6 <= len(shown) <= 12
+
+
+def test_rules_run_of_several_shows_verdicts_only(run):
+    """Pages of schedules would hide which rule differs."""
+    _code, out, _err = run("rules", "DF001", "DF002", "--run")
+
+    assert " breaks " not in out
 
 
 def test_rules_run_that_differs_exits_1(run, monkeypatch):

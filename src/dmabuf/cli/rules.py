@@ -13,7 +13,8 @@ from dmabuf.cli.arguments import Unusable, parse, parser_of
 from dmabuf.cli.ends import complain, print_json, style_of_stdout
 from dmabuf.codes import CODES
 from dmabuf.report.json import RULES_SCHEMA, code_data, run_data
-from dmabuf.report.rule_page import page_data, rule_list, rule_text, run_lines
+from dmabuf.report.rule_page import page_data, rule_list, rule_text
+from dmabuf.report.rule_run import broken_lines, run_lines
 
 __all__ = ["rules"]
 
@@ -22,7 +23,8 @@ def rules(arguments: list[str]) -> int:
     """Run `dmabuf rules` with these arguments; returns its exit code."""
     parser = parser_of("rules", "List the rules of the fence contract, explain or run some.")
     parser.add_argument("ids", nargs="*", metavar="ID", help="DF202, ...; all without")
-    parser.add_argument("--run", action="store_true", help="run their designs: 0 if as declared")
+    what = "run their designs: 0 if as declared; of one rule, show how it is broken"
+    parser.add_argument("--run", action="store_true", help=what)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parse(parser, arguments)
     ids = [_known_id(one) for one in options.ids]
@@ -62,14 +64,16 @@ def _run_rules(ids: list[str], *, as_json: bool) -> int:
         run = run_rule(RULES[one])
         runs.append(run)
         if not as_json:
-            print("\n".join(run_lines(run, style)), flush=True)
+            shown = ["", *broken_lines(run, style), ""] if len(ids) == 1 else []
+            print("\n".join([*run_lines(run, style), *shown]), flush=True)
     code = 0 if all(run.ok for run in runs) else 1
     if as_json:
         _print_rules_json({"exit_code": code, "runs": [run_data(run) for run in runs]})
     else:
         bad = sum(not run.ok for run in runs)
         outcome = "every verdict is as declared" if not bad else f"{bad} not as declared"
-        print(f"{len(runs)} rules: {outcome}, {sum(run.seconds for run in runs):.2f} s")
+        many = "rule" if len(runs) == 1 else "rules"
+        print(f"{len(runs)} {many}: {outcome}, {sum(run.seconds for run in runs):.2f} s")
     return code
 
 

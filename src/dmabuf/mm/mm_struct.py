@@ -76,6 +76,10 @@ def _is_in(vma: Vma, _task: Task) -> bool:
     return vma.is_present
 
 
+def _store(vma: Vma, task: Task) -> None:
+    vma.value = task.arg
+
+
 def _may_go(vma: Vma, _task: Task) -> bool:
     return vma.is_present and not vma.pins
 
@@ -97,9 +101,7 @@ PIN = Op(
     touches=lambda vma, _task: ((vma, WRITE if vma.is_present else READ),),
     says="pins {}",
 )
-STORE = Op(
-    "vma.store", action=lambda vma, task: setattr(vma, "value", task.arg), says="stores to {}"
-)
+STORE = Op("vma.store", action=_store, says="stores to {}")
 LOAD = Op("vma.load", action=lambda vma, _task: vma.value, access=READ, says="loads from {}")
 
 
