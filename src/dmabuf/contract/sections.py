@@ -154,6 +154,8 @@ class Sections:
         before = len(holder.locks)
         self._order.acquire(holder, role, self._known.roles[role], mode, 0, NO_IRQ)
         if len(holder.locks) > before:
+            if holder.node is not None:
+                holder.recent[self._known.roles[role]] = holder.node
             self._order.release(holder, role)
 
     # -- signals -------------------------------------------------------------------------------
@@ -172,7 +174,10 @@ class Sections:
                 f"{holder.name} signals {fence.name}, which others can see, outside any signalling "
                 "section: nobody checks what it does on the way there"
             )
-            self._found.violation("DF205", message, frames, suspected=True)
+            about = holder.task.runtime.label(fence)
+            self._found.violation(
+                "DF205", message, frames, suspected=True, who=holder.name, about=about
+            )
         self._check_rescuer(holder, suspected=not explicit)
 
     def is_unsaid(self, holder: TaskHolder) -> bool:

@@ -27,22 +27,25 @@ from dmabuf.core.fence_steps import WAIT as FENCE_WAIT
 from dmabuf.explore.check import check_design, explained
 from dmabuf.explore.phases import Exploration
 from dmabuf.explore.predictions.neighbours import beside
-from dmabuf.explore.portfolio import RANDOM, Setup
+from dmabuf.explore.portfolio import RANDOM
+from dmabuf.explore.predictions.on_the_way import WayToSignal
 from dmabuf.explore.search import Budget, Search
-from dmabuf.explore.strategies.dfs import DepthFirst
 from dmabuf.explore.strategies.directed import Directed
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding
-from dmabuf.report.verdict import Status, Verdict
+from dmabuf.report.verdict import Verdict
 from dmabuf.rt.explored_task import ExploredTask
-from dmabuf.rt.tasks import Tasks
 
 __all__ = ["Judged", "Outcome", "judge", "predicted", "watched"]
 
 _RUNS = 20
 """Random runs that the validator watches."""
-_WALKS = 60
-"""Directed walks before all schedules are searched."""
+_WALKS = 10
+_ROUNDS = 6
+"""So many times so many directed walks, before all schedules are searched."""
+
+
+_BUDGET = Budget(seconds=5.0)
 
 
 class Outcome(enum.Enum):
@@ -99,7 +102,7 @@ def predicted(
         carrier: what tasks run on.
     """
     validator = watched(fn, carrier=carrier)
-    judging = _Judging(fn, subject, validator, budget or Budget(), carrier)
+    judging = _Judging(fn, subject, validator, budget or _BUDGET, carrier)
     return [judging.judge(one) for one in validator.predictions]
 
 
@@ -113,7 +116,7 @@ def judge(
     carrier: str = "",
 ) -> Judged:
     """Confirm or refute one prediction that a validator made of a design."""
-    return _Judging(fn, subject, validator, budget or Budget(), carrier).judge(prediction)
+    return _Judging(fn, subject, validator, budget or _BUDGET, carrier).judge(prediction)
 
 
 @dataclass(slots=True)
@@ -126,6 +129,7 @@ class _Judging:
     budget: Budget
     carrier: str
     _searched: dict[frozenset[tuple[str, str]], Verdict] = field(default_factory=dict)
+    _way: WayToSignal | None = None
 
     def judge(self, prediction: Prediction) -> Judged:
         if prediction.conflict is None:
@@ -134,38 +138,55 @@ class _Judging:
             (link.before.role, link.after.role) for link in prediction.links if link.is_stated
         )
         target = beside(self.design, roles) if roles else self.design
-        for verdict in (self._walked(target, prediction), self._all(target, roles)):
-            found = next((one for one in verdict.findings if _is_it(one, prediction)), None)
-            if found is not None:
-                return Judged(prediction, Outcome.CONFIRMED, found, beside=bool(roles))
+        found = self._walked(target, prediction)
+        if found is None:
+            verdict = self._all(target, roles)
+            found = _that(verdict, prediction)
+        else:
+            verdict = None
+        if found is not None:
+            return Judged(prediction, Outcome.CONFIRMED, found, beside=bool(roles))
+        assert verdict is not None
         if verdict.limit:
             return Judged(prediction, Outcome.UNKNOWN, limit=verdict.limit, beside=bool(roles))
         return Judged(prediction, Outcome.REFUTED, beside=bool(roles))
 
     def _of_run(self, prediction: Prediction) -> Judged:
         """The run itself broke the rule: there is nothing to foresee, unless it is suspected."""
-        if prediction.is_suspicion:
-            return Judged(prediction, Outcome.UNKNOWN, limit="nothing tells how it would happen")
-        return Judged(prediction, Outcome.CONFIRMED, prediction.finding)
+        if not prediction.is_suspicion:
+            return Judged(prediction, Outcome.CONFIRMED, prediction.finding)
+        if prediction.finding.code != "DF205":
+            return Judged(prediction, Outcome.UNKNOWN, limit="no search decides this rule")
+        if self._way is None:
+            self._way = WayToSignal(self.design, self.budget, self.carrier)
+        if self._way.limit:
+            return Judged(prediction, Outcome.UNKNOWN, limit=self._way.limit)
+        if self._way.is_on_it(prediction.who, prediction.about):
+            return Judged(prediction, Outcome.CONFIRMED, prediction.finding)
+        return Judged(prediction, Outcome.REFUTED)
 
-    def _walked(self, target: Design, prediction: Prediction) -> Verdict:
-        """Walks directed at what the prediction says has to meet."""
+    def _walked(self, target: Design, prediction: Prediction) -> Finding | None:
+        """What walks come to that are directed at what the prediction says has to meet."""
         links = [link for link in prediction.links if not link.is_stated]
         meets = _meeting(self.validator, links)
-
-        def make(setup: Setup) -> DepthFirst:
-            return Directed(meets, **setup.arguments())
-
         search = Search(
             target,
-            replace(self.budget, executions=_WALKS),
+            self.budget,
             carrier=self.carrier,
-            make=make,
+            make=lambda setup: Directed(meets, **setup.arguments()),
             on_start=self.validator.attach,
             on_end=lambda _runtime: self.validator.detach(),
         )
-        search.run()
-        return explained(_as_exploration(search, self.carrier), self.subject)
+        known = 0
+        for _ in range(_ROUNDS):
+            search.explore(replace(self.budget, executions=_WALKS))
+            if len(search.cases) > known:
+                known = len(search.cases)
+                verdict = explained(_as_exploration(search, self.carrier), self.subject)
+                found = _that(verdict, prediction)
+                if found is not None:
+                    return found
+        return None
 
     def _all(self, target: Design, roles: frozenset[tuple[str, str]]) -> Verdict:
         if roles not in self._searched:
@@ -206,6 +227,10 @@ def _meeting(validator: Validator, links: Iterable[Link]) -> Callable[[ExploredT
         )
 
     return is_there
+
+
+def _that(verdict: Verdict, prediction: Prediction) -> Finding | None:
+    return next((one for one in verdict.findings if _is_it(one, prediction)), None)
 
 
 def _is_it(finding: Finding, prediction: Prediction) -> bool:

@@ -13,7 +13,7 @@ first of several passes through the same line is not always the one that matters
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore.strategies.dfs import Node
 from dmabuf.explore.strategies.uniform import Uniform
@@ -36,26 +36,15 @@ class Directed(Uniform):
 
     Args:
         held_back: which tasks are where they were to meet; asked before each step.
-        seed: of the walks.
-        limit: an execution longer than this is cut.
-        at_rest: as in `DepthFirst`.
-        at_cut: as in `DepthFirst`.
+        how: as `Uniform` takes it.
     """
 
     name = "directed"
 
-    def __init__(
-        self,
-        held_back: HeldBack,
-        *,
-        seed: int = 0,
-        limit: int = 2000,
-        at_rest: Callable[[Tasks, list[int]], object] | None = None,
-        at_cut: Callable[[Tasks, list[int]], object] | None = None,
-    ) -> None:
+    def __init__(self, held_back: HeldBack, **how: Any) -> None:
         self.held_back = held_back
         self._decided: dict[int, bool] = {}
-        super().__init__(seed=seed, limit=limit, at_rest=at_rest, at_cut=at_cut)
+        super().__init__(**how)
 
     def start_walk(self) -> None:
         """Nobody stands anywhere yet."""
