@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["Accesses", "firsts", "unordered"]
+__all__ = ["Accesses", "firsts", "steps_of", "unordered"]
 
 Footprint = tuple[int, ...]
 
@@ -85,6 +85,13 @@ def unordered(pasts: list[int], step: int, end: int) -> int:
         if not pasts[later] >> step & 1:
             kept |= 1 << later
     return kept
+
+
+def steps_of(kept: int) -> Iterator[int]:
+    """The steps of a set, in order."""
+    while kept:
+        yield (kept & -kept).bit_length() - 1
+        kept &= kept - 1
 
 
 def firsts(pasts: list[int], step: int, kept: int) -> Iterator[int]:
