@@ -16,7 +16,7 @@ from typing import Any
 from dmabuf import Machine, Shared
 from dmabuf.mm.device_pages import DeviceMmu, DevicePages
 from dmabuf.mm.fault import copy_from_user, copy_to_user, pagefault_disable
-from dmabuf.mm.mempool import Mempool
+from dmabuf.mm.mempool import Element, Mempool
 from dmabuf.mm.mm_struct import MmStruct
 from dmabuf.mm.mmu_notifier import IntervalNotifier, MmuNotifier, Range
 from dmabuf.mm.page_alloc import Memory
@@ -119,7 +119,7 @@ OPERATIONS: dict[str, Any] = {
     "free": lambda w, x, y: w.memory.free(1),
     "cache": lambda w, x, y: w.cache.write(y),
     "take": lambda w, x, y: _takes_element(w),
-    "give": lambda w, x, y: w.pool.free(None),
+    "give": lambda w, x, y: w.pool.free(Element(False)),
     "unregister": lambda w, x, y: w.shrinker.free(),
     "reclaim": lambda w, x, y: reclaim(
         w.memory.rt, Gfp.KERNEL, (Kinds.ALL, Kinds.USER, Kinds.SLAB, Kinds.USER)[x], w.memory.free

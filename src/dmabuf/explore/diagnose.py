@@ -63,6 +63,8 @@ def diagnose(
             a system call, so the kernel gave up.
     """
     finder = _Finder(snapshot, wakers, stoppers)
+    if snapshot.timers:
+        return finder.of_timers()
     found = [finder.of_fence(fence) for fence in snapshot.pending]
     found += [finder.of_task(task, ()) for task in snapshot.owed]
     if all(one.code != "DF004" for one in found):
@@ -95,6 +97,23 @@ class _Finder:
         self.acts = dict(snapshot.acts)
         self.failures = dict(snapshot.failures)
         self.closed = False
+
+    def of_timers(self) -> Diagnosis:
+        """Only time goes on, and a fence is pending that is to signal without it."""
+        state = self.state
+        fence = self.label(state.pending[0])
+        who = [task for task, _obj in state.timers]
+        ways = " or ".join(self._timeout_of(task) for task in who)
+        users = [task for task in state.stopped if state.kinds.get(task) is Kind.USER]
+        stopped = "".join(f"; userspace task {self.name(task)} may stop for ever" for task in users)
+        message = f"only {ways} leads to the signal of {fence}, though no job hangs{stopped}"
+        return Diagnosis("DF101", message, (*who, *users))
+
+    def _timeout_of(self, task: int) -> str:
+        entry = self.state.blocked.get(task)
+        if entry is None or entry.label == self.name(task):
+            return self.name(task)
+        return f"the timeout of {self.name(task)}'s wait for {entry.label}"
 
     def of_fence(self, fence: int) -> Diagnosis:
         """Why a published fence stays pending."""

@@ -102,6 +102,8 @@ class Snapshot:
     """What tasks are in the middle of that a rule forbids on the way to a signal."""
     failures: tuple[tuple[int, str], ...] = ()
     """What tasks asked the allocator for last and did not get."""
+    timers: tuple[tuple[int, int], ...] = ()
+    """(task, awaited object) of waits that time may end, in a state where nothing else goes on."""
     unmet: tuple[str, ...] = ()
     """Names of properties that were to become true, and never do."""
 

@@ -246,7 +246,7 @@ class Subscriptions:
         """Is a range invalidated that somebody asked for? For actions."""
         return bool(self.seq & 1)
 
-    @kernel("mmu_notifier_invalidate_range_start", "mmu_notifier_invalidate_range_start_nonblock")
+    @kernel("mmu_notifier_invalidate_range_start")
     def start(self, found: Range) -> bool:
         """Tell everybody that the range goes away. Context: process; may sleep if blockable.
 
@@ -316,13 +316,13 @@ class MmuNotifier:
     def invalidate_range_end(self, found: Range) -> None:
         """The range has gone."""
 
-    @kernel("mmu_notifier_register", "mmu_notifier_get", context="process")
+    @kernel("mmu_notifier_register", context="process")
     def register(self, mm: MmStruct) -> None:
         """Hear of the address space from now on. Context: process, takes mmap_lock for writing."""
         with mm.mmap_lock.write():
             mm.rt.step(ADD, mm.subscriptions, self)
 
-    @kernel("mmu_notifier_unregister", "mmu_notifier_put", context="process")
+    @kernel("mmu_notifier_unregister", context="process")
     def unregister(self, mm: MmStruct) -> None:
         """Hear of it no more, and wait for callbacks that run. Context: process, may sleep.
 
@@ -370,7 +370,7 @@ class IntervalNotifier:
         self.rt = mm.rt
         self.rt.adopt(self, name)
 
-    @kernel("mmu_interval_notifier_insert", "mmu_interval_notifier_insert_locked")
+    @kernel("mmu_interval_notifier_insert")
     def insert(self) -> None:
         """Hear of the range from now on. Warns (DF004) if it does. Context: process."""
         rt = self.rt
@@ -415,7 +415,7 @@ class IntervalNotifier:
         """Say in `invalidate`, under the driver's lock, that it has been called. Context: any."""
         self.rt.step(SET_SEQ, self, seq)
 
-    @kernel("mmu_interval_read_retry", "mmu_interval_check_retry")
+    @kernel("mmu_interval_read_retry")
     def read_retry(self, seq: int) -> bool:
         """Was something invalidated since? Under the driver's lock. Context: any."""
         self.rt.step(READ_RETRY, self, seq)
