@@ -15,14 +15,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from dmabuf.explore.dependence import independent
-from dmabuf.rt.strategy import VARIANTS
+from dmabuf.rt.strategy import TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.rt.api import Op
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["DepthFirst", "Node", "all_may_stop"]
+__all__ = ["DepthFirst", "Node", "all_may_stop", "is_timed"]
 
 Footprint = tuple[int, ...]
 
@@ -67,6 +67,7 @@ class DepthFirst:
         limit: an execution longer than this is cut.
         at_rest: called where nothing is possible, or only steps of tasks that may stop there.
         at_cut: called where an execution is cut.
+        at_wait: called where a timeout is possible.
 
     Attributes:
         path: the nodes of the present execution.
@@ -88,7 +89,9 @@ class DepthFirst:
         limit: int = 2000,
         at_rest: Callable[[Tasks, list[int]], object] | None = None,
         at_cut: Callable[[Tasks, list[int]], object] | None = None,
+        at_wait: Callable[[Tasks, list[int]], object] | None = None,
     ) -> None:
+        self.at_wait = at_wait
         self.at_cut = at_cut
         self.uses_sleep = sleep
         self.seed = seed
@@ -131,6 +134,8 @@ class DepthFirst:
                 self.at_rest(runtime, enabled)
             if not enabled:
                 return -1
+        if enabled[-1] % VARIANTS == TIMEOUT and self.at_wait is not None:
+            self.at_wait(runtime, enabled)
         if self._depth >= self.limit:
             self.was_cut = True
             if self.at_cut is not None:
@@ -228,6 +233,11 @@ class DepthFirst:
                 return True
             path.pop()
         return False
+
+
+def is_timed(enabled: list[int]) -> bool:
+    """Is a timeout possible? They are the last of what is."""
+    return bool(enabled) and enabled[-1] % VARIANTS == TIMEOUT
 
 
 def all_may_stop(runtime: Tasks, enabled: list[int]) -> bool:

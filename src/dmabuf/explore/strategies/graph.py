@@ -18,7 +18,7 @@ from dmabuf.explore.lassos.facts import Facts, facts_of
 from dmabuf.explore.properties import unmet
 from dmabuf.explore.states.fingerprint import Fingerprints
 from dmabuf.explore.states.opaque import Opaque
-from dmabuf.explore.strategies.dfs import DepthFirst, Node, all_may_stop
+from dmabuf.explore.strategies.dfs import DepthFirst, Node, all_may_stop, is_timed
 from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
@@ -180,6 +180,8 @@ class Graph(DepthFirst):
         return is_new
 
     def _add(self, runtime: Tasks, enabled: list[int]) -> None:
+        if self.at_wait is not None and is_timed(enabled):
+            self.at_wait(runtime, enabled)
         facts = facts_of(runtime, enabled, self._fingerprints.known, unmet(runtime))
         self.states.append(State(tuple(enabled), self._facts.setdefault(facts, facts)))
 
