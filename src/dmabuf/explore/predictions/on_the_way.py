@@ -14,12 +14,25 @@ from dmabuf.explore.lassos.ways import Ways
 from dmabuf.explore.portfolio import GRAPH
 from dmabuf.explore.search import Budget, Search
 from dmabuf.explore.strategies.graph import Graph
-from dmabuf.machine import Design
+from dmabuf.machine import Design, Machine, design
 
 if TYPE_CHECKING:
     from dmabuf.rt.tasks import Tasks
 
 __all__ = ["WayToSignal"]
+
+
+def _owing(fn: Design) -> Design:
+    """The design with all fences that its body makes known to everybody, as its tasks know them."""
+
+    @design
+    def owing(machine: Machine) -> None:
+        fn(machine)
+        for obj in list(machine.rt.objects):
+            if isinstance(obj, Fence):
+                machine.finite(obj)
+
+    return owing
 
 
 class WayToSignal:
@@ -37,7 +50,9 @@ class WayToSignal:
     def __init__(self, fn: Design, budget: Budget, carrier: str = "") -> None:
         self._tasks: dict[str, int] = {}
         self._fences: dict[str, int] = {}
-        search = Search(fn, budget, engine=GRAPH, carrier=carrier, on_end=self._note)
+        search = Search(
+            _owing(fn), budget, engine=GRAPH, carrier=carrier, on_end=self._note
+        )
         search.run()
         self.limit = search.limit
         assert isinstance(search.strategy, Graph)
