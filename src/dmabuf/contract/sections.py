@@ -157,13 +157,9 @@ class Sections:
         before = len(holder.locks)
         self._order.acquire(holder, cls.name, cls, mode, 0, NO_IRQ)
         if len(holder.locks) > before:
-<<<<<<< HEAD
             if holder.node is not None:
-                holder.recent[self._known.roles[role]] = holder.node
-            self._order.release(holder, role)
-=======
+                holder.recent[cls] = holder.node
             self._order.release(holder, cls.name)
->>>>>>> main
 
     # -- signals -------------------------------------------------------------------------------
 
