@@ -24,13 +24,14 @@ from dmabuf.explore.lassos.timers import confirmed, suspect
 from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
 from dmabuf.explore.pressure import with_the_fewest
-from dmabuf.explore.search import Budget, Case, Progress, carrier_named
+from dmabuf.explore.search import Budget, Case, Progress
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import all_may_stop
 from dmabuf.explore.traits import assumed
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
+from dmabuf.rt.carriers import carrier_named
 from dmabuf.rt.tasks import Tasks
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dmabuf.errors import InternalError
 from dmabuf.explore.calm import is_calm
 from dmabuf.explore.explanations.shrink import Event, causal_past, fewest_switches, switches_of
-from dmabuf.explore.foreign.whose import is_ours
+from dmabuf.explore.foreign.whose import is_our_assertion
 from dmabuf.explore.jobs.parts import Made, Position, made_of, nodes_of, position_of
 from dmabuf.explore.lassos.liveness import lassos
 from dmabuf.explore.lassos.timers import suspect
@@ -32,7 +32,7 @@ from dmabuf.explore.strategies.stops import Visit
 from dmabuf.explore.traits import add_traits
 from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
-from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
+from dmabuf.rt.carriers import Carrier, carrier_named
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import VARIANTS
 from dmabuf.rt.tasks import Tasks
@@ -48,7 +48,6 @@ __all__ = [
     "Case",
     "Progress",
     "Search",
-    "carrier_named",
 ]
 
 _TELL_EVERY_S = 0.1
@@ -447,7 +446,7 @@ class Search:
         assert rt.failure is not None
         task, error = rt.failure
         last = traceback.extract_tb(error.__traceback__)[-1:]
-        if isinstance(error, InternalError) or _is_our_assertion(error, last):
+        if isinstance(error, InternalError) or is_our_assertion(error):
             raise InternalError(f"in {task.name}: {str(error) or last[0].line}") from error
         traceback.clear_frames(error.__traceback__)  # it may hold all the memory there is
         where = [(frame.filename, frame.lineno) for frame in last]
@@ -493,15 +492,3 @@ class Search:
     def kept(self, key: Any) -> dict[Any, Case]:
         """Where a case of that key is kept."""
         return self.suspects if key[0] == SUSPECT else self.cases
-
-
-def _is_our_assertion(error: BaseException, last: list[traceback.FrameSummary]) -> bool:
-    """Did one of our own assertions fail? Then the answer would not be worth anything."""
-    return isinstance(error, AssertionError) and is_ours(last[0].filename)
-
-
-def carrier_named(name: str) -> Carrier:
-    """The carrier of that name ("greenlet", "threads"); without one the best there is."""
-    if name == "threads" or (not name and not has_greenlet()):
-        return Baton()
-    return Greenlets()

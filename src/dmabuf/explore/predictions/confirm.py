@@ -1,7 +1,7 @@
 """Each prediction of the validator goes to a search that confirms or refutes it.
 
     judged = predicted(design, "file.py::name")
-    [(one.outcome, one.prediction.finding.code) for one in judged]
+    [(one.outcome, one.predicted.code) for one in judged]
 
 The validator watches some runs and tells what could happen: a cycle of locks that no run closed,
 memory that is allocated where a shrinker might wait. Walks are then directed at what it foresees,
@@ -13,7 +13,7 @@ refuted.
 
 from __future__ import annotations
 
-import enum
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
@@ -26,61 +26,44 @@ from dmabuf.contract.validator import Validator
 from dmabuf.core.fence_steps import WAIT as FENCE_WAIT
 from dmabuf.explore.check import check_design, explained
 from dmabuf.explore.phases import Exploration
-from dmabuf.explore.predictions.neighbours import beside
 from dmabuf.explore.portfolio import RANDOM
+from dmabuf.explore.predictions.neighbours import beside
 from dmabuf.explore.predictions.on_the_way import WayToSignal
 from dmabuf.explore.search import Budget, Search
 from dmabuf.explore.strategies.directed import Directed
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding
+from dmabuf.report.judgement import Judgement, Outcome
 from dmabuf.report.verdict import Verdict
 from dmabuf.rt.explored_task import ExploredTask
 
-__all__ = ["Judged", "Outcome", "judge", "predicted", "watched"]
+__all__ = ["judge", "predicted", "watched"]
 
 _RUNS = 20
 """Random runs that the validator watches."""
 _WALKS = 10
 _ROUNDS = 6
 """So many times so many directed walks, before all schedules are searched."""
+_BUDGET = Budget(seconds=30.0)
+_SHARE = 0.5
+"""How much of what is left of the budget one prediction may use."""
 
 
-_BUDGET = Budget(seconds=5.0)
+def watched(
+    fn: Design, *, runs: int = _RUNS, budget: Budget | None = None, carrier: str = ""
+) -> Validator:
+    """A validator that has watched random runs of a design.
 
-
-class Outcome(enum.Enum):
-    """What became of a prediction."""
-
-    CONFIRMED = "CONFIRMED"
-    REFUTED = "REFUTED"
-    UNKNOWN = "UNKNOWN"
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A prediction and what became of it.
-
-    Attributes:
-        prediction: of the validator.
-        outcome: CONFIRMED, REFUTED or UNKNOWN.
-        finding: with the schedule, if it is confirmed.
-        limit: what ended the search, if it is unknown.
-        beside: it takes a neighbour that uses a permission of the contract.
+    Args:
+        fn: the design.
+        runs: how many.
+        budget: for all of them.
+        carrier: what tasks run on.
     """
-
-    prediction: Prediction
-    outcome: Outcome
-    finding: Finding | None = None
-    limit: str = ""
-    beside: bool = False
-
-
-def watched(fn: Design, *, runs: int = _RUNS, carrier: str = "") -> Validator:
-    """A validator that has watched random runs of a design."""
     validator = Validator()
     search = Search(
         fn,
-        Budget(executions=runs),
+        replace(budget or _BUDGET, executions=runs),
         engine=RANDOM,
         carrier=carrier,
         on_start=validator.attach,
@@ -92,18 +75,26 @@ def watched(fn: Design, *, runs: int = _RUNS, carrier: str = "") -> Validator:
 
 def predicted(
     fn: Design, subject: str, *, budget: Budget | None = None, carrier: str = ""
-) -> list[Judged]:
+) -> tuple[Judgement, ...]:
     """What the validator predicts of a design, each prediction judged.
 
     Args:
         fn: the design.
         subject: what to call it.
-        budget: for each prediction that walks do not confirm.
+        budget: for all of it; what it does not reach is unknown.
         carrier: what tasks run on.
     """
-    validator = watched(fn, carrier=carrier)
-    judging = _Judging(fn, subject, validator, budget or _BUDGET, carrier)
-    return [judging.judge(one) for one in validator.predictions]
+    budget = budget or _BUDGET
+    started = time.monotonic()
+    validator = watched(fn, budget=budget, carrier=carrier)
+    judging = _Judging(fn, subject, validator, budget, carrier)
+    found: list[Judgement] = []
+    for one in validator.predictions:
+        if budget.seconds is not None:
+            left = max(budget.seconds - (time.monotonic() - started), 0.0)
+            judging.budget = replace(budget, seconds=left * _SHARE)
+        found.append(judging.judge(one))
+    return tuple(found)
 
 
 def judge(
@@ -114,7 +105,7 @@ def judge(
     *,
     budget: Budget | None = None,
     carrier: str = "",
-) -> Judged:
+) -> Judgement:
     """Confirm or refute one prediction that a validator made of a design."""
     return _Judging(fn, subject, validator, budget or _BUDGET, carrier).judge(prediction)
 
@@ -131,7 +122,7 @@ class _Judging:
     _searched: dict[frozenset[tuple[str, str]], Verdict] = field(default_factory=dict)
     _way: WayToSignal | None = None
 
-    def judge(self, prediction: Prediction) -> Judged:
+    def judge(self, prediction: Prediction) -> Judgement:
         if prediction.conflict is None:
             return self._of_run(prediction)
         roles = frozenset(
@@ -145,25 +136,29 @@ class _Judging:
         else:
             verdict = None
         if found is not None:
-            return Judged(prediction, Outcome.CONFIRMED, found, beside=bool(roles))
+            return Judgement(Outcome.CONFIRMED, prediction.finding, found, beside=bool(roles))
         assert verdict is not None
         if verdict.limit:
-            return Judged(prediction, Outcome.UNKNOWN, limit=verdict.limit, beside=bool(roles))
-        return Judged(prediction, Outcome.REFUTED, beside=bool(roles))
+            return Judgement(
+                Outcome.UNKNOWN, prediction.finding, limit=verdict.limit, beside=bool(roles)
+            )
+        return Judgement(Outcome.REFUTED, prediction.finding, beside=bool(roles))
 
-    def _of_run(self, prediction: Prediction) -> Judged:
+    def _of_run(self, prediction: Prediction) -> Judgement:
         """The run itself broke the rule: there is nothing to foresee, unless it is suspected."""
         if not prediction.is_suspicion:
-            return Judged(prediction, Outcome.CONFIRMED, prediction.finding)
+            return Judgement(Outcome.CONFIRMED, prediction.finding, prediction.finding)
         if prediction.finding.code != "DF205":
-            return Judged(prediction, Outcome.UNKNOWN, limit="no search decides this rule")
+            return Judgement(
+                Outcome.UNKNOWN, prediction.finding, limit="no search decides this rule"
+            )
         if self._way is None:
             self._way = WayToSignal(self.design, self.budget, self.carrier)
         if self._way.limit:
-            return Judged(prediction, Outcome.UNKNOWN, limit=self._way.limit)
+            return Judgement(Outcome.UNKNOWN, prediction.finding, limit=self._way.limit)
         if self._way.is_on_it(prediction.who, prediction.about):
-            return Judged(prediction, Outcome.CONFIRMED, prediction.finding)
-        return Judged(prediction, Outcome.REFUTED)
+            return Judgement(Outcome.CONFIRMED, prediction.finding, prediction.finding)
+        return Judgement(Outcome.REFUTED, prediction.finding)
 
     def _walked(self, target: Design, prediction: Prediction) -> Finding | None:
         """What walks come to that are directed at what the prediction says has to meet."""

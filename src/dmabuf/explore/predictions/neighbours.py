@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from dmabuf.contract.prime import FENCE, MMAP, NOTIFIER, RECLAIM, RESV
 from dmabuf.core.fence import Fence
@@ -45,8 +45,7 @@ class _Known:
     """What of a design its neighbours have got hold of."""
 
     def __init__(self, machine: Machine) -> None:
-        runtime: Tasks = machine.rt
-        made = list(runtime.objects)
+        made = list(cast("Tasks", machine.rt).objects)
         self.machine = machine
         self.fences = [one for one in made if isinstance(one, Fence)]
         self.buffers = [one for one in made if isinstance(one, Resv)]
@@ -151,6 +150,5 @@ def beside(fn: Design, permissions: Collection[Permission]) -> Design:
             _NEIGHBOURS[permission](known)
 
     combined.__name__ = getattr(fn, "__name__", "design")
-    combined.__doc__ = getattr(fn, "__doc__", None)
-    marked: Any = combined
-    return marked
+    combined.__doc__ = fn.__doc__
+    return combined

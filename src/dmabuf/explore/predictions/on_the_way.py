@@ -7,7 +7,7 @@ it stops for ever leaves the fence pending: all states of the design say so (`la
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dmabuf.core.fence import Fence
 from dmabuf.explore.lassos.ways import Ways
@@ -28,7 +28,7 @@ def _owing(fn: Design) -> Design:
     @design
     def owing(machine: Machine) -> None:
         fn(machine)
-        for obj in list(machine.rt.objects):
+        for obj in list(cast("Tasks", machine.rt).objects):
             if isinstance(obj, Fence):
                 machine.finite(obj)
 
@@ -50,9 +50,7 @@ class WayToSignal:
     def __init__(self, fn: Design, budget: Budget, carrier: str = "") -> None:
         self._tasks: dict[str, int] = {}
         self._fences: dict[str, int] = {}
-        search = Search(
-            _owing(fn), budget, engine=GRAPH, carrier=carrier, on_end=self._note
-        )
+        search = Search(_owing(fn), budget, engine=GRAPH, carrier=carrier, on_end=self._note)
         search.run()
         self.limit = search.limit
         assert isinstance(search.strategy, Graph)
