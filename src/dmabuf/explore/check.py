@@ -20,11 +20,13 @@ from dmabuf.explore.explanations.explain import Telling, finding_of, tell
 from dmabuf.explore.explanations.simplest import Simplifier
 from dmabuf.explore.explanations.telling import changed
 from dmabuf.explore.explanations.token import TokenError, check_of, decode
+from dmabuf.explore.lassos.timers import confirmed, suspect
 from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
 from dmabuf.explore.search import Budget, Case, Progress, carrier_named
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import all_may_stop
+from dmabuf.explore.traits import assumed
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
@@ -100,26 +102,7 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     """
     moves, check = decode(token)
     learnt = explore(fn, _LEARN, carrier=carrier)
-    seen: list[Case] = []
-
-    def at_end(rt: Tasks, enabled: list[int]) -> None:
-        assert isinstance(rt.instrument, Telling)
-        snapshot: Snapshot | None
-        if circle is not None:
-            return
-        if all_may_stop(rt, enabled):
-            snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
-        else:  # the others never come to rest
-            snapshot = take_cycle(rt, enabled)
-        if snapshot is not None and snapshot.is_bad:
-            seen.append(Case(snapshot.key, moves, 0, snapshot=snapshot))
-
-    circle = snapshot_of_turn(fn, learnt.names, carrier_named(carrier), moves)
-    if circle is not None:
-        seen.append(Case(circle.key, moves, 0, snapshot=circle))
-    telling, rt = tell(
-        fn, moves, names=learnt.names, carrier=carrier, at_end=at_end, completes=circle is None
-    )
+    seen, telling, rt = _told_again(fn, moves, learnt, carrier)
     if check_of(telling.checks) != check:
         raise changed(telling)
     if rt.failure is not None:
@@ -127,6 +110,8 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     elif rt.reports:
         code, message, task = rt.reports[0]
         seen = [Case("report", moves, 0, report=(code, message, task.name))]
+    elif not seen and learnt.standing:
+        seen, telling, rt = _told_until_time(fn, moves, learnt, carrier)
     stops = _stoppers(learnt)
     findings = [
         _placed(
@@ -150,6 +135,54 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     )
 
 
+Moves = list[tuple[int, int]]
+
+
+def _told_again(
+    fn: Design, moves: Moves, learnt: Exploration, carrier: str
+) -> tuple[list[Case], Telling, Tasks]:
+    """A schedule run once more until nothing happens, or once round its cycle."""
+    seen: list[Case] = []
+
+    def at_end(rt: Tasks, enabled: list[int]) -> None:
+        assert isinstance(rt.instrument, Telling)
+        snapshot: Snapshot | None
+        if circle is not None:
+            return
+        if all_may_stop(rt, enabled):
+            snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
+        else:  # the others never come to rest
+            snapshot = take_cycle(rt, enabled)
+        if snapshot is not None and snapshot.is_bad:
+            seen.append(Case(snapshot.key, moves, 0, snapshot=snapshot))
+
+    circle = snapshot_of_turn(fn, learnt.names, carrier_named(carrier), moves)
+    if circle is not None:
+        seen.append(Case(circle.key, moves, 0, snapshot=circle))
+    told = tell(
+        fn, moves, names=learnt.names, carrier=carrier, at_end=at_end, completes=circle is None
+    )
+    return seen, *told
+
+
+def _told_until_time(
+    fn: Design, moves: Moves, learnt: Exploration, carrier: str
+) -> tuple[list[Case], Telling, Tasks]:
+    """A schedule run once more until only time goes on."""
+    seen: list[Case] = []
+
+    def at_end(rt: Tasks, enabled: list[int]) -> None:
+        assert isinstance(rt.instrument, Telling)
+        past = rt.instrument.touched, rt.instrument.woke
+        snapshot = suspect(rt, enabled, lambda: past)
+        left = None if snapshot is None else confirmed(snapshot, learnt.standing)
+        if left is not None:
+            seen.append(Case(left.key, moves, 0, snapshot=left))
+
+    told = tell(fn, moves, names=learnt.names, carrier=carrier, at_end=at_end, time_passes=False)
+    return seen, *told
+
+
 def _ranked(explored: Exploration) -> list[tuple[Case, Diagnosis]]:
     """Distinct findings, each with its simplest schedule, the most specific rule first."""
     best: dict[Any, tuple[Case, Diagnosis]] = {}
@@ -167,6 +200,7 @@ def _ranked(explored: Exploration) -> list[tuple[Case, Diagnosis]]:
 def _stoppers(explored: Exploration) -> set[tuple[int, int]]:
     """(task, fence) where the task may stop for ever with the fence pending."""
     rests = (case.snapshot for case in explored.cases.values() if case.snapshot is not None)
+    rests = (rest for rest in rests if not rest.timers)
     return {(task, fence) for rest in rests for task in rest.stopped for fence in rest.pending}
 
 
@@ -196,6 +230,7 @@ def _explain(simplifier: Simplifier, case: Case, diagnosis: Diagnosis) -> Findin
             names=explored.names,
             carrier=explored.carrier,
             completes=case.snapshot is None or not case.snapshot.turn,
+            time_passes=case.snapshot is None or not case.snapshot.timers,
         )
     except TokenError:
         return _not_repeatable(explored.design, diagnosis)
@@ -237,7 +272,7 @@ def _verdict(
         replayed=lead.replayed,
         sampled=explored.sampled,
         seconds=explored.seconds,
-        assumed=_assumed(explored.traits),
+        assumed=assumed(explored.traits),
         limit=explored.limit,
         carrier=carrier_named(explored.carrier).name,
         engine=lead.engine,
@@ -252,21 +287,3 @@ def _status(explored: Exploration, findings: list[Finding]) -> Status:
     if explored.is_proof:
         return Status.PROVED
     return Status.BOUNDED if explored.is_bounded else Status.INCONCLUSIVE
-
-
-def _assumed(traits: set[str]) -> tuple[str, ...]:
-    """What the answer takes for granted, for this design."""
-    found = ["kernel tasks go on as long as they can", "memory is sequentially consistent"]
-    if "user" in traits:
-        found.append("userspace may stop for ever at any step outside a system call")
-    if "hangs" in traits:
-        found.append("a hardware job may hang at any step")
-    prefix = "reliable "
-    reliable = sorted(t.removeprefix(prefix) for t in traits if t.startswith(prefix))
-    if reliable:
-        found.append(f"hardware that never hangs: {', '.join(reliable)}")
-    if "irq" in traits:
-        found.append("a handler may start at any step while interrupts are on")
-    if "timeouts" in traits:
-        found.append("a timeout may be taken at any step, in order of deadlines")
-    return tuple(found)

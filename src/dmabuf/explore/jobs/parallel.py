@@ -224,8 +224,8 @@ class Window:
 
     def _merge(self, cases: Iterable[Case]) -> None:
         """Keep of each finding the schedule that one search alone would have kept."""
-        known = self.search.cases
         for case in cases:
+            known = self.search.kept(case.key)
             other = known.get(case.key)
             if other is None:
                 if len(known) < MAX_CASES:

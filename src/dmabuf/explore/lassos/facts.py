@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dmabuf.explore.lassos.timers import Armed, armed_in
 from dmabuf.explore.snapshot import is_owed
 from dmabuf.rt.strategy import VARIANTS
 
@@ -30,6 +31,7 @@ class Facts(NamedTuple):
         owed: tasks that have not ended though they owe an end: neither idle nor free to stop.
         pending: numbers of the fences that owe a signal.
         unmet: names of the properties that are to become true and are not.
+        armed: waits of kernel tasks that time may end.
     """
 
     must: tuple[int, ...] = ()
@@ -38,6 +40,7 @@ class Facts(NamedTuple):
     owed: tuple[int, ...] = ()
     pending: tuple[int, ...] = ()
     unmet: tuple[str, ...] = ()
+    armed: tuple[Armed, ...] = ()
 
     @property
     def wrong(self) -> tuple[Wrong, ...]:
@@ -62,4 +65,5 @@ def facts_of(
         owed=tuple(sorted(t.number for t in rt.tasks if t.op is not None and is_owed(t))),
         pending=tuple(sorted(pending)),
         unmet=unmet,
+        armed=armed_in(rt),
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.dfs import DepthFirst
+from dmabuf.explore.strategies.expiries import Expiries
 from dmabuf.explore.strategies.races import Races
 from dmabuf.explore.strategies.stops import Rests
 from dmabuf.explore.strategies.watch import Watches, has_ways, owned_by
@@ -45,12 +46,13 @@ class SourceSets(DepthFirst):
         self._watches = Watches()
         self._races = Races(self._choices, self._watches)
         self._stops = Rests()
+        self._expiries = Expiries()
         self._guide: list[int] = []
 
     @property
     def rests(self) -> list[list[Node]]:
-        """Steps that lead to states in which tasks may have stopped, still to be visited."""
-        return self._stops.to_visit
+        """Steps to states where tasks may have stopped, or time not passed, still to be visited."""
+        return self._stops.to_visit or self._expiries.to_visit
 
     def _extend(self, enabled: list[int], runtime: Tasks) -> int:
         previous = self.path[-1] if self.path else None
@@ -108,7 +110,8 @@ class SourceSets(DepthFirst):
         node.access = op.access if op.touches is None else READ
         node.is_plain = op.touches is None and chosen % VARIANTS < BLOCK
         node.closed = watches.closed(task, runtime)
-        node.owned = tuple(runtime.number_of(lock) << 1 for lock in owned_by(task))
+        if task.held:
+            node.owned = tuple(runtime.number_of(lock) << 1 for lock in owned_by(task))
         node.watch = watches.of(task, runtime)
         node.guard = watches.guard(task)
         node.decides = (
@@ -153,6 +156,8 @@ class SourceSets(DepthFirst):
             self._choices[last].halts = not self.was_cut
         races.from_waiting(runtime, halted=halted)
         self._stops.find(self._choices, races.pasts, new)
+        if not self.was_cut:  # else this search proves nothing
+            self._expiries.find_in(self._choices, races.pasts, new, runtime)
 
     def backtrack(self) -> bool:
         """Move to the next execution; False when all have been run."""
