@@ -13,7 +13,8 @@ from dmabuf.core.fence import Fence
 from dmabuf.core.resv import Resv, Usage, usage_rw
 from dmabuf.core.timeline import Timeline
 from dmabuf.drivers.carveout import Carveout
-from dmabuf.drivers.movable import Follower, Movable
+from dmabuf.drivers.exporter import MigratingExporter
+from dmabuf.drivers.importer import Follower
 from dmabuf.machine import Machine, design
 from dmabuf.sync.ww_acquire import ww_acquire
 
@@ -30,7 +31,7 @@ class Pipeline:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.decoder = Movable("decoded")
+        self.decoder = MigratingExporter("decoded")
         self.decoded = self.decoder.buf
         self.shown = Carveout("shown").buf
         self.gpu = Follower(self.decoded, Device("gpu"), Direction.TO_DEVICE)
@@ -40,6 +41,7 @@ class Pipeline:
         self.blitted = Timeline("gpu").fence()
         self.flipped = Timeline("display").fence()
         with self.decoded.resv as resv:
+            self.decoder.validate()
             publish(resv, self.decoding, write=True)
 
     def start(self) -> None:

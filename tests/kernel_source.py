@@ -29,6 +29,7 @@ FILES = frozenset(
         "include/linux/dma-fence-chain.h",
         "include/linux/dma-fence-unwrap.h",
         "include/linux/dma-fence.h",
+        "include/linux/gfp_types.h",
         "include/linux/sync_file.h",
     }
 )

@@ -81,9 +81,11 @@ def standalone(fn: Design) -> str:
     names, imports, others = {"design", *_names(ast.parse(source))}, set[str](), list[str]()
     helpers: list[str] = []
     for node in reversed(body):
-        if isinstance(node, ast.FunctionDef) and node.name in names and not node.decorator_list:
-            names |= _names(node)
-            helpers.append(ast.get_source_segment(inspect.getsource(module), node) or "")
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if node.name in names and not node.decorator_list:
+                names |= _names(node)
+                helpers.append(ast.get_source_segment(inspect.getsource(module), node) or "")
+            continue
         if not isinstance(node, ast.Import | ast.ImportFrom | ast.Assign):
             continue
         bound = _bound(node) & names

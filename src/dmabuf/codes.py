@@ -150,6 +150,16 @@ _LIST = (
         implies=("DF101",),
     ),
     Code(
+        "DF201",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Waiting under a reservation lock is allowed, so the way to a signal takes none.",
+        "Signal first and lock afterwards, hand what needs the lock to a work item that nobody "
+        "waits for, or only try the lock.",
+        ("explore",),
+        implies=("DF202", "DF101", "DF001"),
+    ),
+    Code(
         "DF202",
         Sentence.LIVENESS,
         Strength.MUST,
@@ -242,6 +252,7 @@ PRECEDENCE = (
     "DF603",
     "DF604",
     "DF003",
+    "DF201",
     "DF202",
     "DF002",
     "DF108",

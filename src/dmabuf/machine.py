@@ -30,6 +30,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from dmabuf._names import kernel, no_kernel
 from dmabuf.errors import DesignError
 from dmabuf.irq import IrqLine, IrqReturn
+from dmabuf.mm.page_alloc import Memory
+from dmabuf.mm.reclaim import is_reclaiming
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Kind, Op, Runtime, Task
 from dmabuf.rt.tasks import Tasks
@@ -51,6 +53,9 @@ class Property(NamedTuple):
 
 
 _MOST_CPUS = 64
+
+PRESSURE_LIMIT = "machine.pressure_limit"
+"""Name in `Runtime.extras` of how many shortages are tried at most, whatever the design says."""
 
 CHOOSE = Op("machine.choose", says="takes a chance")
 
@@ -220,6 +225,45 @@ class Machine:
 
         self.rt.spawn(send, name=f"signal for {task.name}", kind=Kind.USER)
 
+    @no_kernel("mem=")
+    def memory(self, *, pages: int | None = None, pressure: int = 1, reserve: int = 0) -> Memory:
+        """Have memory that may be short; without this every allocation succeeds.
+
+        What cannot reclaim fails then. What can runs shrinkers and MMU notifiers in the task that
+        allocates, and tries again. kswapd is woken.
+
+        Args:
+            pages: how many there are; None for as many as anybody wants.
+            pressure: explored, how many allocations of a run may find memory short although it is
+                there: a choice at each.
+            reserve: of counted pages, how many only some allocations may use.
+        """
+        if pressure < 0 or reserve < 0 or (pages is not None and pages < 0):
+            raise DesignError("amounts of memory are 0 or more")
+        limit = self.rt.extras.get(PRESSURE_LIMIT)
+        allowed = pressure if limit is None else min(pressure, limit)
+        return Memory(pages=pages, pressure=allowed, reserve=reserve, rt=self.rt)
+
+    @no_kernel("a property of a design")
+    def never_in_reclaim(self, *objects: Any) -> None:
+        """State that nobody waits for these while it frees memory for others.
+
+        That is a promise which only some drivers can give: the fences and locks of such a driver
+        are waited for by no shrinker, no MMU notifier, and nothing that these wait for. Then code
+        on the way to their signal may allocate as it likes.
+        """
+        if not isinstance(self.rt, Tasks):
+            return
+        tasks = self.rt.tasks
+        for obj in objects:
+            awaited = getattr(obj, "ww", obj)
+            label = self.rt.label(obj)
+
+            def nobody(awaited: Any = awaited) -> bool:
+                return not any(_waits_in_reclaim(task, awaited) for task in tasks)
+
+            self._state("always", nobody, f"nobody waits in reclaim for {label}")
+
     @contextmanager
     @no_kernel("the kernel's entry code")
     def syscall(self) -> Generator[None]:
@@ -297,6 +341,14 @@ class Machine:
             return name
         self._unnamed += 1
         return f"task{self._unnamed}"
+
+
+def _waits_in_reclaim(task: Any, awaited: Any) -> bool:
+    """Does a task that frees memory stand at a step that may wait for that object?"""
+    op = task.op
+    if op is None or not op.is_guarded or not is_reclaiming(task):
+        return False
+    return op.awaited(task.obj) is awaited
 
 
 _SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE

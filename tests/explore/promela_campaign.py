@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from dmabuf.explore.export.promela import NotExportable
+from dmabuf.explore.export.refusal import NotExportable
 from tests.explore.promela_judge import Ours, judge, missing, prepare, unlike
 from tests.explore.promela_programs import Program, generate
 

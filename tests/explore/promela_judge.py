@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dmabuf.explore.export.promela import Model, NotExportable, model_of
+from dmabuf.explore.export.promela import Model, model_of
+from dmabuf.explore.export.refusal import NotExportable
 from dmabuf.explore.search import Budget, Search
 from dmabuf.explore.snapshot import Snapshot
 from dmabuf.rt.tasks import Tasks
@@ -105,8 +106,8 @@ def prepare(design: Any, number: int, *, engine: str = "", executions: int = 400
             search=search,
             at_end=at_end,
         )
-    except NotExportable:
-        if searches and searches[0].limit:
+    except NotExportable as refused:
+        if refused.limit:
             return None
         raise
     shown = {*model.cells, *model.fences}

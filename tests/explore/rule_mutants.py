@@ -160,14 +160,14 @@ RULE_MUTANTS = (
     ),
     RuleMutant(
         "the clock is not watched",
-        (("any", "time"), 1),
+        (("any", "time"), 4),
         Watches,
         "of",
         _without(lambda number, _task, runtime: number == runtime.number_of(runtime.clock)),
     ),
     RuleMutant(
         "the clock is watched as if read",
-        (("any", "time"), 1),
+        (("any", "time"), 4),
         Watches,
         "of",
         lambda self, task, runtime: tuple(n & ~1 for n in _of(self, task, runtime)),

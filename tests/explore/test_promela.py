@@ -10,7 +10,8 @@ import pytest
 
 from dmabuf import Fence, Machine, Mutex, Shared, Timeline, design
 from dmabuf.explore.export import promela_words
-from dmabuf.explore.export.promela import NotExportable, export
+from dmabuf.explore.export.promela import export
+from dmabuf.explore.export.refusal import NotExportable
 from dmabuf.explore.search import Budget
 from dmabuf.sync.waitqueue import WaitQueue
 from tests.explore.promela_campaign import campaign

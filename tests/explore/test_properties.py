@@ -220,3 +220,16 @@ def test_any_time_takes_timeouts_in_any_order(any_time, most):
     Tasks(look).run(body)
 
     assert most == look.most
+
+
+@pytest.mark.parametrize("engine", EVERY_STATE)
+@pytest.mark.parametrize("kind", ["userspace", "hardware", "kthread"])
+def test_who_stops_for_ever_keeps_no_timeout_back(engine, kind):
+    """Time passes for a kernel task also if somebody with an earlier deadline may stop."""
+
+    def design(machine):
+        event = Completion("event")
+        getattr(machine, kind)(lambda: event.wait(1.0), "first")
+        machine.kthread(lambda: event.wait(2.0), "second")
+
+    assert Status.PROVED is check(design, engine=engine).status

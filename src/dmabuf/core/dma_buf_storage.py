@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dmabuf.core.dma_buf import DmaBuf
     from dmabuf.core.dma_buf_attach import Attachment
     from dmabuf.core.fence import Fence
+    from dmabuf.core.timeline import Timeline
 
 __all__ = ["Mover", "Placement", "Storage"]
 
@@ -143,6 +144,15 @@ class Storage:
             if self.place is not None and not self._suits(attachment):
                 self._check_free_to_move(attachment.buf)
 
+    @no_kernel("ttm_bo_validate of what is nowhere yet")
+    def validate(self, buf: DmaBuf) -> Place:
+        """Where it is; placed now if nowhere yet. Context: process, lock held. Raises OSError."""
+        assert_held(buf.resv.ww)
+        self._check_revoked(buf)
+        if self.place is None:
+            self.place = self._chosen(buf, None)
+        return self.place
+
     @no_kernel("an exporter's map_dma_buf")
     def map(self, attachment: Attachment, direction: Direction) -> SgTable:
         """A table for the device, after placing or moving the storage. Context: lock held.
@@ -152,13 +162,10 @@ class Storage:
                 EINVAL, no kind of memory suits.
         """
         buf = attachment.buf
-        assert_held(buf.resv.ww)
-        self._check_revoked(buf)
-        if self.place is None:
-            self.place = self._chosen(buf, None)
-        elif not self._suits(attachment):
+        place = self.validate(buf)
+        if not self._suits(attachment):
             self.migrate(buf)
-        place = self.place
+            place = self.validate(buf)
         place.use()
         table = attachment.dev.map(place.segments, direction, place.kind.name)
         table.priv = place
@@ -174,11 +181,8 @@ class Storage:
     @no_kernel("an exporter's pin")
     def pin(self, buf: DmaBuf) -> None:
         """Keep it where it is; it has a place from now on. Context: lock held. Raises OSError."""
-        assert_held(buf.resv.ww)
-        self._check_revoked(buf)
-        if self.place is None:
-            self.place = self._chosen(buf, None)
-        elif any(not self._suits(one) for one in buf.attachments):
+        self.validate(buf)
+        if any(not self._suits(one) for one in buf.attachments):
             self.migrate(buf)
         self.pins += 1
 
@@ -231,6 +235,56 @@ class Storage:
         self.place = new
         self.moves += 1
         old.drop()
+
+    @no_kernel("ttm_bo_move_accel_cleanup, for a copy engine that is a task")
+    def migrate_later(
+        self, buf: DmaBuf, engine: Timeline, *, away: bool = False
+    ) -> Callable[[], None]:
+        """Decide to move; the bytes follow when the result is called. Context: process, lock held.
+
+        Mappings are of the new place at once. Whoever makes one waits before using it for the
+        fence of the move, which is in the reservation object as a KERNEL one.
+
+        Args:
+            buf: the buffer.
+            engine: the copies' timeline.
+            away: leave the present kind of memory, as an eviction does.
+
+        Returns what the copy engine has to do without the lock: wait for all users, copy, signal.
+        That is nothing if the buffer has no place yet.
+
+        Raises:
+            OSError: as `migrate`. Nothing moved.
+        """
+        assert_held(buf.resv.ww)
+        old = self.place
+        if old is None:
+            return lambda: None
+        self._check_free_to_move(buf)
+        new = self._chosen(buf, old.kind if away else None)
+        buf.invalidate_mappings()
+        try:
+            buf.resv.reserve_fences(1)
+            users = buf.resv.get_fences(Usage.BOOKKEEP)
+        except OSError:
+            new.drop()
+            raise
+        move = buf.accesses.move()
+        self.place = new
+        self.moves += 1
+        fence = engine.fence()
+        buf.resv.add_fence(fence, Usage.KERNEL)
+
+        def copy() -> None:
+            for user in users:
+                user.wait(interruptible=False)
+                user.put()
+            with move:
+                pass
+            old.drop()
+            fence.signal()
+
+        return copy
 
     def _copy(self, buf: DmaBuf, old: Place, new: Place) -> None:
         """Have the bytes moved; a device that does so keeps both places until it is done."""

@@ -13,18 +13,28 @@ Mirrors: drivers/gpu/drm/amd/amdgpu/amdgpu_dma_buf.c (as far as the hooks go)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from dmabuf.core.dma_buf import DmaBuf, export
 from dmabuf.core.dma_buf_attach import Attachment
 from dmabuf.core.dma_buf_ops import DmaBufOps
 from dmabuf.core.dma_buf_place import MemoryKind
 from dmabuf.core.dma_buf_storage import Mover, Placement, Storage
-from dmabuf.core.dma_map import Device, Direction, SgTable
+from dmabuf.core.dma_map import PAGE_SIZE, Device, Direction, SgTable
 from dmabuf.core.resv import Resv
+from dmabuf.core.timeline import Timeline
 from dmabuf.rt.api import Runtime
 
 __all__ = ["Device", "MigratingExporter"]
+
+
+def _two_kinds(size: int, rt: Runtime | None) -> tuple[MemoryKind, MemoryKind]:
+    """As much memory as a buffer and its move need, in two places that every device reaches."""
+    pages = -(-size // PAGE_SIZE) * PAGE_SIZE
+    return (
+        MemoryKind("vram", 2 * pages, base=0x8000_0000, rt=rt),
+        MemoryKind("system", 2 * pages, base=0x1000_0000, rt=rt),
+    )
 
 
 class MigratingExporter(DmaBufOps):
@@ -33,7 +43,7 @@ class MigratingExporter(DmaBufOps):
     Args:
         name: the buffer's.
         size: bytes.
-        kinds: of memory, the best first.
+        kinds: of memory, the best first; if not given, some of a card and some of the system.
         mover: what copies the bytes at a move; without it that takes no time.
         resv: a reservation object to share; without it the buffer has one of its own.
         rt: the runtime it belongs to; the ambient one if not given.
@@ -41,20 +51,26 @@ class MigratingExporter(DmaBufOps):
     Attributes:
         buf: the buffer, exported.
         storage: where it is.
+        engine: the timeline of moves that are done later.
     """
 
     def __init__(
         self,
         name: str,
-        size: int,
-        kinds: Iterable[MemoryKind],
+        size: int = PAGE_SIZE,
+        kinds: Iterable[MemoryKind] = (),
         *,
         mover: Mover | None = None,
         resv: Resv | None = None,
         rt: Runtime | None = None,
     ) -> None:
-        self.storage = Storage(Placement(kinds), mover)
+        self.storage = Storage(Placement(tuple(kinds) or _two_kinds(size, rt)), mover)
         self.buf = export(self, size, priv=self.storage, name=name, resv=resv, rt=rt)
+        self.engine = Timeline(f"{name} copies", rt=self.buf.rt)
+
+    def validate(self) -> None:
+        """Place it now, not at its first mapping. Context: process, lock held. Raises OSError."""
+        self.storage.validate(self.buf)
 
     def evict(self) -> None:
         """Leave the present kind of memory. Context: process, may sleep, lock not held.
@@ -64,6 +80,16 @@ class MigratingExporter(DmaBufOps):
         """
         with self.buf.resv:
             self.storage.migrate(self.buf, away=True)
+
+    def move(self) -> Callable[[], None]:
+        """Decide to leave the present kind of memory. Context: process, lock held.
+
+        Returns what the copy engine has to do: wait for everybody who uses it, copy, signal.
+
+        Raises:
+            OSError: EBUSY, something holds it; ENOMEM or EINVAL, nowhere to go.
+        """
+        return self.storage.migrate_later(self.buf, self.engine, away=True)
 
     def revoke(self) -> None:
         """Take it from all importers, for good. Context: process, may sleep, lock not held."""

@@ -1,4 +1,4 @@
-"""A dynamic importer: a GPU whose jobs use buffers that may move between them.
+"""Dynamic importers: what follows a buffer that moves, and a GPU whose jobs use it.
 
 Mirrors: drivers/gpu/drm/amd/amdgpu/amdgpu_dma_buf.c (amdgpu_dma_buf_attach_ops)
 
@@ -23,7 +23,7 @@ from dmabuf.core.fence import Fence
 from dmabuf.core.resv import Usage, usage_rw
 from dmabuf.core.timeline import Timeline
 
-__all__ = ["GpuImporter", "Job"]
+__all__ = ["Follower", "GpuImporter", "Job"]
 
 
 class Job:
@@ -61,25 +61,28 @@ class Job:
         self.fence.signal()
 
 
-class GpuImporter(AttachOps):
-    """One GPU that has attached to one buffer.
+class Follower(AttachOps):
+    """A device's mapping of one buffer, which is made anew after each move.
 
     Args:
         buf: the buffer.
         dev: the device.
+        direction: of its mappings.
         peer2peer: it can use memory of another device.
 
     Attributes:
         attachment: of device and buffer.
         table: the valid mapping; None if it has to be made anew. Guarded by the buffer's lock, as
             is the rest.
-        last: fence of the last job; None before the first.
+        last: fence of the last job that is known of; None before the first.
         retired: mappings that are void, each with the last job that goes through it.
     """
 
-    def __init__(self, buf: DmaBuf, dev: Device, *, peer2peer: bool = False) -> None:
+    def __init__(
+        self, buf: DmaBuf, dev: Device, direction: Direction, *, peer2peer: bool = False
+    ) -> None:
         self.allow_peer2peer = peer2peer
-        self.timeline = Timeline(dev.name, rt=buf.rt)
+        self.direction = direction
         self.table: SgTable | None = None
         self.last: Fence | None = None
         self.retired: list[tuple[SgTable, Fence | None]] = []
@@ -92,8 +95,20 @@ class GpuImporter(AttachOps):
             self.retired.append((self.table, self.last))
             self.table = None
 
+    def mapping(self) -> SgTable:
+        """A mapping to submit with. Context: process, lock held.
+
+        Good when the KERNEL fences are done. Raises OSError as mapping does.
+        """
+        if self.table is None:
+            self.table = self.attachment.map(self.direction)
+        return self.table
+
     def retire(self) -> None:
-        """Unmap what is void and used by no job any more. Context: process, lock held."""
+        """Unmap what is void and used by no job any more. Context: process, lock held.
+
+        Where jobs are not known to it, the move has to be done: it waits for all of them.
+        """
         busy: list[tuple[SgTable, Fence | None]] = []
         for table, last in self.retired:
             if last is None or last.is_signaled():
@@ -102,12 +117,33 @@ class GpuImporter(AttachOps):
                 busy.append((table, last))
         self.retired = busy
 
+    def close(self) -> None:
+        """Wait for the last job, unmap and detach. Context: process, may sleep, lock not held."""
+        if self.last is not None:
+            self.last.wait(interruptible=False)
+        with self.attachment.buf.resv:
+            self.invalidate_mappings(self.attachment)
+            self.retire()
+        self.attachment.detach()
+
+
+class GpuImporter(Follower):
+    """One GPU that has attached to one buffer, and its jobs.
+
+    Args:
+        buf: the buffer.
+        dev: the device.
+        peer2peer: it can use memory of another device.
+    """
+
+    def __init__(self, buf: DmaBuf, dev: Device, *, peer2peer: bool = False) -> None:
+        super().__init__(buf, dev, Direction.BIDIRECTIONAL, peer2peer=peer2peer)
+        self.timeline = Timeline(dev.name, rt=buf.rt)
+
     def mapping(self) -> SgTable:
         """The valid mapping, made if there is none. Context: process, lock held."""
         self.retire()
-        if self.table is None:
-            self.table = self.attachment.map(Direction.BIDIRECTIONAL)
-        return self.table
+        return super().mapping()
 
     def map_now(self) -> None:
         """Map before there is a job. Context: process, may sleep, lock not held."""
@@ -128,12 +164,3 @@ class GpuImporter(AttachOps):
             fence = self.last = self.timeline.fence()
             resv.add_fence(fence, Usage.WRITE if write else Usage.READ)
             return Job(self.attachment, table, dependencies, fence, write=write)
-
-    def close(self) -> None:
-        """Wait for the last job, unmap and detach. Context: process, may sleep, lock not held."""
-        if self.last is not None:
-            self.last.wait(interruptible=False)
-        with self.attachment.buf.resv:
-            self.invalidate_mappings(self.attachment)
-            self.retire()
-        self.attachment.detach()

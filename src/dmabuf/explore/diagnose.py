@@ -20,6 +20,9 @@ __all__ = ["Diagnosis", "Wakers", "diagnose"]
 Wakers = Mapping[int, set[int]]
 """By object number: the tasks that ended a wait on it in some explored run."""
 
+_LOCK_RULES = {"ww_mutex.wait": "DF201"}
+"""Rules for locks that everybody knows to be held across waits, by the operation that waits."""
+
 _RANK = {code: rank for rank, code in enumerate(PRECEDENCE)}
 
 
@@ -35,11 +38,15 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
-    """One link of the chain: `task` waits for an object; `via` is lock, fence, event or irq."""
+    """One link of the chain: `task` waits for an object; `via` is lock, fence, event or irq.
+
+    Of a lock also the operation that waits.
+    """
 
     task: int
     via: str
     label: str
+    op: str = ""
 
 
 def diagnose(
@@ -182,7 +189,7 @@ class _Finder:
             edge = _Edge(task, "irq", f"its CPU, which {self.name(entry.interrupted_by)} took")
             return self.of_task(entry.interrupted_by, (*path, edge), fence=fence)
         if entry.owners:
-            edge = _Edge(task, "lock", entry.label)
+            edge = _Edge(task, "lock", entry.label, entry.op)
             found = [self.of_task(owner, (*path, edge), fence=fence) for owner in entry.owners]
             return min(found, key=lambda one: (_RANK[one.code], len(one.chain)))
         return self._of_event(entry, path, fence)
@@ -215,7 +222,7 @@ class _Finder:
             message = f"a handler spins for {lock}, which the task that it interrupted holds"
             return Diagnosis("DF003", message, chain)
         if "fence" in vias and "lock" in vias:
-            return Diagnosis("DF202", self._held_across(cycle), chain)
+            return self._held_across(cycle, chain)
         if "fence" in vias:
             return Diagnosis("DF108", self._needs_itself(cycle), chain)
         if fence is not None and "event" in vias:
@@ -223,16 +230,17 @@ class _Finder:
             return Diagnosis("DF108", message, chain)
         return Diagnosis("DF001", self._in_words(cycle), chain)
 
-    def _held_across(self, cycle: tuple[_Edge, ...]) -> str:
-        """The sentence of DF202: who holds which lock while it waits for which fence."""
+    def _held_across(self, cycle: tuple[_Edge, ...], chain: tuple[int, ...]) -> Diagnosis:
+        """DF202, or the rule for that lock: who holds it while it waits for which fence."""
         at = next(i for i, edge in enumerate(cycle) if edge.via == "fence")
         turned = cycle[at:] + cycle[:at]
         waits, locks = turned[0], [edge for edge in turned if edge.via == "lock"]
         lock = locks[-1]
-        return (
+        message = (
             f"{self.name(waits.task)} holds {lock.label} while it waits for {waits.label}; "
             f"{self.name(lock.task)} needs {lock.label} on the way to that signal"
         )
+        return Diagnosis(_LOCK_RULES.get(lock.op, "DF202"), message, chain)
 
     def _needs_itself(self, cycle: tuple[_Edge, ...]) -> str:
         if len(cycle) == 1:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.errors import InternalError
+from dmabuf.explore.calm import is_calm
 from dmabuf.explore.explanations.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.foreign.whose import is_ours
 from dmabuf.explore.jobs.parts import Made, Position, made_of, nodes_of, position_of
@@ -29,7 +30,7 @@ from dmabuf.explore.strategies.dpor import SourceSets
 from dmabuf.explore.strategies.graph import Graph
 from dmabuf.explore.strategies.stops import Visit
 from dmabuf.machine import Design
-from dmabuf.rt.api import OPS
+from dmabuf.rt.api import OPS, Kind
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import VARIANTS
@@ -162,6 +163,7 @@ class Search:
     _ready: bool = True
     _verified: bool = False
     _told: float = 0.0
+    _carried_by: Carrier | None = None
 
     def __post_init__(self) -> None:
         self._verified = self.stem is not None
@@ -219,6 +221,7 @@ class Search:
 
         Returns what was used up, or INTERRUPTED; empty when the search is exhausted.
         """
+        self._carried_by = carrier_named(self.carrier)
         started, spent = time.monotonic(), self.seconds
         first, known = self.made, self.steps
         used = ""
@@ -243,6 +246,7 @@ class Search:
         finally:
             if collecting:
                 gc.enable()
+            self._carried_by = None
             self.seconds = spent + time.monotonic() - started
         if isinstance(self.strategy, Graph):
             self._add_lassos(self.strategy)
@@ -306,8 +310,10 @@ class Search:
     def compare(self, steps: tuple[Made, ...]) -> None:
         """Make the steps of an execution elsewhere again; uncounted, but a difference is a case."""
         counted = (self.executions, self.asleep, self.cut, self.steps, self.replayed)
+        self._carried_by = carrier_named(self.carrier)
         self.strategy.path[:] = nodes_of(steps)
         self._execute(repeat=True)
+        self._carried_by = None
         self.executions, self.asleep, self.cut, self.steps, self.replayed = counted
 
     def _execute_first(self) -> None:
@@ -331,7 +337,7 @@ class Search:
         strategy.begin(repeat=repeat)
         self._path = strategy.path
         self._touched = {}
-        rt = Tasks(strategy, names=self.names, carrier=carrier_named(self.carrier))
+        rt = Tasks(strategy, names=self.names, carrier=self._carried_by)
         rt.at_end = lambda runtime: self._ended(runtime, repeat=repeat)
         rt.run(lambda runtime: build(self.design, runtime))
         if isinstance(strategy, SourceSets) and is_judged(rt):
@@ -365,7 +371,7 @@ class Search:
         while strategy.rests and strategy.diverged is None:
             self._path = strategy.rests.pop()
             visit = Visit(self._path, self._at_rest, self._at_wait)
-            rt = Tasks(visit, names=self.names, carrier=carrier_named(self.carrier))
+            rt = Tasks(visit, names=self.names, carrier=self._carried_by)
             rt.run(lambda runtime: build(self.design, runtime))
             self.visits += 1
             self.replayed += len(self._path)
@@ -385,9 +391,11 @@ class Search:
         else:
             self.executions += 1
         for task in rt.tasks:
-            if task.kind.value == "hardware":
+            if task.kind is Kind.KTHREAD or task.kind is Kind.WORKER:
+                continue
+            if task.kind is Kind.HARDWARE:
                 self.traits.add("hangs" if not task.reliable else f"reliable {task.name}")
-            elif task.kind.value in ("user", "irq"):
+            else:
                 self.traits.add(task.kind.value)
         if rt.clock.now():
             self.traits.add("timeouts")
@@ -402,6 +410,8 @@ class Search:
     # -- what went wrong -----------------------------------------------------------------------
 
     def _at_rest(self, rt: Tasks, enabled: list[int]) -> None:
+        if is_calm(rt):
+            return
         snapshot = take_snapshot(rt, enabled, *self._past())
         if snapshot.is_bad:
             self._add(rt, ("rest", snapshot.key), snapshot=snapshot)

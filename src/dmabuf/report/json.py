@@ -14,7 +14,7 @@ from typing import Any
 
 from dmabuf.codes import CODES
 from dmabuf.report.finding import Finding
-from dmabuf.report.verdict import Trouble, Verdict
+from dmabuf.report.verdict import Exported, Result, Trouble
 from dmabuf.report.wait_graph import graph_of
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "RULES_SCHEMA",
     "check_document",
     "code_data",
+    "export_data",
     "finding_data",
     "run_data",
     "trouble_data",
@@ -32,7 +33,7 @@ RULES_SCHEMA = "dmabuf.rules/1"
 
 
 def check_document(
-    results: Iterable[Verdict | Trouble],
+    results: Iterable[Result],
     *,
     version: str,
     exit_code: int,
@@ -43,7 +44,7 @@ def check_document(
     """Everything that one `dmabuf check` found.
 
     Args:
-        results: verdicts and troubles in order.
+        results: verdicts, troubles and exports in order.
         version: of this package.
         exit_code: what the command ends with.
         files: how many files were looked at.
@@ -61,9 +62,11 @@ def check_document(
     }
 
 
-def _result(result: Verdict | Trouble) -> dict[str, Any]:
+def _result(result: Result) -> dict[str, Any]:
     if isinstance(result, Trouble):
         return trouble_data(result)
+    if isinstance(result, Exported):
+        return export_data(result)
     data = {"kind": "verdict", **result.to_data(), "exit_code": int(result.exit_code)}
     data["findings"] = [finding_data(one, result.subject) for one in result.findings]
     return data
@@ -81,6 +84,17 @@ def trouble_data(trouble: Trouble) -> dict[str, Any]:
         if place is None
         else {"file": place.file, "line": place.line, "function": place.function},
         "exit_code": int(trouble.exit_code),
+    }
+
+
+def export_data(exported: Exported) -> dict[str, Any]:
+    """A design in another tool's language."""
+    return {
+        "kind": "export",
+        "subject": exported.subject,
+        "language": exported.language,
+        "text": exported.text,
+        "exit_code": int(exported.exit_code),
     }
 
 

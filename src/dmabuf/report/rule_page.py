@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from dmabuf.codes import Code
-from dmabuf.report.columns import pad
 from dmabuf.report.style import Style
 
-__all__ = ["RulePage", "designs_of", "page_data", "rule_list", "rule_text", "run_lines"]
+__all__ = ["RulePage", "designs_of", "page_data", "rule_list", "rule_text"]
 
 
 class Source(Protocol):
@@ -68,30 +67,6 @@ class RulePage(Protocol):
     @property
     def allowed(self) -> str:
         """What it does not forbid."""
-        ...
-
-
-class RunOfRule(Protocol):
-    """The outcome of running a rule's designs."""
-
-    @property
-    def code(self) -> str:
-        """The rule."""
-        ...
-
-    @property
-    def ok(self) -> bool:
-        """Is every verdict as declared?"""
-        ...
-
-    @property
-    def lines(self) -> Sequence[tuple[str, str, str]]:
-        """Design, expected and got."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
         ...
 
 
@@ -191,14 +166,3 @@ def page_data(rule: RulePage) -> dict[str, Any]:
             for role, design in designs_of(rule)
         ],
     }
-
-
-def run_lines(run: RunOfRule, style: Style) -> list[str]:
-    """One line per design: expected and got."""
-    lines: list[str] = []
-    width = max((len(name) for name, _expected, _got in run.lines), default=0)
-    for name, expected, got in run.lines:
-        mark = style.paint("good", "ok") if expected == got else style.paint("bad", "DIFFERS")
-        told = f"expected {expected}, got {got}"
-        lines.append(f"{style.paint('rule', run.code)}  {pad(name, width)}  {told}  {mark}")
-    return lines

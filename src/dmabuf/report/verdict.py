@@ -13,7 +13,7 @@ from typing import Any
 
 from dmabuf.report.finding import Finding, Place
 
-__all__ = ["ExitCode", "Status", "Trouble", "Verdict", "worst"]
+__all__ = ["ExitCode", "Exported", "Result", "Status", "Trouble", "Verdict", "worst"]
 
 
 class ExitCode(enum.IntEnum):
@@ -133,3 +133,23 @@ class Trouble:
     remedy: str = ""
     place: Place | None = None
     exit_code: ExitCode = ExitCode.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A design in the language of another tool, which is no verdict about it.
+
+    Attributes:
+        subject: "file.py::design".
+        language: such as "promela".
+        text: a file for that tool.
+    """
+
+    subject: str
+    language: str
+    text: str
+    exit_code: ExitCode = ExitCode.CLEAN
+
+
+Result = Verdict | Trouble | Exported
+"""What becomes of a design, or of a file."""

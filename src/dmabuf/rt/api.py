@@ -57,12 +57,16 @@ class Kind(enum.Enum):
 
 
 class Scope(enum.IntFlag):
-    """Allocation scopes of a task, the PF_MEMALLOC* flags of the kernel."""
+    """Allocation scopes of a task, the PF_MEMALLOC* flags of the kernel.
+
+    RECLAIM is the kernel's `current->reclaim_state`: it frees memory for whoever is short of it.
+    """
 
     NONE = 0
     NOIO = 1
     NOFS = 2
     NORECLAIM = 4
+    RECLAIM = 8
 
 
 OPS: dict[str, Op] = {}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dmabuf.rt.api import Kind, Op, Outcome, Runtime, Task
+from dmabuf.rt.strategy import VARIANTS
 
 __all__ = ["ExploredTask", "Names"]
 
@@ -49,6 +50,7 @@ class ExploredTask(Task):
     """A task and the step that it has announced."""
 
     __slots__ = (
+        "base",
         "deadline",
         "finished",
         "fresh",
@@ -78,6 +80,7 @@ class ExploredTask(Task):
     ) -> None:
         super().__init__(runtime, name, kind, key=key, cpu=cpu)
         self.number = number
+        self.base = number * VARIANTS
         self.ordinal = -1
         self.op: Op | None = None
         self.obj: Any = None

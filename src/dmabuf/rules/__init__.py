@@ -18,6 +18,7 @@ from dmabuf.rules import (
     locks,
     moves,
     resv,
+    resv_waits,
     signalling,
     usage,
 )
@@ -32,6 +33,7 @@ RULES: dict[str, Rule] = assemble(
     signalling.PAGES,
     locks.PAGES,
     resv.PAGES,
+    resv_waits.PAGES,
     buffers.PAGES,
     cpu_access.PAGES,
     moves.PAGES,

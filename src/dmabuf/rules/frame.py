@@ -108,12 +108,14 @@ class RuleRun:
         ok: every verdict is as declared.
         lines: (design, expected, got), equal where the verdict is as declared.
         seconds: of exploring.
+        broken: the verdict on the counterexample.
     """
 
     code: str
     ok: bool
     lines: tuple[tuple[str, str, str], ...]
     seconds: float
+    broken: Verdict | None = None
 
 
 def assemble(*pages: Iterable[Rule]) -> dict[str, Rule]:
@@ -142,15 +144,17 @@ def run_rule(rule: Rule, *, budget: Budget | None = None, carrier: str = "") -> 
     started = time.monotonic()
     budget = budget or _BUDGET
     lines: list[tuple[str, str, str]] = []
+    first: Verdict | None = None
     for fn in rule.broken:
         verdict = check_design(fn, fn.__name__, budget=budget, carrier=carrier)
+        first = first or verdict
         expected = f"{Status.VIOLATED.value} {rule.code}"
         lines.append((fn.__name__, expected, _violated(rule.code, verdict)))
     for fn in rule.kept:
         verdict = check_design(fn, fn.__name__, budget=budget, carrier=carrier)
         lines.append((fn.__name__, Status.PROVED.value, _in_words(verdict)))
     ok = all(expected == got for _name, expected, got in lines)
-    return RuleRun(rule.code, ok, tuple(lines), time.monotonic() - started)
+    return RuleRun(rule.code, ok, tuple(lines), time.monotonic() - started, first)
 
 
 def _violated(code: str, verdict: Verdict) -> str:

@@ -14,11 +14,20 @@ from dmabuf.core.dma_map import Device, Direction
 from dmabuf.core.fence import Fence
 from dmabuf.core.resv import Usage, usage_rw
 from dmabuf.core.timeline import Timeline
-from dmabuf.drivers.movable import Follower, Movable
+from dmabuf.drivers.exporter import MigratingExporter
+from dmabuf.drivers.importer import Follower
 from dmabuf.machine import Machine, design
 from dmabuf.rules.frame import Check, Rule, Source
 
 __all__ = ["PAGES"]
+
+
+def placed(name: str) -> MigratingExporter:
+    """A buffer that is somewhere."""
+    frame = MigratingExporter(name)
+    with frame.buf.resv:
+        frame.validate()
+    return frame
 
 
 def submitted(buf: DmaBuf) -> Fence:
@@ -43,7 +52,7 @@ def added(buf: DmaBuf) -> Fence:
 @design
 def does_not_wait_for_the_move(machine: Machine) -> None:
     """A dynamic importer maps where the buffer will be, and uses it before it is there."""
-    frame = Movable("frame")
+    frame = placed("frame")
     gpu = Follower(frame.buf, Device("gpu"), Direction.TO_DEVICE)
     with frame.buf.resv:
         copy = frame.move()
@@ -63,7 +72,7 @@ def does_not_wait_for_the_move(machine: Machine) -> None:
 @design
 def keeps_the_old_mapping(machine: Machine) -> None:
     """A dynamic importer waits for all it should, but does not heed that its mapping is void."""
-    frame = Movable("frame")
+    frame = placed("frame")
 
     def goes_on(_attachment: Attachment) -> None:
         """Nothing is done about it."""
@@ -91,7 +100,7 @@ def keeps_the_old_mapping(machine: Machine) -> None:
 @design
 def maps_before_it_waits(machine: Machine) -> None:
     """The mapping is taken under the lock, then the lock is dropped and a move comes between."""
-    frame = Movable("frame")
+    frame = placed("frame")
     gpu = Follower(frame.buf, Device("gpu"), Direction.TO_DEVICE)
 
     def render() -> None:
@@ -114,7 +123,7 @@ def maps_before_it_waits(machine: Machine) -> None:
 @design
 def maps_anew_and_waits(machine: Machine) -> None:
     """Mapping, waiting and leaving a fence in one locked section, for each job."""
-    frame = Movable("frame")
+    frame = placed("frame")
     gpu = Follower(frame.buf, Device("gpu"), Direction.TO_DEVICE)
     fence = Timeline("gpu").fence()
 
@@ -140,7 +149,7 @@ def maps_anew_and_waits(machine: Machine) -> None:
 @design
 def static_importer_maps(machine: Machine) -> None:
     """For a static importer mapping pins the storage and waits, so it may be used at once."""
-    frame = Movable("frame")
+    frame = placed("frame")
     camera = frame.buf.attach(Device("camera"))
     with frame.buf.resv:
         copy = frame.move()
@@ -158,7 +167,7 @@ def static_importer_maps(machine: Machine) -> None:
 @design
 def pinned_for_scanout(machine: Machine) -> None:
     """What is pinned does not move any more; the display waits once and keeps its mapping."""
-    frame = Movable("frame")
+    frame = placed("frame")
     display = frame.buf.attach(Device("display"), AttachOps())
 
     def scanout() -> None:
@@ -185,7 +194,7 @@ def pinned_for_scanout(machine: Machine) -> None:
 @design
 def moves_after_the_last_job(machine: Machine) -> None:
     """A job that was submitted before the move goes through the old mapping: the move waits."""
-    frame = Movable("frame")
+    frame = placed("frame")
     gpu = Follower(frame.buf, Device("gpu"), Direction.TO_DEVICE)
     with frame.buf.resv:
         table = gpu.mapping()

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from dmabuf._names import kernel, no_kernel
 from dmabuf.errors import AlreadyLocked, Interrupted, WouldDeadlock
 from dmabuf.rt.ambient import ambient
-from dmabuf.rt.api import READ, WRITE, Op, Outcome, Runtime, Task
+from dmabuf.rt.api import READ, WRITE, Op, Outcome, Runtime, Scope, Task
 from dmabuf.sync.context import might_sleep, warn_on
 from dmabuf.sync.lockdep import assert_held, unlocks_unheld
 from dmabuf.sync.ww_acquire import WwClass, reservation_ww_class
@@ -336,6 +336,8 @@ class WwMutex:
             if self.ctx is ctx:
                 raise AlreadyLocked(self.name)
             ctx.check(self)
+        if task.scope & Scope.RECLAIM:
+            self._check_reclaim(task)
         if self.owner is task:
             rt.report("DF004", f"{task.name} locks {rt.label(self)}, which it holds already")
         if task.held:
@@ -386,6 +388,13 @@ class WwMutex:
                 what = f"{task.name} locks {rt.label(self)} while it holds {rt.label(other)}"
                 warn_on(rt, f"{what}, without one acquire context for both", code="DF204")
             return
+
+    def _check_reclaim(self, task: Task) -> None:
+        """Warn (DF304): whoever is short of memory may hold any lock of the class."""
+        rt = self.rt
+        if self.ww_class is reservation_ww_class(rt):
+            what = f"{task.name} asks for {rt.label(self)} while it reclaims memory"
+            warn_on(rt, f"{what}, where only trylock is allowed", code="DF304")
 
     def _check_slow(self, ctx: WwAcquire) -> None:
         if ctx.contending is None:

@@ -17,25 +17,30 @@ export turns it into an assertion, so that whoever reads the export can disagree
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dmabuf.errors import DmabufError
+from dmabuf.explore.explanations.frames import place_of_error, stack_of
+from dmabuf.explore.export.refusal import NotExportable
 from dmabuf.explore.search import Budget, Search
 from dmabuf.machine import Design, Machine
+from dmabuf.report.finding import Place
 from dmabuf.rt.api import Kind, Op, Outcome, Task
 from dmabuf.rt.explored_task import ExploredTask
 from dmabuf.rt.tasks import Tasks
 
-__all__ = ["SECOND_HALVES", "Entry", "Line", "NotStraight", "Recording", "record"]
+__all__ = ["SECOND_HALVES", "Entry", "Line", "Recording", "record"]
 
 SECOND_HALVES = frozenset({"fence.settle", "rwlock.spin", "rwsem.wait", "semaphore.wait"})
 """Steps that an operation makes only if it had to queue: the second half of the step before."""
 
 
-class NotStraight(DmabufError):
-    """A task's course depends on outcomes, or not every schedule could be looked at."""
+_GO_STRAIGHT = (
+    "an export takes tasks whose steps do not depend on outcomes: leave out what steers this one, "
+    "such as the answer of a trylock, of a read or of a wait"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Entry:
         owed: a task that stays blocked in it is itself a finding.
         timed: it has a deadline.
         interruptible: a pending signal ends it.
+        place: the line of the design that makes it.
     """
 
     op: str
@@ -59,6 +65,7 @@ class Entry:
     owed: bool
     timed: bool
     interruptible: bool
+    place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -113,7 +120,7 @@ class _Recorder:
         self.labels: dict[int, str] = {}
         self.objects: dict[int, Any] = {}
         self.creators: dict[int, int | None] = {}
-        self.bent = ""
+        self.bent: NotExportable | None = None
         self.rt: Tasks
         self.made: dict[int, int] = {}
         self.met: set[int] = set()
@@ -172,15 +179,17 @@ class _Recorder:
             task.deadline is not None,
             task.interruptible,
         )
-        self._meet(task, obj, index)
+        self._meet(task, obj, index, entry)
         if index == len(line.entries):
+            entry = replace(entry, place=_place())
             if line.ends:
                 self._bend(task, index, "it has ended by then in another schedule", entry)
             line.entries.append(entry)
         elif line.entries[index] != entry:
-            self._bend(task, index, f"{self._said(line.entries[index])} in another schedule", entry)
+            why = f"{self._said(line.entries[index])} in another schedule"
+            self._bend(task, index, why, replace(entry, place=_place()))
 
-    def _meet(self, task: ExploredTask, obj: Any, index: int) -> None:
+    def _meet(self, task: ExploredTask, obj: Any, index: int, entry: Entry) -> None:
         """The state of an object before its first step must be the same in every schedule."""
         number = self.rt.number_of(obj)
         if number in self.met:
@@ -188,7 +197,7 @@ class _Recorder:
         self.met.add(number)
         state = self.describe(obj)
         if self.objects.setdefault(number, state) != state:
-            self._bend(task, index, "its object starts otherwise in another schedule")
+            self._bend(task, index, "its object starts otherwise in another schedule", entry)
         if number not in self.labels:
             self.labels[number] = self.rt.label(obj)
             self.creators[number] = self._creator(obj)
@@ -224,13 +233,16 @@ class _Recorder:
     def _said(self, entry: Entry) -> str:
         return f"{entry.op} of {self.labels.get(entry.obj, 'something')}"
 
-    def _bend(self, task: Task, index: int, why: str, entry: Entry | None = None) -> None:
-        if not self.bent:
-            shown = f" ({self._said(entry)})" if entry is not None else ""
-            self.bent = (
-                f"step {index + 1} of {task.name}{shown}: {why}; an export takes tasks whose "
-                "steps do not depend on outcomes"
-            )
+    def _bend(self, task: Task, index: int, why: str, entry: Entry) -> None:
+        if self.bent is None:
+            message = f"step {index + 1} of {task.name} ({self._said(entry)}): {why}"
+            self.bent = NotExportable(message, remedy=_GO_STRAIGHT, place=entry.place)
+
+
+def _place() -> Place | None:
+    """The design's line that announces a step."""
+    stack = stack_of(sys._getframe(1))
+    return stack[0] if stack else None
 
 
 def _plain(arg: Any, rt: Tasks) -> Any:
@@ -270,7 +282,7 @@ def record(
         at_end: called at the end of each execution, while its tasks are where they stood.
 
     Raises:
-        NotStraight: a task's steps depend on outcomes, a task raised, or not all schedules ran.
+        NotExportable: a task's steps depend on outcomes, a task raised, or not all schedules ran.
     """
     recorder = _Recorder(describe, at_end)
 
@@ -279,17 +291,31 @@ def record(
         recorder.begin(machine.rt)
         return design(machine)
 
-    made = search(recorded, budget or Budget()).run()
-    if recorder.bent:
-        raise NotStraight(recorder.bent)
+    made = search(recorded, budget or Budget())
+    asked = made.stop
+    made.stop = lambda: recorder.bent is not None or (asked is not None and asked())
+    made.run()
+    if recorder.bent is not None:
+        raise recorder.bent
+    _refuse_unfinished(made)
+    lines = sorted(recorder.lines.values(), key=lambda line: line.key)
+    return Recording(lines, recorder.labels, recorder.objects, recorder.creators, made)
+
+
+def _refuse_unfinished(made: Search) -> None:
+    """Raise if a task raised, or if there are schedules that were not run."""
     for case in made.cases.values():
         if case.failure is not None:
             task, error = case.failure
-            raise NotStraight(f"{task} raises {type(error).__name__}, which has no place elsewhere")
+            raise NotExportable(
+                f"{task} raises {type(error).__name__}, which has no place elsewhere",
+                remedy="an export takes tasks that raise nothing",
+                place=place_of_error(error),
+            )
     if made.limit:
-        raise NotStraight(
-            f"not every schedule was run ({made.limit}), so whether its tasks go straight is not "
-            "known; a larger budget may help"
+        raise NotExportable(
+            f"not every schedule was run (limit reached: {made.limit}), so whether its tasks go "
+            "straight is not known",
+            remedy="a larger budget may help, or a smaller design",
+            limit=made.limit,
         )
-    lines = sorted(recorder.lines.values(), key=lambda line: line.key)
-    return Recording(lines, recorder.labels, recorder.objects, recorder.creators, made)

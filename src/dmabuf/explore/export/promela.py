@@ -25,11 +25,11 @@ independent judge of a design: `spin -search FILE` answers "errors: 0" where we 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dmabuf.errors import DmabufError
-from dmabuf.explore.export.lines import Entry, Line, NotStraight, Recording, record
+from dmabuf.explore.export.lines import Entry, Line, Recording, record
 from dmabuf.explore.export.promela_words import (
     WORDS,
     Described,
@@ -38,10 +38,11 @@ from dmabuf.explore.export.promela_words import (
     Words,
     describe,
 )
-from dmabuf.explore.search import Budget, Search
+from dmabuf.explore.export.refusal import NotExportable
+from dmabuf.explore.search import Budget, Progress, Search
 from dmabuf.machine import Design
 
-__all__ = ["Model", "NotExportable", "export", "model_of"]
+__all__ = ["Model", "export", "model_of"]
 
 _WRONG = "assert(false)"
 _RESERVED = frozenset(
@@ -57,10 +58,6 @@ _RESERVED = frozenset(
     ]
 )
 """Words of the language and of the export."""
-
-
-class NotExportable(DmabufError):
-    """A design has no faithful export; the message names the step or object and says why."""
 
 
 @dataclass(slots=True)
@@ -114,7 +111,15 @@ class Model:
 
 
 def export(
-    design: Design, title: str = "", *, budget: Budget | None = None, engine: str = ""
+    design: Design,
+    title: str = "",
+    *,
+    budget: Budget | None = None,
+    seed: int = 0,
+    carrier: str = "",
+    engine: str = "",
+    progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> str:
     """The design as a Promela file.
 
@@ -122,14 +127,26 @@ def export(
         design: what to export.
         title: what the file calls it; the function's name if empty.
         budget: for the search that records it.
-        engine: of that search; what `Search` takes if empty.
+        seed: of that search, as what follows.
+        carrier: "greenlet" or "threads"; the best there is if empty.
+        engine: what `Search` takes if empty.
+        progress: called now and then.
+        stop: asked between executions whether to give up.
 
     Raises:
         NotExportable: a task's steps depend on outcomes, or a step has no words in Promela.
     """
 
     def search(recorded: Design, limits: Budget) -> Search:
-        return Search(recorded, limits, engine=engine)
+        return Search(
+            recorded,
+            limits,
+            seed=seed,
+            carrier=carrier,
+            engine=engine,
+            progress=progress,
+            stop=stop,
+        )
 
     name = title or getattr(design, "__name__", "design")
     return model_of(design, budget=budget, search=search).text(name)
@@ -155,11 +172,8 @@ def model_of(
             where it has queued; and leave it to the reader who keeps a lock at the end.
         options: for `record`.
     """
-    try:
-        recording = record(design, describe=describe, budget=budget, **options)
-        return _Writer(recording, prefix, wrong, places=places).write()
-    except (NotStraight, Untranslatable) as error:
-        raise NotExportable(str(error)) from None
+    recording = record(design, describe=describe, budget=budget, **options)
+    return _Writer(recording, prefix, wrong, places=places).write()
 
 
 class _Writer:
@@ -332,17 +346,20 @@ class _Writer:
     def _ways(self, line: Line, entry: Entry, where: str) -> list[Way]:
         me = self.me[line.number]
         if entry.timed or entry.op == "clock.arm":
-            raise Untranslatable(f"{where} has a timeout, and an export has no clock")
+            raise _no_words(entry, f"{where} has a timeout, and an export has no clock")
         if entry.op in ("task.spawn", "task.interrupt"):
             return [Way("", tuple(self._tell(entry)))]
         state = self.recording.objects.get(entry.obj)
         if isinstance(state, str):
-            raise Untranslatable(f"{where}: {state}")
+            raise _no_words(entry, f"{where}: {state}")
         words = WORDS.get(entry.op)
         if words is None:
-            raise Untranslatable(f"{where} has no words in Promela")
+            raise _no_words(entry, f"{where} has no words in Promela")
         x = self.variable.get(entry.obj, "")
-        ways = words(Words(x, me, entry.arg, self.wrong))
+        try:
+            ways = words(Words(x, me, entry.arg, self.wrong))
+        except Untranslatable as error:
+            raise _no_words(entry, f"{where}: {error}") from None
         if entry.interruptible and self.interrupts and all(way.guard for way in ways):
             blocked = " && ".join(f"!({way.guard})" for way in ways)
             ways.append(Way(f"{self.prefix}pending[{me}] && {blocked}"))
@@ -374,3 +391,8 @@ class _Writer:
 def _commented(text: str) -> str:
     """Text that cannot end a comment."""
     return text.replace("*/", "* /").replace("\n", " ")
+
+
+def _no_words(entry: Entry, message: str) -> NotExportable:
+    kinds = "locks, fences, completions, semaphores and numbers in Shared cells"
+    return NotExportable(message, remedy=f"an export takes {kinds}", place=entry.place)

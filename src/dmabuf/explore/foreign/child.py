@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from types import FrameType
@@ -34,7 +34,7 @@ from dmabuf.explore.search import Progress, carrier_named
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.json import trouble_data
-from dmabuf.report.verdict import ExitCode, Status, Trouble, Verdict
+from dmabuf.report.verdict import ExitCode, Exported, Result, Status, Trouble, Verdict
 
 __all__ = ["main"]
 
@@ -124,8 +124,9 @@ def _work(config: dict[str, Any], wire: Wire) -> None:
     except LoadError as error:
         wire.say("trouble", trouble=trouble_data(error.trouble))
         return
-    if job.token and len(designs) > 1:
-        wire.say("trouble", trouble=trouble_data(_which_one(target, list(designs))))
+    if (job.token or job.export) and len(designs) > 1:
+        what = "a token replays" if job.token else "an export holds"
+        wire.say("trouble", trouble=trouble_data(_which_one(target, list(designs), what)))
         return
     names = [name for name in designs if name not in config["done"]]
     wire.say("designs", names=names)
@@ -136,6 +137,8 @@ def _work(config: dict[str, Any], wire: Wire) -> None:
         prints.show(on=False)
         if isinstance(answer, Trouble):
             wire.say("trouble", trouble=trouble_data(answer))
+        elif isinstance(answer, Exported):
+            wire.say("export", language=answer.language, text=answer.text)
         else:
             wire.say("verdict", verdict=answer.to_data())
     wire.say("done")
@@ -207,9 +210,11 @@ class _Asked:
         return self.target.subject(self.name)
 
 
-def _answer(asked: _Asked, guards: Guards, wire: Wire) -> Verdict | Trouble:
+def _answer(asked: _Asked, guards: Guards, wire: Wire) -> Result:
     """What became of a design."""
     try:
+        if asked.job.export:
+            return _export(asked, guards.watched(asked.design), wire)
         verdict = _explore(asked, guards.watched(asked.design), wire)
     except TokenError as error:
         return Trouble(asked.subject, str(error), "check it without --replay to get a new token")
@@ -218,10 +223,40 @@ def _answer(asked: _Asked, guards: Guards, wire: Wire) -> Verdict | Trouble:
     return _said_better(verdict, asked.job)
 
 
-def _explore(asked: _Asked, design: Design, wire: Wire) -> Verdict:
+def _export(asked: _Asked, design: Design, wire: Wire) -> Exported | Trouble:
+    """The design in another language, or why not."""
+    from dmabuf.explore.export.promela import export
+    from dmabuf.explore.export.refusal import NotExportable
+
+    job, subject = asked.job, asked.subject
+    try:
+        text = export(
+            design,
+            subject,
+            budget=job.budget,
+            seed=job.seed,
+            carrier=job.carrier,
+            engine=job.engine,
+            progress=_telling(wire),
+            stop=_STOPPED.is_set,
+        )
+    except NotExportable as refused:
+        code = ExitCode.UNDECIDED if refused.limit else ExitCode.USAGE
+        message = f"has no faithful export: {refused}"
+        return Trouble(subject, message, refused.remedy, refused.place, code)
+    return Exported(subject, job.export, text)
+
+
+def _telling(wire: Wire) -> Callable[[Progress], None]:
+    """Tells the parent where the search stands."""
+
     def tell(progress: Progress) -> None:
         wire.say("progress", progress=_progress_data(progress))
 
+    return tell
+
+
+def _explore(asked: _Asked, design: Design, wire: Wire) -> Verdict:
     job = asked.job
     if job.token:
         verdict = replay_design(design, asked.subject, job.token, carrier=job.carrier)
@@ -238,7 +273,7 @@ def _explore(asked: _Asked, design: Design, wire: Wire) -> Verdict:
         seed=job.seed,
         carrier=job.carrier,
         engine=job.engine,
-        progress=tell,
+        progress=_telling(wire),
         stop=_STOPPED.is_set,
         crew=crew,
     )
@@ -315,6 +350,6 @@ def _internal(error: BaseException, subject: str) -> Trouble:
     return Trouble(subject, message, remedy, place, ExitCode.INTERNAL)
 
 
-def _which_one(target: Target, names: Sequence[str]) -> Trouble:
+def _which_one(target: Target, names: Sequence[str], what: str) -> Trouble:
     choices = ", ".join(target.subject(name) for name in names)
-    return Trouble(target.shown, "a token replays one design", f"name one: {choices}")
+    return Trouble(target.shown, f"{what} one design", f"name one: {choices}")

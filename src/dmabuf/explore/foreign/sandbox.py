@@ -27,7 +27,7 @@ from dmabuf.explore.foreign.stacks import culprit
 from dmabuf.explore.foreign.wire import LOST_PIPE, Job, Limits, Lines
 from dmabuf.explore.search import Progress
 from dmabuf.report.finding import Finding, Place
-from dmabuf.report.verdict import ExitCode, Status, Trouble, Verdict
+from dmabuf.report.verdict import ExitCode, Exported, Result, Status, Trouble, Verdict
 
 __all__ = ["Job", "Limits", "explore_file"]
 
@@ -48,10 +48,8 @@ Tell = Callable[[str, Progress], None]
 """Called with a design's name and where its search stands."""
 
 
-def explore_file(
-    target: Target, job: Job, tell: Tell | None = None
-) -> Generator[Verdict | Trouble]:
-    """Explore the designs of a file in order; each yields one verdict or trouble.
+def explore_file(target: Target, job: Job, tell: Tell | None = None) -> Generator[Result]:
+    """Explore the designs of a file in order; each yields one verdict, trouble or export.
 
     Closing the iterator, or an exception at a `yield`, ends the child. Ctrl-C asks it for what is
     known about the present design first, which is yielded before KeyboardInterrupt is raised; a
@@ -222,7 +220,7 @@ class _Watch:
         self.ended = False
         self.stop_by: float | None = None
 
-    def results(self) -> Iterator[tuple[Verdict | Trouble, str]]:
+    def results(self) -> Iterator[tuple[Result, str]]:
         """Results with the design that each is about ("": the file)."""
         while not self.ended:
             try:
@@ -268,7 +266,7 @@ class _Watch:
 
     # -- what the child says -----------------------------------------------------------------------
 
-    def _hear(self, message: dict[str, Any]) -> Iterator[tuple[Verdict | Trouble, str]]:
+    def _hear(self, message: dict[str, Any]) -> Iterator[tuple[Result, str]]:
         match message:
             case {"is": "beat", "at": position}:
                 self._moved_to(position)
@@ -280,16 +278,26 @@ class _Watch:
                 self.names = names
             case {"is": "begin", "name": name, "place": place}:
                 self._begin(name, Place.from_data(place))
-            case {"is": "verdict", "verdict": data} if not self.child.lines.garbage:
-                self.moved = time.monotonic()
-                yield Verdict.from_data(data), self.design
-            case {"is": "verdict"}:
-                yield from self._end(self._broken(_GARBAGE))
+            case {"is": "verdict" | "export"}:
+                yield from self._answered(message)
             case {"is": "trouble", "trouble": data}:
                 yield _trouble(data), self.design
                 self.ended = not self.design
             case {"is": "done"}:
                 self.ended = True
+            case _:
+                self.child.lines.garbage = True
+
+    def _answered(self, message: dict[str, Any]) -> Iterator[tuple[Result, str]]:
+        if self.child.lines.garbage:
+            yield from self._end(self._broken(_GARBAGE))
+            return
+        self.moved = time.monotonic()
+        match message:
+            case {"verdict": data}:
+                yield Verdict.from_data(data), self.design
+            case {"language": language, "text": text}:
+                yield Exported(self.target.subject(self.design), language, text), self.design
             case _:
                 self.child.lines.garbage = True
 

@@ -56,6 +56,7 @@ class Job:
         token: of the one schedule to run, instead of a search.
         limits: what a design may use besides.
         jobs: workers of a search that is not over at once; 0 for none.
+        export: the language to write the design in, instead of a verdict.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -65,6 +66,7 @@ class Job:
     token: str = ""
     limits: Limits = field(default_factory=Limits)
     jobs: int = 0
+    export: str = ""
 
     def to_data(self) -> dict[str, Any]:
         """As plain data."""

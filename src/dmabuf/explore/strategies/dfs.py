@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dmabuf.explore.dependence import independent
 from dmabuf.rt.strategy import TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
+    from dmabuf.rt.api import Op
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
@@ -29,10 +30,21 @@ Footprint = tuple[int, ...]
 class Node:
     """A state on the present path: what was possible, what was made, what is left to try.
 
-    `rank` counts the branches that were taken before the present one.
+    `rank` counts the branches that were taken before the present one. `op` is the operation that
+    was made by its action, on the object of that `number`; None if it went another way.
     """
 
-    __slots__ = ("chosen", "done", "footprint", "rank", "sleep", "step", "todo")
+    __slots__ = (
+        "chosen",
+        "done",
+        "footprint",
+        "number",
+        "op",
+        "rank",
+        "sleep",
+        "step",
+        "todo",
+    )
 
     def __init__(self, chosen: int, todo: list[int], sleep: dict[int, Footprint]) -> None:
         self.chosen = chosen
@@ -42,6 +54,8 @@ class Node:
         self.footprint: Footprint = ()
         self.rank = 0
         self.step: tuple[str, int] = ("", -1)
+        self.op: Op | None = None
+        self.number = -1
 
 
 class DepthFirst:
@@ -58,6 +72,7 @@ class DepthFirst:
     Attributes:
         path: the nodes of the present execution.
         replayed: how many of them were repeated from the execution before.
+        known: how many the runtime may make without asking, as long as they are what they were.
         fell_asleep: the execution was abandoned, as an equivalent one was run before.
         was_cut: the execution reached the limit.
         diverged: (step number, expected, got) if a repeated step turned out different.
@@ -84,6 +99,7 @@ class DepthFirst:
         self.at_rest = at_rest
         self.path: list[Node] = []
         self.replayed = 0
+        self.known = 0
         self.fell_asleep = False
         self.was_cut = False
         self.diverged: tuple[int, tuple[str, int], tuple[str, int]] | None = None
@@ -92,8 +108,13 @@ class DepthFirst:
     def begin(self, *, repeat: bool = False) -> None:
         """A new execution starts; with `repeat` it is to be the same as the one before."""
         self.replayed = len(self.path) + repeat
+        self.known = max(self.replayed - 1, 0)
         self.fell_asleep = self.was_cut = False
         self._depth = 0
+
+    def go_on_at(self, depth: int) -> None:
+        """The runtime has made that many of the known steps, and asks now."""
+        self._depth = depth
 
     def ended(self, runtime: Tasks) -> None:
         """The execution has ended; its tasks are still where they stood."""
@@ -182,15 +203,23 @@ class DepthFirst:
     def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
         """Remember what the transition touched, or compare with what it did before."""
         node = self.path[self._depth]
-        assert task.op is not None
-        step = (task.op.name, footprint[0] if footprint else -1)
-        repeated = self._depth < self.replayed - 1
-        if repeated and self.diverged is None and (node.footprint, node.step) != (footprint, step):
-            self.diverged = (self._depth, node.step, step)
+        op = task.op
+        assert op is not None
+        step = (op.name, footprint[0] if footprint else -1)
+        if self._depth < self.known:
+            if self.diverged is None and (node.footprint, node.step) != (footprint, step):
+                self.diverged = (self._depth, node.step, step)
+        else:
+            by_action = transition % VARIANTS == 0 and not task.options
+            if op.touches is None:
+                node.op = op if by_action and len(footprint) == 1 else None
+                node.number = footprint[0] >> 1
+            else:
+                node.op = op if by_action else None
+                node.number = cast("Tasks", task.runtime).number_of(task.obj)
         node.footprint = footprint
         node.step = step
         self._depth += 1
-        del transition
 
     def backtrack(self) -> bool:
         """Move to the next execution; False when all have been run."""

@@ -1,0 +1,157 @@
+"""One run of `dmabuf check`: results as they come, and its end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any
+
+from dmabuf import __version__
+from dmabuf.cli.ends import complain, print_json, style_of_stdout, write_files
+from dmabuf.explore.foreign.load import Target
+from dmabuf.explore.foreign.sandbox import explore_file
+from dmabuf.explore.foreign.wire import Job
+from dmabuf.explore.search import Progress as Standing
+from dmabuf.report.json import check_document
+from dmabuf.report.progress import Progress, counted
+from dmabuf.report.terminal import is_live, width_of_terminal
+from dmabuf.report.text import summary_text, trouble_text, verdict_line, verdict_text
+from dmabuf.report.verdict import ExitCode, Exported, Result, Status, Trouble, Verdict, worst
+
+__all__ = ["Checking"]
+
+
+class Checking:
+    """One `dmabuf check`: collects results, and prints them as they come."""
+
+    def __init__(self, options: Any, job: Job) -> None:
+        self.options = options
+        self.job = job
+        self.style = style_of_stdout()
+        self.progress = self._make_progress()
+        self.results: list[Result] = []
+        self.files = 0
+        self.empty = 0
+        self.standing: tuple[str, Standing] | None = None
+        self.target = ""
+        self.interrupted = False
+
+    def _make_progress(self) -> Progress:
+        stream = None if self.options.quiet else sys.stderr
+        width = width_of_terminal(sys.stderr)
+        return Progress(stream, live=is_live(sys.stderr), width=width)
+
+    def run(self, targets: Iterable[Target | Trouble]) -> int:
+        """Explore everything; returns the exit code."""
+        try:
+            self._explore_all(targets)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self._add_interrupted()
+        codes = [result.exit_code for result in self.results]
+        if self.interrupted:
+            codes.append(ExitCode.INTERRUPTED)
+        code = worst(codes)
+        self.progress.clear()
+        self._print_end(code)
+        shown = [result for result in self.results if not isinstance(result, Exported)]
+        asked = self.options
+        return int(worst([code, write_files(shown, html=asked.html, trace=asked.trace)]))
+
+    def _explore_all(self, targets: Iterable[Target | Trouble]) -> None:
+        for target in targets:
+            if not isinstance(target, Target):
+                self._add(target)
+                continue
+            self.files += 1
+            if target.empty or not self._explore(target):
+                self.empty += 1
+        if not self.results:
+            remedy = "mark a function of a machine with @design (from dmabuf import design)"
+            self._add(Trouble(self.options.paths[0], "no design found", remedy))
+
+    def _explore(self, target: Target) -> bool:
+        """Explore one file; does it hold a design, or trouble?"""
+
+        def tell(design: str, standing: Standing) -> None:
+            self.standing = (target.subject(design), standing)
+            self.progress.tell(_told(*self.standing))
+
+        before = len(self.results)
+        self.target = target.shown
+        with closing(explore_file(target, self.job, tell)) as results:
+            for result in results:
+                self.standing = None
+                self._add(result)
+        self.target = ""
+        return len(self.results) > before
+
+    def _add(self, result: Result) -> None:
+        self.results.append(result)
+        self.progress.clear()
+        if not self.options.json:
+            self._print(result)
+
+    def _print(self, result: Result) -> None:
+        if isinstance(result, Trouble):
+            sys.stdout.flush()
+            print(f"dmabuf: {trouble_text(result, self.style)}", file=sys.stderr)
+        elif isinstance(result, Exported):
+            print(result.text, end="", flush=True)
+        elif self.options.quiet:
+            print(verdict_line(result, self.style), flush=True)
+        else:
+            print(f"{verdict_text(result, self.style)}\n", flush=True)
+
+    def _add_interrupted(self) -> None:
+        """Ctrl-C: what is known about the design that was being explored."""
+        if self.standing is None:
+            said = bool(self.results) and getattr(self.results[-1], "limit", "") == "interrupted"
+            if self.target and not said:
+                self._add(Verdict(self.target, Status.INCONCLUSIVE, limit="interrupted"))
+            return
+        subject, standing = self.standing
+        seen = standing.findings
+        notes = (f"{seen} findings had been seen and were not explained yet",) if seen else ()
+        self._add(
+            Verdict(
+                subject,
+                Status.INCONCLUSIVE,
+                executions=standing.executions,
+                steps=standing.steps,
+                seconds=standing.seconds,
+                limit="interrupted",
+                notes=notes,
+            )
+        )
+
+    def _print_end(self, code: ExitCode) -> None:
+        if self.options.json:
+            self._print_json(int(code))
+            return
+        verdicts = [result for result in self.results if isinstance(result, Verdict)]
+        if len(verdicts) > 1 and not self.options.quiet:
+            print(summary_text(verdicts, self.style))
+        if self.interrupted:
+            complain("interrupted")
+
+    def _print_json(self, code: int) -> None:
+        document = check_document(
+            self.results,
+            version=__version__,
+            exit_code=code,
+            files=self.files,
+            empty_files=self.empty,
+            interrupted=self.interrupted,
+        )
+        print_json(document)
+
+
+def _told(subject: str, standing: Standing) -> str:
+    found = f", {standing.findings} found" if standing.findings else ""
+    return (
+        f"{subject}: {counted(standing.executions)} executions, {counted(standing.steps)} steps, "
+        f"depth {standing.depth}{found}, {counted(int(standing.rate))}/s, "
+        f"{standing.seconds:.0f} s, {standing.phase}"
+    )

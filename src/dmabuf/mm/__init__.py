@@ -1,0 +1,1 @@
+"""The memory world: allocation that can mean reclaim, and everything that reclaim may call."""

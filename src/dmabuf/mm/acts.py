@@ -1,0 +1,79 @@
+"""What a task is in the middle of: allocating, touching user memory.
+
+A rule speaks of what code does ("allocates with GFP_KERNEL"), a deadlock shows what it waits for
+in the end (a fence, in somebody else's shrinker). So the outermost such act of each task is noted,
+for whoever explains why a task gets no further.
+
+    >>> with doing(ambient(), Act("DF301", "allocates")):
+    ...     act_of(ambient().current()).code
+    'DF301'
+    >>> act_of(ambient().current()) is None
+    True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from dmabuf._names import no_kernel
+from dmabuf.rt.ambient import ambient
+from dmabuf.rt.api import Runtime, Task
+
+__all__ = ["ACTS", "FAILED", "Act", "act_of", "ambient", "doing", "failed", "failure_of"]
+
+ACTS = "mm.acts"
+"""Name in `Runtime.extras` of the acts of each task, the outermost first: a task's own entry."""
+
+FAILED = "mm.failed"
+"""Name in `Runtime.extras` of what each task last asked for and did not get."""
+
+
+class Act(NamedTuple):
+    """Something that a task does.
+
+    Attributes:
+        code: the rule that it breaks on the way to a signal.
+        words: what it does, after the task's name: "allocates a job with GFP_KERNEL".
+    """
+
+    code: str
+    words: str
+
+
+@contextmanager
+@no_kernel("lockdep keeps a list of what is held; this is the same for acts")
+def doing(rt: Runtime, act: Act) -> Generator[None]:
+    """Inside, the calling task is doing that. Context: any."""
+    acts: dict[Task, tuple[Act, ...]] = rt.extras.setdefault(ACTS, {})
+    task = rt.current()
+    before = acts.get(task, ())
+    acts[task] = (*before, act)
+    try:
+        yield
+    finally:
+        if before:
+            acts[task] = before
+        else:
+            acts.pop(task, None)
+
+
+@no_kernel("for reports")
+def act_of(task: Task) -> Act | None:
+    """The outermost act that a task is in. Context: any."""
+    acts: tuple[Act, ...] = task.runtime.extras.get(ACTS, {}).get(task, ())
+    return acts[0] if acts else None
+
+
+@no_kernel("for reports")
+def failed(rt: Runtime, words: str) -> None:
+    """Note that the calling task did not get what it asked for. Context: any."""
+    rt.extras.setdefault(FAILED, {})[rt.current()] = words
+
+
+@no_kernel("for reports")
+def failure_of(task: Task) -> str:
+    """What a task asked for last and did not get; empty if it got all. Context: any."""
+    words: str = task.runtime.extras.get(FAILED, {}).get(task, "")
+    return words
