@@ -25,7 +25,7 @@ from dmabuf.rt.strategy import Footprint, Strategy
 from dmabuf.rt.tasks import Tasks
 from dmabuf.rt.threads import Threads
 
-__all__ = ["ENGINES", "Engine", "is_reset", "plain"]
+__all__ = ["ENGINES", "Engine", "Gate", "GatedOp", "is_reset", "plain"]
 
 ENGINES = "machine.engines"
 """Name in `Runtime.extras` of the engines of a machine."""
@@ -138,7 +138,7 @@ class Engine:
 # -- explored: a job's steps are possible until it is reset ----------------------------------------
 
 
-class _GatedOp(Op):
+class GatedOp(Op):
     """An operation of a job, possible until its engine is reset."""
 
     __slots__ = ("plain",)
@@ -158,20 +158,18 @@ class _GatedOp(Op):
         return (*self.plain.footprint(obj, task), (task, READ))
 
 
-_gated = functools.cache(_GatedOp)
+_gated = functools.cache(GatedOp)
 
 
 def plain(op: Op | None) -> Op | None:
     """The operation itself, for comparing it with a constant."""
-    return op.plain if isinstance(op, _GatedOp) else op
+    return op.plain if isinstance(op, GatedOp) else op
 
 
 class Gate:
     """A strategy before whose picks the steps of jobs are made to depend on resets.
 
-    A reset changes the job, so each of its steps reads it. They are told to be interruptible, as
-    whoever looks for what could have kept a step from happening then looks at the task too; no
-    signal ever becomes pending for a job.
+    A reset changes the job, so each of its steps reads it, and is possible only before.
     """
 
     def __init__(self, strategy: Strategy) -> None:
@@ -185,9 +183,8 @@ class Gate:
         for engine in runtime.extras[ENGINES]:
             for job in cast("list[ExploredTask]", engine.all):
                 op = job.op
-                if op is not None and not isinstance(op, _GatedOp):
+                if op is not None and not isinstance(op, GatedOp):
                     job.op = _gated(op)
-                    job.interruptible = True
         return self._strategy.pick(runtime)
 
     def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:

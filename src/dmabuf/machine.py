@@ -237,7 +237,14 @@ class Machine:
         self.rt.spawn(send, name=f"signal for {task.name}", kind=Kind.USER)
 
     @no_kernel("mem=")
-    def memory(self, *, pages: int | None = None, pressure: int = 1, reserve: int = 0) -> Memory:
+    def memory(
+        self,
+        *,
+        pages: int | None = None,
+        pressure: int = 1,
+        reserve: int = 0,
+        kswapd: bool = True,
+    ) -> Memory:
         """Have memory that may be short; without this every allocation succeeds.
 
         What cannot reclaim fails then. What can runs shrinkers and MMU notifiers in the task that
@@ -248,12 +255,14 @@ class Machine:
             pressure: explored, how many allocations of a run may find memory short although it is
                 there: a choice at each.
             reserve: of counted pages, how many only some allocations may use.
+            kswapd: does it reclaim beside them? Without it there is less to explore, and what it
+                would wait for is not found.
         """
         if pressure < 0 or reserve < 0 or (pages is not None and pages < 0):
             raise DesignError("amounts of memory are 0 or more")
         limit = self.rt.extras.get(PRESSURE_LIMIT)
         allowed = pressure if limit is None else min(pressure, limit)
-        return Memory(pages=pages, pressure=allowed, reserve=reserve, rt=self.rt)
+        return Memory(pages=pages, pressure=allowed, reserve=reserve, kswapd=kswapd, rt=self.rt)
 
     @no_kernel("a property of a design")
     def never_in_reclaim(self, *objects: Any) -> None:

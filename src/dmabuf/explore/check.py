@@ -23,9 +23,11 @@ from dmabuf.explore.explanations.token import TokenError, check_of, decode
 from dmabuf.explore.lassos.timers import confirmed, suspect
 from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
+from dmabuf.explore.pressure import with_the_fewest
 from dmabuf.explore.search import Budget, Case, Progress, carrier_named
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import all_may_stop
+from dmabuf.explore.traits import assumed
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
@@ -66,17 +68,31 @@ def check_design(
         progress: called now and then.
         stop: asked between executions whether to end with what is known by then.
         crew: workers (`explore.jobs.parallel.Crew`); how many there are does not change the answer.
+
+    Where memory may be short several times, what is told is what the fewest shortages break.
     """
-    explored = explore(
-        fn,
-        budget or Budget(),
-        engine=engine,
-        seed=seed,
-        carrier=carrier,
-        progress=progress,
-        stop=stop,
-        crew=crew,
-    )
+
+    def check(one: Design, workers: Crew | None = None) -> Verdict:
+        explored = explore(
+            one,
+            budget or Budget(),
+            engine=engine,
+            seed=seed,
+            carrier=carrier,
+            progress=progress,
+            stop=stop,
+            crew=workers,
+        )
+        return _verdict_of(explored, subject, workers)
+
+    verdict = check(fn, crew)
+    if verdict.status is not Status.VIOLATED:
+        return verdict
+    return with_the_fewest(verdict, check, fn)
+
+
+def _verdict_of(explored: Exploration, subject: str, crew: Crew | None) -> Verdict:
+    """What was explored, diagnosed and explained."""
     ranked = _ranked(explored)
     stops = _stoppers(explored)
     simplifier = Simplifier(explored, lambda rest: diagnose(rest, explored.wakers, stops))
@@ -271,7 +287,7 @@ def _verdict(
         replayed=lead.replayed,
         sampled=explored.sampled,
         seconds=explored.seconds,
-        assumed=_assumed(explored.traits),
+        assumed=assumed(explored.traits),
         limit=explored.limit,
         carrier=carrier_named(explored.carrier).name,
         engine=lead.engine,
@@ -286,21 +302,3 @@ def _status(explored: Exploration, findings: list[Finding]) -> Status:
     if explored.is_proof:
         return Status.PROVED
     return Status.BOUNDED if explored.is_bounded else Status.INCONCLUSIVE
-
-
-def _assumed(traits: set[str]) -> tuple[str, ...]:
-    """What the answer takes for granted, for this design."""
-    found = ["kernel tasks go on as long as they can", "memory is sequentially consistent"]
-    if "user" in traits:
-        found.append("userspace may stop for ever at any step outside a system call")
-    if "hangs" in traits:
-        found.append("a hardware job may hang at any step")
-    prefix = "reliable "
-    reliable = sorted(t.removeprefix(prefix) for t in traits if t.startswith(prefix))
-    if reliable:
-        found.append(f"hardware that never hangs: {', '.join(reliable)}")
-    if "irq" in traits:
-        found.append("a handler may start at any step while interrupts are on")
-    if "timeouts" in traits:
-        found.append("a timeout may be taken at any step, in order of deadlines")
-    return tuple(found)

@@ -9,7 +9,7 @@ leaves the kernel (userspace, hung hardware) or ends at a task that has gone.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dmabuf.codes import PRECEDENCE, implied_by
 from dmabuf.explore.snapshot import Blocked, Snapshot
@@ -40,13 +40,14 @@ class Diagnosis:
 class _Edge:
     """One link of the chain: `task` waits for an object; `via` is lock, fence, event or irq.
 
-    Of a lock also the operation that waits.
+    Of a lock also the operation that waits, and the lock's own rule if it has one.
     """
 
     task: int
     via: str
     label: str
     op: str = ""
+    rule: str = ""
 
 
 def diagnose(
@@ -94,6 +95,8 @@ class _Finder:
         self.wakers = wakers
         self.stoppers = stoppers
         self.dead = dict(snapshot.dead)
+        self.acts = dict(snapshot.acts)
+        self.failures = dict(snapshot.failures)
         self.closed = False
 
     def of_timers(self) -> Diagnosis:
@@ -132,7 +135,7 @@ class _Finder:
             return self.of_task(task, (), fence=fence)
         if task in state.loops:
             message = f"{name} {self._repeats()} without signalling {label}"
-            return Diagnosis("DF108", message, (task,))
+            return self._in_act(task, label, Diagnosis("DF108", message, (task,)))
         if self._is_userspace(task, fence):
             message = f"{label} is signalled by userspace task {name} only, which may stop for ever"
             return Diagnosis("DF101", message, (task,))
@@ -141,7 +144,7 @@ class _Finder:
             return Diagnosis("DF101", message, (task,))
         if task in state.names:
             message = f"{name} ended without signalling {label}, which others may see"
-            return Diagnosis("DF109", message, (task,))
+            return self._without(task, Diagnosis("DF109", message, (task,)))
         message = f"the task that would signal {label} was never started"
         return Diagnosis("DF101", message, ())
 
@@ -188,15 +191,46 @@ class _Finder:
             return self._cycle(path[start:], path, fence)
         entry = self.state.blocked.get(task)
         if entry is None:
-            return self._dead_end(task, path, fence)
+            found = self._without(task, self._dead_end(task, path, fence))
+        else:
+            found = self._of_blocked(entry, path, fence)
+        return self._in_act(task, self._signal_ahead(path, fence), found)
+
+    def _of_blocked(self, entry: Blocked, path: tuple[_Edge, ...], fence: int | None) -> Diagnosis:
+        task = entry.task
         if entry.interrupted_by is not None:
             edge = _Edge(task, "irq", f"its CPU, which {self.name(entry.interrupted_by)} took")
             return self.of_task(entry.interrupted_by, (*path, edge), fence=fence)
         if entry.owners:
-            edge = _Edge(task, "lock", entry.label, entry.op)
+            edge = _Edge(task, "lock", entry.label, entry.op, entry.rule)
             found = [self.of_task(owner, (*path, edge), fence=fence) for owner in entry.owners]
             return min(found, key=lambda one: (_RANK[one.code], len(one.chain)))
         return self._of_event(entry, path, fence)
+
+    def _signal_ahead(self, path: tuple[_Edge, ...], fence: int | None) -> str:
+        """The fence that the end of a chain is on the way to, by nothing but what it must do.
+
+        Who merely holds a lock that is needed there is not; that has rules of its own.
+        """
+        for edge in reversed(path):
+            if edge.via != "event":
+                return edge.label if edge.via == "fence" else ""
+        return "" if fence is None else self.label(fence)
+
+    def _in_act(self, task: int, label: str, found: Diagnosis) -> Diagnosis:
+        """The same by the rule that forbids, before a signal, what the task is in the middle of."""
+        act = self.acts.get(task)
+        if act is None or not label or _RANK[act.code] > _RANK[found.code]:
+            return found
+        message = f"{self.name(task)} {act.words} on the way to the signal of {label}"
+        return replace(found, code=act.code, message=f"{message}; {found.message}")
+
+    def _without(self, task: int, found: Diagnosis) -> Diagnosis:
+        """What a task leaves undone that was refused memory."""
+        words = self.failures.get(task)
+        if not words or found.code != "DF109":
+            return found
+        return replace(found, code="DF105", message=f"without memory for {words}, {found.message}")
 
     def _of_event(self, entry: Blocked, path: tuple[_Edge, ...], fence: int | None) -> Diagnosis:
         task = entry.task
@@ -244,7 +278,7 @@ class _Finder:
             f"{self.name(waits.task)} holds {lock.label} while it waits for {waits.label}; "
             f"{self.name(lock.task)} needs {lock.label} on the way to that signal"
         )
-        return Diagnosis(_LOCK_RULES.get(lock.op, "DF202"), message, chain)
+        return Diagnosis(lock.rule or _LOCK_RULES.get(lock.op, "DF202"), message, chain)
 
     def _needs_itself(self, cycle: tuple[_Edge, ...]) -> str:
         if len(cycle) == 1:

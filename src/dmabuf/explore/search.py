@@ -29,8 +29,9 @@ from dmabuf.explore.strategies.dfs import DepthFirst, Node
 from dmabuf.explore.strategies.dpor import SourceSets
 from dmabuf.explore.strategies.graph import Graph
 from dmabuf.explore.strategies.stops import Visit
+from dmabuf.explore.traits import add_traits
 from dmabuf.machine import Design
-from dmabuf.rt.api import OPS, Kind
+from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import VARIANTS
@@ -390,15 +391,7 @@ class Search:
             self.cut += 1
         else:
             self.executions += 1
-        for task in rt.tasks:
-            if task.kind is Kind.KTHREAD or task.kind is Kind.WORKER:
-                continue
-            if task.kind is Kind.HARDWARE:
-                self.traits.add("hangs" if not task.reliable else f"reliable {task.name}")
-            else:
-                self.traits.add(task.kind.value)
-        if rt.clock.now():
-            self.traits.add("timeouts")
+        add_traits(self.traits, rt)
 
     def _learn_wakers(self) -> None:
         for node in self.strategy.path[max(self.strategy.replayed - 1, 0) :]:

@@ -20,6 +20,7 @@ from dmabuf.core.fence_wait import SLEEP as ANY_SLEEP
 from dmabuf.core.syncobj_steps import SLEEP as SYNCOBJ_SLEEP
 from dmabuf.explore.properties import finite_in, unmet
 from dmabuf.hardware import ENGINES, is_reset, plain
+from dmabuf.mm.acts import Act, act_of, failure_of
 from dmabuf.rt.api import Kind
 from dmabuf.rt.strategy import VARIANTS
 from dmabuf.sync.waitqueue import SCHEDULE, WaitQueue
@@ -56,6 +57,8 @@ class Blocked:
         owners: numbers of the tasks of which each must go on first, if it is a lock: who holds
             it, or the writer that a reader queues behind.
         fences: numbers of the fences awaited, if it is a wait for fences.
+        rule: what is broken if the lock is held across a wait for a fence and taken on the way to
+            its signal, where the lock has a rule of its own.
         lost: a wake-up came, but before it was queued.
         interrupted_by: number of the handler that keeps its CPU.
     """
@@ -68,6 +71,7 @@ class Blocked:
     fences: tuple[int, ...] = ()
     lost: bool = False
     interrupted_by: int | None = None
+    rule: str = ""
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -108,6 +112,10 @@ class Snapshot:
     """Those of them that owe an end."""
     turn: int = 0
     """How many steps repeat; 0 at rest."""
+    acts: tuple[tuple[int, Act], ...] = ()
+    """What tasks are in the middle of that a rule forbids on the way to a signal."""
+    failures: tuple[tuple[int, str], ...] = ()
+    """What tasks asked the allocator for last and did not get."""
     timers: tuple[tuple[int, int], ...] = ()
     """(task, awaited object) of waits that time may end, in a state where nothing else goes on."""
     dead: tuple[tuple[int, str], ...] = ()
@@ -193,6 +201,8 @@ def take_snapshot(
         left=() if can_move else _left(rt),
         unmet=unmet(rt),
         dead=_dead(rt),
+        acts=tuple((task.number, act) for task in rt.tasks if (act := act_of(task)) is not None),
+        failures=tuple((t.number, words) for t in rt.tasks if (words := failure_of(t))),
         woke=tuple(sorted((t, obj) for t, obj in set(woke) if t in finished and obj in awaited)),
     )
 
@@ -270,6 +280,7 @@ def blocked_in(rt: Tasks, task: ExploredTask) -> Blocked:
         owners=tuple(owner.number for owner in _owners(awaited, task)),
         fences=_fences(rt, task),
         lost=plain(op) is SCHEDULE and _is_lost(rt, obj, task),
+        rule=getattr(awaited, "rule_across_wait", ""),
         interrupted_by=handler.number if handler is not None and handler is not task else None,
     )
 

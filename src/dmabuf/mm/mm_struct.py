@@ -173,7 +173,7 @@ class Vma:
         if self.pages.gone:
             self.pages.populate()
 
-    @kernel("pin_user_pages", "pin_user_pages_fast", context="process")
+    @kernel("pin_user_pages", context="process")
     def pin(self) -> bool:
         """Keep pages that are there from being reclaimed; False if they are not. Context: any."""
         self.rt.step(PIN, self, 1)
@@ -242,7 +242,7 @@ class MmStruct:
         self.vmas.append(vma)
         return vma
 
-    @kernel("vm_munmap", "do_munmap", context="process")
+    @kernel("vm_munmap", context="process")
     def munmap(self, vma: Vma) -> None:
         """Unmap, having told the notifiers. Context: process, takes mmap_lock for writing."""
         with self.mmap_lock.write():

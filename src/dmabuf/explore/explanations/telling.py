@@ -14,6 +14,7 @@ from dmabuf.explore.properties import build
 from dmabuf.explore.search import carrier_named
 from dmabuf.explore.strategies.replay import Replay
 from dmabuf.machine import Design
+from dmabuf.mm.page_alloc import ALLOC, SHORTAGES
 from dmabuf.report.finding import Place, Stack, Step, Taken
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS, task_of, variant_of
@@ -115,6 +116,8 @@ class Telling:
             return f"that of {self.runtime.tasks[variant].name}"
         if variant == 0:
             return ""
+        if task.op is ALLOC:
+            return SHORTAGES[variant]
         return f"interrupts {self.runtime.tasks[variant - 1].name}"
 
     def before(self, rt: Tasks, enabled: list[int]) -> None:
