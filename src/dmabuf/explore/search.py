@@ -24,7 +24,7 @@ from dmabuf.explore.lassos.timers import suspect
 from dmabuf.explore.lassos.turns import go_round
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP, Setup, engine_named, engine_that_proves
 from dmabuf.explore.properties import build, is_judged
-from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
+from dmabuf.explore.snapshot import Past, Snapshot, past_of, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
 from dmabuf.explore.strategies.dpor import SourceSets
 from dmabuf.explore.strategies.graph import Graph
@@ -424,17 +424,8 @@ class Search:
         if snapshot is not None:
             self._add(rt, (SUSPECT, snapshot.pending, snapshot.timers), snapshot=snapshot)
 
-    def _past(self) -> tuple[dict[int, set[int]], set[tuple[int, int]]]:
-        """By object number who made steps on it, and (task, object) of steps that end waits."""
-        touched: dict[int, set[int]] = {}
-        woke: set[tuple[int, int]] = set()
-        for node in self._path:
-            task = node.chosen // VARIANTS
-            for number in node.footprint:
-                touched.setdefault(number >> 1, set()).add(task)
-            if node.step[0] in self._waking:
-                woke.add((task, node.step[1] >> 1))
-        return touched, woke
+    def _past(self) -> Past:
+        return past_of(self._path, self._waking)
 
     def _at_cut(self, rt: Tasks, enabled: list[int]) -> None:
         """Tasks that lock each other out are found even if others never come to rest."""
