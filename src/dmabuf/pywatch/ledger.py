@@ -1,0 +1,388 @@
+"""What the locks of a watched program tell, put down: who takes, waits, sets.
+
+One ledger lasts as long as anybody watches. It must never be the reason why a program stops: its
+own lock is waited for no longer than `_PATIENCE`, and what a finaliser or a signal handler does
+while a thread is in here is not looked at. Both are counted.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from _thread import allocate_lock, get_ident
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from dmabuf.contract.graph import GUESSED, Graph
+from dmabuf.contract.limits import Limits
+from dmabuf.contract.modes import EXCLUSIVE
+from dmabuf.contract.order import TRYLOCK, Link, Order
+from dmabuf.contract.stacks import frames_here
+from dmabuf.pywatch.dependency import HELD, PASSED, TAKES, WAITS, Dependency
+from dmabuf.pywatch.here import Here, Taken
+from dmabuf.pywatch.judge import PASSED_ON, Conflict, Judge
+from dmabuf.pywatch.sites import At, Sites, is_maker, is_ours
+
+__all__ = ["TRYLOCK", "Ledger", "LockOrderError", "Subject", "own_at"]
+
+_PATIENCE = 0.2
+"""Seconds: longer is the ledger's lock not waited for."""
+_WAYS = 256
+"""So many times a chain of classes is looked at again, for other locks, threads or times."""
+_SINCE = 64
+"""So many locks taken before an event is set are looked at."""
+_ANY = (1 << GUESSED * 2) - 1
+"""All kinds of edges."""
+
+
+class LockOrderError(RuntimeError):
+    """A lock or an event would be waited for that makes a deadlock possible; only on request."""
+
+
+class _Busy(Exception):
+    """The ledger's lock was not free for too long."""
+
+
+class _Patient:
+    """A lock that gives up: `_Busy`."""
+
+    def __init__(self) -> None:
+        self.lock = allocate_lock()
+
+    def __enter__(self) -> None:
+        if not self.lock.acquire(True, _PATIENCE):
+            raise _Busy
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+class Subject:
+    """Something of the program that is watched and is no lock: an event, a condition, a thread.
+
+    Attributes:
+        ledger: where it is watched.
+        cls: its class.
+        number: tells it from all others.
+        owner: who holds it, where it is a semaphore that works as a lock.
+        at: where that was taken.
+        is_lock: it is a semaphore that works as a lock.
+    """
+
+    __slots__ = ("at", "cls", "is_lock", "ledger", "number", "owner")
+
+    def __init__(self, ledger: Ledger, cls: Any, number: int) -> None:
+        self.ledger = ledger
+        self.cls = cls
+        self.number = number
+        self.owner: Here | None = None
+        self.at: At | None = None
+        self.is_lock = False
+
+
+class _Share:
+    """A lock class that setters of an event class need: always, or now and then?"""
+
+    __slots__ = ("needed", "sets")
+
+    def __init__(self, sets: list[int]) -> None:
+        self.sets = sets
+        self.needed = 0
+
+    @property
+    def always(self) -> bool:
+        return self.needed >= self.sets[0]
+
+
+class Ledger:
+    """What is known of the locks made while it is on.
+
+    Args:
+        limits: how much is kept.
+        found: called with each new conflict, in the thread that closed it, before it waits; it
+            does not raise. What it returns is raised if the thread is about to wait.
+
+    Attributes:
+        on: somebody watches.
+        order: chains and classes.
+        judge: dependencies and conflicts.
+        unseen: acquisitions that were not looked at, as the tables were in use for too long.
+        again: acquisitions that were not compared, as such a chain came too often.
+        older: locks that were taken too long before an event was set to be remembered.
+    """
+
+    def __init__(
+        self, found: Callable[[Conflict], BaseException | None], *, limits: Limits | None = None
+    ) -> None:
+        self.on = True
+        self.found = found
+        self.lock = _Patient()
+        self.order = Order(_nothing, lock=self.lock, label=_label, limits=limits)
+        self.sites = Sites(self.order.classes)
+        self.judge = Judge()
+        self.unseen = 0
+        self.again = 0
+        self.older = 0
+        self._local = threading.local()
+        self._numbers = 0
+        self._seen: dict[Any, set[Any]] = {}
+        self._totals: dict[Any, list[int]] = {}
+        self._shares: dict[Any, _Share] = {}
+
+    # -- threads and things --------------------------------------------------------------------
+
+    def here(self) -> Here:
+        """The calling thread."""
+        try:
+            here: Here = self._local.here
+        except AttributeError:
+            here = self._local.here = Here(_name_of_thread())
+        return here
+
+    def begin(self, here: Here) -> None:
+        """The calling thread is that one."""
+        self._local.here = here
+
+    def number(self) -> int:
+        """One that no other lock has (two threads may get the same by chance: it only blurs)."""
+        self._numbers += 1
+        return self._numbers
+
+    def subject(self, kind: str) -> Subject | None:
+        """Watch something that is being made; None inside the watcher or if there is no room."""
+        here = self.here()
+        if here.busy:
+            return None
+        here.busy = True
+        try:
+            cls = self.sites.class_here(kind)
+            return None if cls is None else Subject(self, cls, self.number())
+        finally:
+            here.busy = False
+
+    # -- what happens --------------------------------------------------------------------------
+
+    def take(self, here: Here, lock: Any, at: At, flags: int = 0, *, timed: bool = False) -> bool:
+        """A lock was taken, or is about to be. False if it cannot be put down."""
+        here.busy = True
+        try:
+            if here.gone:
+                self._forget(here)
+            cls = lock.cls
+            self.order.acquire(here, lock, cls, EXCLUSIVE, flags)
+            since = here.since
+            if len(since) >= _SINCE and cls not in since:
+                del since[next(iter(since))]
+                self.older += 1
+            since[cls] = (lock, at, here.epoch, here.clock)
+            locks = here.locks
+            if len(locks) > 1 and not flags & TRYLOCK and locks[-1] is lock:
+                self._compare(here, lock, at, timed, TAKES)
+        except _Busy:
+            self.unseen += 1
+        finally:
+            here.busy = False
+        return _is_last(here, lock)
+
+    def free(self, here: Here, lock: Any) -> None:
+        """The thread that took it frees it."""
+        if here.busy:
+            here.gone.append(lock)
+            return
+        here.busy = True
+        try:
+            self.order.release(here, lock)
+        finally:
+            here.busy = False
+
+    def ask(self, here: Here, lock: Any, at: At, *, timed: bool = False) -> None:
+        """A lock is not free, and the thread is about to wait for it."""
+        try:
+            self.take(here, lock, at, timed=timed)
+        finally:
+            if _is_last(here, lock):
+                self.free(here, lock)
+
+    def pass_on(self, here: Here, owner: Here, lock: Any) -> None:
+        """A lock is freed by another thread than took it: from now on its class is an event's."""
+        lock.cls.role = PASSED_ON
+        owner.gone.append(lock)
+        self.set(here, lock)
+
+    def wait(self, here: Here, event: Any, *, timed: bool = False) -> None:
+        """A thread is about to wait for an event. With no lock held it stands idle."""
+        if here.busy:
+            return
+        if here.gone:
+            self._forget(here)
+        if not here.locks:
+            here.since.clear()
+            return
+        here.busy = True
+        try:
+            self.order.acquire(here, event, event.cls)
+            if here.locks[-1] is event:
+                self._compare(here, event, own_at(sys._getframe(1)), timed, WAITS)
+        except _Busy:
+            self.unseen += 1
+        finally:
+            if here.locks[-1] is event:
+                self.order.release(here, event)
+            here.busy = False
+
+    def set(self, here: Here, event: Any) -> None:
+        """A thread sets an event, or gives what others may wait for."""
+        if here.busy:
+            return
+        if here.gone:
+            self._forget(here)
+        here.busy = True
+        try:
+            total = self._totals.get(event.cls)
+            if total is None:
+                total = self._totals.setdefault(event.cls, [0])
+            total[0] += 1
+            for cls, taken in here.since.items():
+                if cls is not event.cls:
+                    self._needs(here, event, total, taken)
+        except _Busy:
+            self.unseen += 1
+        finally:
+            here.busy = False
+
+    # -- what is new ---------------------------------------------------------------------------
+
+    def _compare(self, here: Here, lock: Any, at: At, timed: bool, kind: str) -> None:
+        """Has this chain been seen with these locks, in this thread, at such a time?"""
+        node = here.node
+        locks = here.locks
+        key: Any
+        if len(locks) == 2:
+            key = (here.segment, locks[0].number, lock.number, timed)
+        else:
+            key = (here.segment, timed, *[one.number for one in locks])
+        seen = self._seen.get(node)
+        if seen is None:
+            seen = self._seen.setdefault(node, set())
+        if key in seen:
+            return
+        if len(seen) >= _WAYS:
+            self.again += 1
+            return
+        seen.add(key)
+        frames = frames_here(self.order.reached.limits.frames)
+        has = frozenset(one.number for one in locks[:-1])
+        new = [
+            Dependency(
+                kind, held.cls, lock.cls, held.number, lock.number, has, here.number, here.name,
+                here.epoch, here.clock, held.at, at, frames, timed,
+            )
+            for held in locks[:-1]
+        ]  # fmt: skip
+        self._add(new)
+
+    def _needs(self, here: Here, event: Any, total: list[int], taken: Taken) -> None:
+        """Whoever sets the event needed that lock; it would have stood where it took it."""
+        lock, at, epoch, clock = taken
+        share = self._shares.get((event.cls, lock.cls))
+        if share is None:
+            share = self._shares.setdefault((event.cls, lock.cls), _Share(total))
+        share.needed += 1
+        kind = HELD if lock in here.locks else PASSED
+        key = (here.segment, lock.number, event.number, kind)
+        seen = self._seen.get(share)
+        if seen is None:
+            seen = self._seen.setdefault(share, set())
+        if key in seen:
+            return
+        if len(seen) >= _WAYS:
+            self.again += 1
+            return
+        seen.add(key)
+        frames = frames_here(self.order.reached.limits.frames)
+        new = Dependency(
+            kind, event.cls, lock.cls, event.number, lock.number, frozenset((event.number,)),
+            here.number, here.name, epoch, clock, own_at(sys._getframe(1)), at, frames,
+            share=share,
+        )  # fmt: skip
+        self.order.depend(event.cls, lock.cls, _link(new))
+        self._add([new])
+
+    def _add(self, new: list[Dependency]) -> None:
+        """Let new dependencies be judged, and tell what they make."""
+        conflicts: list[Conflict] = []
+        with self.lock:
+            for one in new:
+                conflicts += self.judge.add(one, self._closes(one))
+        self._tell(conflicts, waits=new[0].kind in (TAKES, WAITS))
+
+    def _tell(self, conflicts: list[Conflict], *, waits: bool) -> None:
+        errors = [error for error in map(self.found, conflicts) if error is not None]
+        if errors and waits:
+            raise errors[0]
+
+    def _closes(self, one: Dependency) -> bool:
+        """Is there a way back, from the class that was asked for to the one that was held?"""
+        if one.before is one.after:
+            return True
+        graph: Graph = self.order.graph
+        if not graph.backs:
+            return False
+        return graph.path((one.after.number, 0), one.before.number, 0, _ANY) is not None
+
+    def itself(self, here: Here, lock: Any, at: At) -> None:
+        """A thread is about to wait for a lock that it holds."""
+        here.busy = True
+        try:
+            frames = frames_here(self.order.reached.limits.frames)
+            link = Dependency(
+                TAKES, lock.cls, lock.cls, lock.number, lock.number, frozenset((lock.number,)),
+                here.number, here.name, here.epoch, here.clock, lock.at, at, frames,
+            )  # fmt: skip
+            conflict = Conflict((link,), exact=True, itself=True)
+            with self.lock:
+                is_new = self.judge.keep(conflict)
+            if is_new:
+                self._tell([conflict], waits=True)
+        except _Busy:
+            self.unseen += 1
+        finally:
+            here.busy = False
+
+    def _forget(self, here: Here) -> None:
+        """Locks that others have freed, or that were freed while the watcher was busy."""
+        while here.gone:
+            self.order.release(here, here.gone.popleft())
+
+
+def _is_last(here: Here, lock: Any) -> bool:
+    """Was it put down before the tables were found busy?"""
+    return bool(here.locks) and here.locks[-1] is lock
+
+
+def own_at(frame: FrameType | None) -> At:
+    """The program's own instruction that leads here."""
+    assert frame is not None
+    while (is_ours(frame.f_code) or is_maker(frame.f_code)) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code, frame.f_lasti
+
+
+def _name_of_thread() -> str:
+    active: dict[int, threading.Thread] = vars(threading)["_active"]
+    thread = active.get(get_ident())
+    return f"thread {get_ident()}" if thread is None else thread.name
+
+
+def _label(lock: Any) -> str:
+    return f"{lock.cls.name} {lock.number}"
+
+
+def _link(one: Dependency) -> Link:
+    """An edge of the classes' graph; nobody reads more of it than its ends."""
+    return Link(one.before, one.after, EXCLUSIVE, one.name, "", "", (), ())
+
+
+def _nothing(_conflict: object) -> None:
+    """What the classes alone close is judged by their locks, see `judge`."""
