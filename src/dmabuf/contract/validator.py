@@ -3,7 +3,7 @@
     from dmabuf.contract.validator import Validator
 
     validator = Validator()
-    with validator.watching(runtime):
+    with validator.watching():
         ...                                   # locks, fences, workers, of any driver
     for finding in validator.findings:
         print(finding.code, finding.message)
@@ -46,6 +46,7 @@ from dmabuf.contract.sections import NEWEST, Sections, Semantics
 from dmabuf.contract.stacks import frames_here
 from dmabuf.contract.usage import NO_IRQ
 from dmabuf.report.finding import Finding
+from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Op, Outcome, Task
 from dmabuf.rt.notes import Note, attach, detach
 from dmabuf.sync import completion, mutex, ww_mutex
@@ -97,9 +98,13 @@ class Validator:
 
     @contextmanager
     @no_kernel("booting a kernel with CONFIG_PROVE_LOCKING")
-    def watching(self, runtime: Any) -> Generator[Validator]:
-        """Listen to a runtime inside, and look at the end what was left behind."""
-        self.attach(runtime)
+    def watching(self, runtime: Any = None) -> Generator[Validator]:
+        """Listen to a runtime inside, and look at the end what was left behind.
+
+        Args:
+            runtime: of whatever kind; the ambient one if not given.
+        """
+        self.attach(runtime or ambient())
         try:
             yield self
         finally:
@@ -107,7 +112,12 @@ class Validator:
 
     @no_kernel("booting a kernel with CONFIG_PROVE_LOCKING")
     def attach(self, runtime: Any) -> None:
-        """Listen to a runtime from now on; what it knows of classes from other runs stays."""
+        """Listen to a runtime from now on; what it knows of classes from other runs stays.
+
+        In the body of a design this makes it watch every execution of a search.
+        """
+        if getattr(self._runtime, "over", False):
+            self.detach()
         if self._runtime is not None:
             raise ValueError("a validator listens to one runtime at a time: detach it first")
         self._runtime = runtime
