@@ -102,9 +102,12 @@ class Ledger:
         limits: how much is kept.
         found: called with each new conflict, in the thread that closed it, before it waits; it
             does not raise. What it returns is raised if the thread is about to wait.
+        stalled: called once, in a thread that waits for long where a deadlock was found.
 
     Attributes:
         on: somebody watches.
+        has_found: there is a conflict.
+        stalled_once: `stalled` was called.
         order: chains and classes.
         judge: dependencies and conflicts.
         unseen: acquisitions that were not looked at, as the tables were in use for too long.
@@ -113,10 +116,17 @@ class Ledger:
     """
 
     def __init__(
-        self, found: Callable[[Conflict], BaseException | None], *, limits: Limits | None = None
+        self,
+        found: Callable[[Conflict], BaseException | None],
+        stalled: Callable[[], None],
+        *,
+        limits: Limits | None = None,
     ) -> None:
         self.on = True
         self.found = found
+        self.stalled = stalled
+        self.has_found = False
+        self.stalled_once = False
         self.lock = _Patient()
         self.order = Order(_nothing, lock=self.lock, label=_label, limits=limits)
         self.sites = Sites(self.order.classes)
@@ -318,6 +328,8 @@ class Ledger:
         self._tell(conflicts, waits=new[0].kind in (TAKES, WAITS))
 
     def _tell(self, conflicts: list[Conflict], *, waits: bool) -> None:
+        if conflicts:
+            self.has_found = True
         errors = [error for error in map(self.found, conflicts) if error is not None]
         if errors and waits:
             raise errors[0]
@@ -347,6 +359,17 @@ class Ledger:
                 self._tell([conflict], waits=True)
         except _Busy:
             self.unseen += 1
+        finally:
+            here.busy = False
+
+    def stalls(self) -> None:
+        """A thread waits for long."""
+        here = self.here()
+        if self.stalled_once or here.busy:
+            return
+        self.stalled_once = here.busy = True
+        try:
+            self.stalled()
         finally:
             here.busy = False
 

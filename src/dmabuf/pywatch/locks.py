@@ -20,6 +20,8 @@ from dmabuf.pywatch.sites import At
 
 __all__ = ["RealRLock", "WatchedLock", "WatchedRLock", "allocate_lock", "new_lock", "new_rlock"]
 
+STALLS = 5.0
+"""Seconds after which a wait for a lock seems to be a deadlock, where one is possible."""
 _PASSES: set[CodeType] = set()
 """Code of `threading` that only passes a lock's call on, such as `Condition.__enter__`."""
 
@@ -47,6 +49,8 @@ class _Watched:
         owner: who holds it, as far as that was put down.
     """
 
+    __module__ = "_thread"
+    """Some insist on a lock that is not written in Python (trio): what counts of it is not."""
     __slots__ = ("__weakref__", "_real", "at", "cls", "ledger", "number", "owner")
 
     def __init__(self, ledger: Ledger, cls: LockClass, real: Any) -> None:
@@ -90,6 +94,15 @@ class _Watched:
             self._taken(here, at, TRYLOCK)
         return got
 
+    def _block(self, timeout: float) -> bool:
+        """Wait for the real lock. Where a deadlock was found and this seems to be one, say so."""
+        if timeout != -1 or not self.ledger.has_found:
+            return bool(self._real.acquire(True, timeout))
+        if self._real.acquire(True, STALLS):
+            return True
+        self.ledger.stalls()
+        return bool(self._real.acquire())
+
     def _freed(self, here: Here) -> None:
         """The real lock is about to be freed."""
         owner = self.owner
@@ -130,6 +143,7 @@ class _Watched:
 class WatchedLock(_Watched):
     """A `threading.Lock`."""
 
+    __module__ = "_thread"
     __slots__ = ()
 
     def acquire(
@@ -152,7 +166,7 @@ class WatchedLock(_Watched):
                 self.ledger.itself(here, self, at)
         else:
             self._before(here, at, timed=timed)
-        if real.acquire(True, timeout):
+        if self._block(timeout):
             self._taken(here, at, timed=timed)
             return True
         return False
@@ -192,6 +206,7 @@ class WatchedRLock(_Watched):
         depth: how often its owner has taken it.
     """
 
+    __module__ = "_thread"
     __slots__ = ("depth",)
 
     def __init__(self, ledger: Ledger, cls: LockClass, real: Any) -> None:
@@ -218,7 +233,7 @@ class WatchedRLock(_Watched):
             return got
         if not real.acquire(False):
             self._before(here, at, timed=timed)
-            if not real.acquire(True, timeout):
+            if not self._block(timeout):
                 return False
         self._taken(here, at, timed=timed)
         self.depth = 1
