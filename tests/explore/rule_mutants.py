@@ -17,7 +17,7 @@ import pytest
 
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.races import Races
-from dmabuf.explore.strategies.watch import Watches
+from dmabuf.explore.strategies.watch import Watch, Watches
 from dmabuf.rt.cpus import Cpus
 from tests.explore.random_programs import generate
 from tests.explore.small_scope import programs
@@ -85,10 +85,16 @@ def _itself_only(self: Races, earlier: int, node: Any, stand: Any) -> None:
 def _without(which: Callable[[int, Any, Any], bool]) -> Callable[..., tuple[int, ...]]:
     """The watch forgets something."""
 
-    def of(self: Watches, task: Any, runtime: Any) -> tuple[int, ...]:
-        return tuple(n for n in _of(self, task, runtime) if not which(n >> 1, task, runtime))
+    def of(self: Watches, task: Any, runtime: Any) -> Watch:
+        parts = _of(self, task, runtime)
+        kept = (tuple(n for n in part if not which(n >> 1, task, runtime)) for part in parts)
+        return Watch(*kept)
 
     return of
+
+
+def _as_read(watch: Watch) -> Watch:
+    return Watch(watch.firm, watch.signal, tuple(number & ~1 for number in watch.time))
 
 
 def _waits_on(number: int, task: Any, runtime: Any) -> bool:
@@ -170,7 +176,7 @@ RULE_MUTANTS = (
         (("any", "time"), 4),
         Watches,
         "of",
-        lambda self, task, runtime: tuple(n & ~1 for n in _of(self, task, runtime)),
+        lambda self, task, runtime: _as_read(_of(self, task, runtime)),
     ),
     RuleMutant(
         "the CPU is not watched",

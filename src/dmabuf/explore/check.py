@@ -23,6 +23,7 @@ from dmabuf.explore.explanations.token import TokenError, check_of, decode
 from dmabuf.explore.lassos.timers import confirmed, suspect
 from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
+from dmabuf.explore.pressure import with_the_fewest
 from dmabuf.explore.search import Budget, Case, Progress, carrier_named
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import all_may_stop
@@ -67,17 +68,31 @@ def check_design(
         progress: called now and then.
         stop: asked between executions whether to end with what is known by then.
         crew: workers (`explore.jobs.parallel.Crew`); how many there are does not change the answer.
+
+    Where memory may be short several times, what is told is what the fewest shortages break.
     """
-    explored = explore(
-        fn,
-        budget or Budget(),
-        engine=engine,
-        seed=seed,
-        carrier=carrier,
-        progress=progress,
-        stop=stop,
-        crew=crew,
-    )
+
+    def check(one: Design, workers: Crew | None = None) -> Verdict:
+        explored = explore(
+            one,
+            budget or Budget(),
+            engine=engine,
+            seed=seed,
+            carrier=carrier,
+            progress=progress,
+            stop=stop,
+            crew=workers,
+        )
+        return _verdict_of(explored, subject, workers)
+
+    verdict = check(fn, crew)
+    if verdict.status is not Status.VIOLATED:
+        return verdict
+    return with_the_fewest(verdict, check, fn)
+
+
+def _verdict_of(explored: Exploration, subject: str, crew: Crew | None) -> Verdict:
+    """What was explored, diagnosed and explained."""
     ranked = _ranked(explored)
     stops = _stoppers(explored)
     simplifier = Simplifier(explored, lambda rest: diagnose(rest, explored.wakers, stops))

@@ -214,7 +214,7 @@ _DF301 = Rule(
             "must: what is needed for completion allocates nothing with GFP_KERNEL",
         ),
         Source(
-            '001, "Job requires memory allocation"',
+            '000, "Job requires memory allocation"',
             "fact: the deadlock in four lines",
         ),
         Source('000, "GFP_KERNEL allocations"', "fact: an unbounded wait on the way to the signal"),

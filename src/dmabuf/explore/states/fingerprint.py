@@ -203,7 +203,9 @@ def _special(code: CodeType) -> dict[int, str]:
 def _put_frame(walk: Walk, held: _Held) -> None:
     code, where, values = held
     walk.say(name_of(code), where, len(values))
-    walk.reads |= reads_of(code)
+    reads = reads_of(code)
+    if reads:
+        walk.reads |= reads
     if code is _STEP:
         _put_step(walk, values)
         return
