@@ -143,5 +143,5 @@ def test_a_cluster_of_threads_is_quiet():
             found = sum(client.gather(client.map(lambda number: number + 1, range(100))))
 
     assert 5050 == found
-    assert len(watcher._ledger.order.classes.all) > 20
+    assert len(watcher._ledger.classes.all) > 20
     assert [] == told(watcher)

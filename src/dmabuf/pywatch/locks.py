@@ -114,22 +114,6 @@ class _Watched:
         elif self.cls.role:
             self.ledger.set(here, self)
 
-    def __enter__(self) -> bool:
-        return self.acquire(_frame=sys._getframe(1))
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def acquire(
-        self, blocking: bool = True, timeout: float = -1, *, _frame: FrameType | None = None
-    ) -> bool:
-        """As of the real lock."""
-        raise NotImplementedError
-
-    def release(self) -> None:
-        """As of the real lock."""
-        raise NotImplementedError
-
     def _at_fork_reinit(self) -> None:
         owner, self.owner = self.owner, None
         if owner is not None:
@@ -146,19 +130,41 @@ class WatchedLock(_Watched):
     __module__ = "_thread"
     __slots__ = ()
 
-    def acquire(
-        self, blocking: bool = True, timeout: float = -1, *, _frame: FrameType | None = None
-    ) -> bool:
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As of the real lock."""
-        real = self._real
         if not self.ledger.on:
-            return bool(real.acquire(blocking, timeout))
+            return bool(self._real.acquire(blocking, timeout))
         here = self.ledger.here()
-        at = _at(_frame or sys._getframe(1))
-        timed = timeout > 0
-        if not blocking or not (timed or timeout == -1):
+        at = _at(sys._getframe(1))
+        if not blocking or not (timeout > 0 or timeout == -1):
             return self._tried(here, at, blocking, timeout)
-        if real.acquire(False):
+        return self._waited(here, at, timeout)
+
+    def __enter__(self) -> bool:
+        ledger = self.ledger
+        if not ledger.on:
+            return bool(self._real.acquire())
+        try:
+            here: Here = ledger.local.here
+        except AttributeError:
+            here = ledger.here()
+        return self._waited(here, _at(sys._getframe(1)), -1)
+
+    def __exit__(self, *_: object) -> None:
+        owner = self.owner
+        if owner is not None and not owner.busy:
+            locks = owner.locks
+            if locks and locks[-1] is self and owner is self.ledger.here():
+                self.owner = None
+                locks.pop()
+                self._real.release()
+                return
+        self.release()
+
+    def _waited(self, here: Here, at: At, timeout: float) -> bool:
+        """Take it, and wait if that is needed."""
+        timed = timeout > 0
+        if self._real.acquire(False):
             self._taken(here, at, timed=timed)
             return True
         if self.owner is here:
@@ -213,10 +219,18 @@ class WatchedRLock(_Watched):
         super().__init__(ledger, cls, real)
         self.depth = 0
 
-    def acquire(
-        self, blocking: bool = True, timeout: float = -1, *, _frame: FrameType | None = None
-    ) -> bool:
+    def __enter__(self) -> bool:
+        return self._get(sys._getframe(1), True, -1)
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As of the real lock."""
+        return self._get(sys._getframe(1), blocking, timeout)
+
+    def _get(self, frame: FrameType, blocking: bool, timeout: float) -> bool:
+        """Take it for whoever stands in that frame."""
         real = self._real
         if not self.ledger.on:
             return bool(real.acquire(blocking, timeout))
@@ -225,7 +239,7 @@ class WatchedRLock(_Watched):
             got = bool(real.acquire(blocking, timeout))
             self.depth += got
             return got
-        at = _at(_frame or sys._getframe(1))
+        at = _at(frame)
         timed = timeout > 0
         if not blocking or not (timed or timeout == -1):
             got = self._tried(here, at, blocking, timeout)

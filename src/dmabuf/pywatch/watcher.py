@@ -121,7 +121,7 @@ class Watcher:
 
     def _named(self, name: str) -> tuple[Ledger, Any]:
         ledger = self._begun()
-        cls = ledger.order.classes.of(("named", name), name)
+        cls = ledger.classes.of(("named", name), name)
         if cls is None:
             raise RuntimeError("too many lock classes: watch(limits=Limits(classes=...))")
         return ledger, cls
@@ -171,7 +171,7 @@ class Watcher:
             (ledger.older, "locks taken long before an event was set were not looked at"),
         )
         told = [f"{count} {text}" for count, text in counts if count]
-        return (*ledger.order.reached.told(), *told)
+        return (*ledger.reached.told(), *told)
 
     def verdict(self) -> Verdict:
         """The same for the renderers of `dmabuf.report`. A run never proves anything."""
