@@ -21,6 +21,7 @@ from dmabuf.report.waits import stack_lines, wait_lines
 
 __all__ = [
     "fact_lines",
+    "finding_text",
     "replay_line",
     "summary_text",
     "switches_text",
@@ -54,6 +55,11 @@ def verdict_text(verdict: Verdict, style: Style | None = None) -> str:
         lines.append("")
     lines += fact_lines(verdict, style)
     return "\n".join(lines)
+
+
+def finding_text(finding: Finding, style: Style | None = None) -> str:
+    """One finding, for reports that are not about a design."""
+    return "\n".join(_finding(finding, "", style or Style()))
 
 
 def verdict_line(verdict: Verdict, style: Style | None = None) -> str:
