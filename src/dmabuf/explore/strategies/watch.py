@@ -15,7 +15,7 @@ from dmabuf.rt.api import OPS, READ, WRITE
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
     from types import CodeType
 
     from dmabuf.rt.explored_task import ExploredTask
