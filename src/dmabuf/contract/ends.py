@@ -46,7 +46,6 @@ class Ends:
         running = _what_runs(holder.task.value, obj)
         if not running:
             return
-        holder.recent.clear()
         holder.running.append(running)
         for one in running:
             self._hold(holder, one)
@@ -56,6 +55,7 @@ class Ends:
         if holder.running:
             for one in reversed(holder.running.pop()):
                 self._order.release(holder, one)
+        holder.recent.clear()
 
     def of_kthread(self, holder: TaskHolder) -> None:
         """All that a kernel thread does, it does before its end."""

@@ -24,10 +24,14 @@ from dmabuf.sync.work import Work
 from dmabuf.sync.workqueue import WorkQueue
 from dmabuf.sync.ww_mutex import WwMutex
 
-__all__ = ["Known", "TaskHolder", "context_of"]
+__all__ = ["Known", "TaskHolder", "context_of", "has_ended"]
 
 _EVENTS = (Work, WorkQueue, Timer, IrqLine, IrqWork, Kthread, Completion)
 """What is waited for is not that somebody lets go of them, but that something ends or happens."""
+
+
+_HOLDERS = 256
+"""So many tasks are kept before those that have ended are looked for."""
 
 
 class TaskHolder(Holder):
@@ -72,6 +76,7 @@ class Known:
         self._refs: dict[int, Any] = {}
         self._fence_locks: dict[tuple[int, str], LockClass | None] = {}
         self._late = 0
+        self._most = _HOLDERS
 
     # -- tasks ---------------------------------------------------------------------------------
 
@@ -79,8 +84,17 @@ class Known:
         """What that task holds."""
         found = self.holders.get(task)
         if found is None:
+            if len(self.holders) >= self._most:
+                self._sweep()
             found = self.holders[task] = TaskHolder(task)
         return found
+
+    def _sweep(self) -> None:
+        """Forget tasks that have ended and hold nothing: live, threads come and go."""
+        over = [t for t, holder in self.holders.items() if not holder.locks and has_ended(t)]
+        for task in over:
+            del self.holders[task]
+        self._most = 2 * len(self.holders) + _HOLDERS
 
     def forget(self) -> None:
         """A new runtime: none of its tasks and objects is known."""
@@ -168,6 +182,14 @@ def context_of(task: Task) -> int:
     if task.bh_off:
         context |= SOFTIRQS_OFF
     return context
+
+
+def has_ended(task: Task) -> bool:
+    """Will that task do nothing more?"""
+    finished = getattr(task, "finished", None)
+    if finished is not None:
+        return bool(finished)
+    return task.carrier is not None and not task.carrier.is_alive()
 
 
 def _role(obj: Any) -> str:

@@ -6,9 +6,10 @@ from dmabuf.core.fence import Fence
 from dmabuf.core.fence_ops import FenceOps
 from dmabuf.core.resv import Resv, Usage
 from dmabuf.core.timeline import Timeline
+from dmabuf.sync.completion import Completion
 from dmabuf.sync.context import fs_reclaim, signalling
 from dmabuf.sync.mutex import Mutex
-from tests.contract.case import handle, in_turn
+from tests.contract.case import handle, in_turn, softirq
 from tests.support import Ground
 
 
@@ -140,3 +141,29 @@ def unsaid_with_another_lock(rt: Ground) -> None:
         fence.signal()  # suspect: DF205
 
     in_turn(rt, waiter, signaller)
+
+
+def a_softirq_need_not(rt: Ground) -> None:
+    fence = Timeline("gpu").fence()
+    fence.publish()
+
+    def callback() -> None:
+        fence.signal()
+
+    softirq(rt, callback)
+
+
+def completed_by_a_callback(rt: Ground) -> None:
+    lock, done, fence = Mutex("A"), Completion("done"), Timeline("gpu").fence()
+    fence.add_callback(lambda _fence: done.complete())
+
+    def signaller() -> None:
+        with lock:
+            pass
+        fence.signal()
+
+    def waiter() -> None:
+        with lock:
+            done.wait()  # suspect: DF001
+
+    in_turn(rt, signaller, waiter)
