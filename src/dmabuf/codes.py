@@ -121,6 +121,18 @@ _LIST = (
         ("explore",),
     ),
     Code(
+        "DF102",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Work that may run for ever is backed by a timeout and recovery; when reset fails or is "
+        "not supported, all in-flight fences are force-completed and submission is refused - also "
+        "a submission racing with that.",
+        "Complete each fence in flight after a reset, mark the device dead under the lock that "
+        "submission takes, and ask there.",
+        ("explore",),
+        implies=("DF101",),
+    ),
+    Code(
         "DF105",
         Sentence.LIVENESS,
         Strength.MUST,
@@ -332,6 +344,7 @@ PRECEDENCE = (
     "DF202",
     "DF002",
     "DF108",
+    "DF102",
     "DF109",
     "DF004",
     "DF101",

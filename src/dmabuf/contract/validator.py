@@ -33,6 +33,7 @@ from dmabuf.contract.alphabet import (
     QUEUED,
     TRIED,
 )
+from dmabuf.contract.classes import LockClass
 from dmabuf.contract.ends import Ends
 from dmabuf.contract.fences import Fences
 from dmabuf.contract.known import Known, TaskHolder, context_of, has_ended
@@ -157,6 +158,13 @@ class Validator:
     def limits(self) -> list[str]:
         """A sentence for each limit that was reached: what lies beyond was not looked at."""
         return self.order.reached.told()
+
+    @no_kernel("held_locks of a task")
+    def classes_of(self, task: Task) -> list[LockClass]:
+        """The classes of what a task holds, the last one first; what it asks for is among them."""
+        holder = self._holders.get(task)
+        nodes = holder.chain() if holder is not None else []
+        return [node.cls for node in nodes if node.cls is not None]
 
     # -- the instrument ------------------------------------------------------------------------
 
