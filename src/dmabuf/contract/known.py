@@ -30,6 +30,9 @@ _EVENTS = (Work, WorkQueue, Timer, IrqLine, IrqWork, Kthread, Completion)
 """What is waited for is not that somebody lets go of them, but that something ends or happens."""
 
 
+_EPOCHS = 64
+"""So many publications and waits of one task are told apart."""
+
 _HOLDERS = 256
 """So many tasks are kept before those that have ended are looked for."""
 
@@ -44,10 +47,25 @@ class TaskHolder(Holder):
         nested: sections opened inside it, which recorded nothing.
         waited: fences waited for inside it, as (timeline, seqno).
         running: what others can wait for the end of, the innermost last.
-        recent: classes taken since it last waited for an event, with the chain at that time.
+        recent: classes taken in the present epoch, with the chain at that time; one ends when it
+            publishes a fence or has waited for an event.
+        earlier: the same of the epochs before.
+        epoch: how many there were.
+        waited_at: which of them ended with a wait.
     """
 
-    __slots__ = ("is_own", "nested", "recent", "running", "section", "task", "waited")
+    __slots__ = (
+        "earlier",
+        "epoch",
+        "is_own",
+        "nested",
+        "recent",
+        "running",
+        "section",
+        "task",
+        "waited",
+        "waited_at",
+    )
 
     def __init__(self, task: Task) -> None:
         super().__init__(task.name)
@@ -58,6 +76,37 @@ class TaskHolder(Holder):
         self.waited: list[tuple[Any, int]] = []
         self.running: list[list[Any]] = []
         self.recent: dict[LockClass, Node] = {}
+        self.earlier: list[dict[LockClass, Node]] = []
+        self.epoch = 0
+        self.waited_at = 0
+
+    def publishes(self) -> int:
+        """What it takes from here is on the way to what it publishes; where that begins."""
+        if len(self.earlier) >= _EPOCHS:
+            self.earlier[1].update(self.earlier[0])
+            del self.earlier[0]
+        self.earlier.append(self.recent)
+        self.recent = {}
+        self.epoch += 1
+        return self.epoch
+
+    def waits(self) -> None:
+        """What it took so far was hardly for what it does after this wait."""
+        self.waited_at = self.publishes()
+
+    def forgets(self) -> None:
+        """It begins something that has nothing to do with what it did before."""
+        self.recent = {}
+        self.earlier.clear()
+
+    def took(self, since: int = 0) -> dict[LockClass, Node]:
+        """What it took since that epoch began; without one, since it last waited."""
+        taken: dict[LockClass, Node] = {}
+        skipped = (since or self.waited_at) - (self.epoch - len(self.earlier))
+        for some in self.earlier[max(skipped, 0) :]:
+            taken.update(some)
+        taken.update(self.recent)
+        return taken
 
 
 class Known:

@@ -282,7 +282,7 @@ class Validator:
         table.update(dict.fromkeys(CANCELLED, self._cancelled))
         table.update(dict.fromkeys(ABANDONED, self._abandoned))
         table[ww_mutex.LOCK] = self._asked_ww
-        table[completion.WAIT] = lambda h, _op, _obj: h.recent.clear()
+        table[completion.WAIT] = lambda h, _op, _obj: h.waits()
         for op in BEGUN:
             table[op] = lambda h, _op, obj: ends.begin(h, obj)
         for op in ENDED:
