@@ -17,8 +17,12 @@ from dmabuf.contract.sections import NEWEST, NOLOCKDEP, V6_12, Sections, Semanti
 from dmabuf.contract.validator import Validator
 from dmabuf.core.resv import Resv
 from dmabuf.core.timeline import Timeline
+from dmabuf.explore.check import check_design
+from dmabuf.machine import Machine, design
 from dmabuf.report.finding import Finding
+from dmabuf.report.verdict import Status
 from dmabuf.rt.api import Op, Outcome, Task
+from dmabuf.sync.completion import Completion
 from dmabuf.sync.context import allocate, signalling
 from dmabuf.sync.gfp import Gfp
 from dmabuf.sync.mutex import Mutex
@@ -251,6 +255,33 @@ def _live() -> Any:
     from dmabuf.rt.threads import Threads
 
     return Threads()
+
+
+def test_validator_watches_every_execution_of_a_search() -> None:
+    """Attached in a design's body it hears all; what it predicts may be refuted by the search."""
+    validator = Validator()
+
+    @design
+    def apart(machine: Machine) -> None:
+        validator.attach(machine.rt)
+        a, b, done = Mutex("A"), Mutex("B"), Completion("done")
+
+        def forward() -> None:
+            with a, b:
+                pass
+            done.complete()
+
+        def backward() -> None:
+            done.wait()
+            with b, a:
+                pass
+
+        machine.kthread(forward)
+        machine.kthread(backward)
+
+    verdict = check_design(apart, "apart")
+
+    assert (Status.PROVED, ["DF001"]) == (verdict.status, _codes(validator))
 
 
 def test_nolockdep_is_respected() -> None:

@@ -1,5 +1,6 @@
 """The watcher is never the reason why a program stops, and says what it did not look at."""
 
+import _thread
 import gc
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 from dmabuf.pywatch import Limits, LockOrderError, watch
 from dmabuf.pywatch import ledger as ledger_module
+from dmabuf.pywatch import locks as locks_module
 from tests.pywatch.helpers import in_turn, takes, told
 
 
@@ -37,6 +39,36 @@ def test_raise_on_finding_raises_before_the_wait():
 
     assert not a.locked()
     assert not b.locked()
+
+
+def test_a_program_that_hangs_says_why(monkeypatch):
+    """A wait that seems to be a deadlock is told on stderr, once: nobody may come to ask."""
+    real, told = _thread.allocate_lock(), []
+    real.acquire()
+
+    class Stream:
+        def write(self, text):
+            told.append(text)
+            real.release()
+
+    monkeypatch.setattr(locks_module, "STALLS", 0.001)
+    monkeypatch.setattr(sys, "stderr", Stream())
+    with watch() as watcher:
+        a = watcher.lock("a")
+
+        def waits_for_itself():
+            a.acquire()
+            a.acquire()
+
+        thread = threading.Thread(target=waits_for_itself, name="stuck")
+        thread.start()
+        real.acquire()
+        a.release()
+        thread.join()
+
+    assert 1 == len(told)
+    assert told[0].startswith("stuck waits for a lock for long.\n")
+    assert "stuck waits for a, which it holds itself" in told[0]
 
 
 def test_raise_on_finding_leaves_suspicions_alone():
@@ -167,6 +199,7 @@ def test_tables_in_use_for_too_long_are_a_limit(monkeypatch):
     assert not a.locked()
 
 
+@pytest.mark.slow
 def test_a_child_process_goes_on():
     """After a fork the locks of threads that are not there hinder nobody."""
     program = """
@@ -195,6 +228,7 @@ with watch() as watcher:
     assert ("1 0\n", "") == (done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 def test_a_program_may_end_while_it_is_watched():
     """Daemon threads, an executor and a lock that is held, at exit."""
     program = """

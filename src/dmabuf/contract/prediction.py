@@ -28,11 +28,15 @@ class Prediction:
         conflict: the cycle or nesting; None if the run itself broke the rule.
         is_suspicion: it rests on a guess, and is reported as a finding only once a search has
             confirmed it.
+        who: the task that is suspected.
+        about: the object with which.
     """
 
     finding: Finding
     conflict: Conflict | None = None
     is_suspicion: bool = False
+    who: str = ""
+    about: str = ""
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -109,6 +113,8 @@ class Found:
         *,
         key: object = None,
         suspected: bool = False,
+        who: str = "",
+        about: str = "",
     ) -> None:
         """Something that the run itself did; the same once for each place, or once for `key`.
 
@@ -123,7 +129,7 @@ class Found:
             finding = Finding(
                 code=code, message=message, implied=_implied(code), place=place, stack=stack
             )
-            self._add(Prediction(finding, None, suspected))
+            self._add(Prediction(finding, None, suspected, who, about))
 
     def _is_new(self, key: object) -> bool:
         if key in self._seen:

@@ -157,6 +157,8 @@ class Sections:
         before = len(holder.locks)
         self._order.acquire(holder, cls.name, cls, mode, 0, NO_IRQ)
         if len(holder.locks) > before:
+            if holder.node is not None:
+                holder.recent[cls] = holder.node
             self._order.release(holder, cls.name)
 
     # -- signals -------------------------------------------------------------------------------
@@ -175,7 +177,10 @@ class Sections:
                 f"{holder.name} signals {fence.name}, which others can see, outside any signalling "
                 "section: nobody checks what it does on the way there"
             )
-            self._found.violation("DF205", message, frames, suspected=True)
+            about = holder.task.runtime.label(fence)
+            self._found.violation(
+                "DF205", message, frames, suspected=True, who=holder.name, about=about
+            )
         self._check_rescuer(holder, suspected=not explicit)
 
     def is_unsaid(self, holder: TaskHolder) -> bool:

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,19 +24,20 @@ from dmabuf.explore.lassos.timers import confirmed, suspect
 from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
 from dmabuf.explore.pressure import with_the_fewest
-from dmabuf.explore.search import Budget, Case, Progress, carrier_named
+from dmabuf.explore.search import Budget, Case, Progress
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import all_may_stop
 from dmabuf.explore.traits import assumed
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
+from dmabuf.rt.carriers import carrier_named
 from dmabuf.rt.tasks import Tasks
 
 if TYPE_CHECKING:
     from dmabuf.explore.jobs.parallel import Crew
 
-__all__ = ["Budget", "Progress", "check_design", "replay_design"]
+__all__ = ["Budget", "Progress", "check_design", "explained", "replay_design"]
 
 _MAX_FINDINGS = 20
 _LEARN = Budget(seconds=2.0, executions=2000)
@@ -83,7 +84,7 @@ def check_design(
             stop=stop,
             crew=workers,
         )
-        return _verdict_of(explored, subject, workers)
+        return explained(explored, subject, notes=workers.notes if workers is not None else ())
 
     verdict = check(fn, budget or Budget(), crew)
     if verdict.status is not Status.VIOLATED:
@@ -91,8 +92,8 @@ def check_design(
     return with_the_fewest(verdict, check, fn)
 
 
-def _verdict_of(explored: Exploration, subject: str, crew: Crew | None) -> Verdict:
-    """What was explored, diagnosed and explained."""
+def explained(explored: Exploration, subject: str, *, notes: Iterable[str] = ()) -> Verdict:
+    """The verdict on what was explored: its findings, each with the simplest schedule."""
     ranked = _ranked(explored)
     stops = _stoppers(explored)
     simplifier = Simplifier(explored, lambda rest: diagnose(rest, explored.wakers, stops))
@@ -104,7 +105,7 @@ def _verdict_of(explored: Exploration, subject: str, crew: Crew | None) -> Verdi
         findings,
         notes=(
             *((f"{more} more findings are not shown",) if more else ()),
-            *(crew.notes if crew is not None else ()),
+            *notes,
         ),
     )
 

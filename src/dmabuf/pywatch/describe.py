@@ -68,20 +68,25 @@ def _sentence(link: Dependency, names: dict[int, str]) -> str:
         return f"{link.name} takes {needed} while it holds {had}"
     if link.kind == WAITS:
         return f"{link.name} waits for {needed} while it holds {had}"
-    sets = _SETS.get(link.before.name, "sets")
+    sets = _verb(link)[0]
     if link.kind == HELD:
         return f"{link.name} holds {needed} when it {sets} {had}"
     return f"{link.name} takes and frees {needed} before it {sets} {had}"
 
 
+def _verb(link: Dependency) -> tuple[str, str]:
+    """What a setter does, and what it has to do."""
+    kind = link.before.name.split()[0]
+    return _SETS.get(kind, ("sets", "set"))
+
+
 _SETS = {
-    "Condition": "notifies",
-    "Semaphore": "releases",
-    "Semaphore of 1": "releases",
-    "Barrier": "arrives at",
-    "SimpleQueue": "puts into",
-    "end of thread": "comes to the",
-    "Lock": "frees",
+    "Condition": ("notifies", "notify"),
+    "Semaphore": ("releases", "release"),
+    "Barrier": ("arrives at", "arrive at"),
+    "SimpleQueue": ("puts into", "put into"),
+    "end": ("comes to the", "come to the"),
+    "Lock": ("frees", "free"),
 }
 
 
@@ -118,7 +123,9 @@ def _waits(conflict: Conflict) -> list[Wait]:
         waits.append(
             Wait(
                 task=link.name,
-                state="waits for",
+                state=f"has to {_verb(link)[1]} {names[link.had]}, and waits for"
+                if is_setter
+                else "waits for",
                 target=names[link.needed],
                 wakers=(follower.name,),
                 definite=True,

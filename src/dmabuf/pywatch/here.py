@@ -20,8 +20,6 @@ from collections import deque
 from types import CodeType
 from typing import Any
 
-from dmabuf.contract.order import Holder
-
 __all__ = ["Clock", "Here", "Taken"]
 
 _KNOWN = 256
@@ -37,10 +35,12 @@ Taken = tuple[Any, tuple[CodeType, int], int, Clock]
 """A lock, the instruction that took it, and when."""
 
 
-class Here(Holder):
+class Here:
     """One thread.
 
     Attributes:
+        name: for people.
+        locks: what it holds, in order of taking.
         number: tells threads apart; the system uses its own numbers again.
         epoch: how many times it has started or joined others.
         segment: the same, different in all threads.
@@ -51,10 +51,21 @@ class Here(Holder):
         since: locks taken since it last stood idle, by class.
     """
 
-    __slots__ = ("busy", "clock", "epoch", "gone", "number", "segment", "since")
+    __slots__ = (
+        "busy",
+        "clock",
+        "epoch",
+        "gone",
+        "locks",
+        "name",
+        "number",
+        "segment",
+        "since",
+    )
 
     def __init__(self, name: str) -> None:
-        super().__init__(name)
+        self.name = name
+        self.locks: list[Any] = []
         self.number = next(_numbers)
         self.epoch = 0
         self.segment = next(_segments)

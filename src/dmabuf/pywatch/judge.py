@@ -177,6 +177,7 @@ def _meets(one: Dependency, other: Dependency, exact: bool) -> bool:
     return one.needed == other.had if exact else one.after is other.before
 
 
-def _rank(conflict: Conflict) -> tuple[bool, bool, bool]:
+def _rank(conflict: Conflict) -> tuple[bool, bool, bool, bool]:
     """How good a conflict is as evidence, the best first."""
-    return conflict.is_guess, conflict.one_thread, not conflict.exact
+    timed = any(link.timed for link in conflict.links)
+    return conflict.is_guess, conflict.one_thread, not conflict.exact, timed

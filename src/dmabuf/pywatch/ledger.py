@@ -7,6 +7,7 @@ while a thread is in here is not looked at. Both are counted.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from _thread import allocate_lock, get_ident
@@ -14,10 +15,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from dmabuf.contract.graph import GUESSED, Graph
-from dmabuf.contract.limits import Limits
+from dmabuf.contract.classes import Classes
+from dmabuf.contract.graph import Graph
+from dmabuf.contract.limits import Limits, Reached
 from dmabuf.contract.modes import EXCLUSIVE
-from dmabuf.contract.order import TRYLOCK, Link, Order
 from dmabuf.contract.stacks import frames_here
 from dmabuf.pywatch.dependency import HELD, PASSED, TAKES, WAITS, Dependency
 from dmabuf.pywatch.here import Here, Taken
@@ -32,8 +33,8 @@ _WAYS = 256
 """So many times a chain of classes is looked at again, for other locks, threads or times."""
 _SINCE = 64
 """So many locks taken before an event is set are looked at."""
-_ANY = (1 << GUESSED * 2) - 1
-"""All kinds of edges."""
+TRYLOCK = 1
+"""A flag of an acquisition: it did not wait."""
 
 
 class LockOrderError(RuntimeError):
@@ -102,10 +103,17 @@ class Ledger:
         limits: how much is kept.
         found: called with each new conflict, in the thread that closed it, before it waits; it
             does not raise. What it returns is raised if the thread is about to wait.
+        stalled: called once, in a thread that waits for long where a deadlock was found.
 
     Attributes:
         on: somebody watches.
-        order: chains and classes.
+        has_found: there is a conflict.
+        stalled_once: `stalled` was called.
+        reached: limits that were reached.
+        classes: of locks and events.
+        graph: their order.
+        local: where each thread keeps its `Here`.
+        number: makes a number that nothing else has.
         judge: dependencies and conflicts.
         unseen: acquisitions that were not looked at, as the tables were in use for too long.
         again: acquisitions that were not compared, as such a chain came too often.
@@ -113,20 +121,30 @@ class Ledger:
     """
 
     def __init__(
-        self, found: Callable[[Conflict], BaseException | None], *, limits: Limits | None = None
+        self,
+        found: Callable[[Conflict], BaseException | None],
+        stalled: Callable[[], None],
+        *,
+        limits: Limits | None = None,
     ) -> None:
         self.on = True
         self.found = found
+        self.stalled = stalled
+        self.has_found = False
+        self.stalled_once = False
         self.lock = _Patient()
-        self.order = Order(_nothing, lock=self.lock, label=_label, limits=limits)
-        self.sites = Sites(self.order.classes)
+        self.reached = Reached(limits or Limits())
+        self.classes = Classes(self.reached)
+        self.graph = Graph()
+        self.sites = Sites(self.classes)
         self.judge = Judge()
         self.unseen = 0
         self.again = 0
         self.older = 0
-        self._local = threading.local()
-        self._numbers = 0
-        self._seen: dict[Any, set[Any]] = {}
+        self.local = threading.local()
+        self.number = itertools.count(1).__next__
+        self._seen: set[Any] = set()
+        self._ways: dict[Any, int] = {}
         self._totals: dict[Any, list[int]] = {}
         self._shares: dict[Any, _Share] = {}
 
@@ -135,19 +153,14 @@ class Ledger:
     def here(self) -> Here:
         """The calling thread."""
         try:
-            here: Here = self._local.here
+            here: Here = self.local.here
         except AttributeError:
-            here = self._local.here = Here(_name_of_thread())
+            here = self.local.here = Here(_name_of_thread())
         return here
 
     def begin(self, here: Here) -> None:
         """The calling thread is that one."""
-        self._local.here = here
-
-    def number(self) -> int:
-        """One that no other lock has (two threads may get the same by chance: it only blurs)."""
-        self._numbers += 1
-        return self._numbers
+        self.local.here = here
 
     def subject(self, kind: str) -> Subject | None:
         """Watch something that is being made; None inside the watcher or if there is no room."""
@@ -164,37 +177,42 @@ class Ledger:
     # -- what happens --------------------------------------------------------------------------
 
     def take(self, here: Here, lock: Any, at: At, flags: int = 0, *, timed: bool = False) -> bool:
-        """A lock was taken, or is about to be. False if it cannot be put down."""
+        """A lock was taken, or is about to be. False if the thread holds too many."""
         here.busy = True
         try:
             if here.gone:
                 self._forget(here)
+            locks = here.locks
             cls = lock.cls
-            self.order.acquire(here, lock, cls, EXCLUSIVE, flags)
             since = here.since
-            if len(since) >= _SINCE and cls not in since:
+            if cls not in since and len(since) >= _SINCE:
                 del since[next(iter(since))]
                 self.older += 1
             since[cls] = (lock, at, here.epoch, here.clock)
-            locks = here.locks
-            if len(locks) > 1 and not flags & TRYLOCK and locks[-1] is lock:
+            if not locks:
+                locks.append(lock)
+                return True
+            if len(locks) >= self.reached.limits.depth:
+                self.reached.note("depth")
+                return False
+            locks.append(lock)
+            if not flags & TRYLOCK:
                 self._compare(here, lock, at, timed, TAKES)
         except _Busy:
             self.unseen += 1
         finally:
             here.busy = False
-        return _is_last(here, lock)
+        return True
 
     def free(self, here: Here, lock: Any) -> None:
         """The thread that took it frees it."""
+        locks = here.locks
         if here.busy:
             here.gone.append(lock)
-            return
-        here.busy = True
-        try:
-            self.order.release(here, lock)
-        finally:
-            here.busy = False
+        elif locks and locks[-1] is lock:
+            locks.pop()
+        else:
+            _take_out(locks, lock)
 
     def ask(self, here: Here, lock: Any, at: At, *, timed: bool = False) -> None:
         """A lock is not free, and the thread is about to wait for it."""
@@ -220,15 +238,13 @@ class Ledger:
             here.since.clear()
             return
         here.busy = True
+        here.locks.append(event)
         try:
-            self.order.acquire(here, event, event.cls)
-            if here.locks[-1] is event:
-                self._compare(here, event, own_at(sys._getframe(1)), timed, WAITS)
+            self._compare(here, event, own_at(sys._getframe(1)), timed, WAITS)
         except _Busy:
             self.unseen += 1
         finally:
-            if here.locks[-1] is event:
-                self.order.release(here, event)
+            here.locks.pop()
             here.busy = False
 
     def set(self, here: Here, event: Any) -> None:
@@ -254,24 +270,17 @@ class Ledger:
     # -- what is new ---------------------------------------------------------------------------
 
     def _compare(self, here: Here, lock: Any, at: At, timed: bool, kind: str) -> None:
-        """Has this chain been seen with these locks, in this thread, at such a time?"""
-        node = here.node
+        """Has this been seen of these locks, in this thread, at such a time?"""
         locks = here.locks
         key: Any
         if len(locks) == 2:
             key = (here.segment, locks[0].number, lock.number, timed)
         else:
             key = (here.segment, timed, *[one.number for one in locks])
-        seen = self._seen.get(node)
-        if seen is None:
-            seen = self._seen.setdefault(node, set())
-        if key in seen:
+        if key in self._seen or not self._is_room(tuple([one.cls for one in locks])):
             return
-        if len(seen) >= _WAYS:
-            self.again += 1
-            return
-        seen.add(key)
-        frames = frames_here(self.order.reached.limits.frames)
+        self._seen.add(key)
+        frames = frames_here(self.reached.limits.frames)
         has = frozenset(one.number for one in locks[:-1])
         new = [
             Dependency(
@@ -282,6 +291,18 @@ class Ledger:
         ]  # fmt: skip
         self._add(new)
 
+    def _is_room(self, chain: object) -> bool:
+        """May one more way of doing that be looked at?"""
+        ways = self._ways.get(chain, 0)
+        if ways >= _WAYS:
+            self.again += 1
+        elif len(self._seen) >= self.reached.limits.chains:
+            self.reached.note("chains")
+        else:
+            self._ways[chain] = ways + 1
+            return True
+        return False
+
     def _needs(self, here: Here, event: Any, total: list[int], taken: Taken) -> None:
         """Whoever sets the event needed that lock; it would have stood where it took it."""
         lock, at, epoch, clock = taken
@@ -291,22 +312,15 @@ class Ledger:
         share.needed += 1
         kind = HELD if lock in here.locks else PASSED
         key = (here.segment, lock.number, event.number, kind)
-        seen = self._seen.get(share)
-        if seen is None:
-            seen = self._seen.setdefault(share, set())
-        if key in seen:
+        if key in self._seen or not self._is_room(share):
             return
-        if len(seen) >= _WAYS:
-            self.again += 1
-            return
-        seen.add(key)
-        frames = frames_here(self.order.reached.limits.frames)
+        self._seen.add(key)
+        frames = frames_here(self.reached.limits.frames)
         new = Dependency(
             kind, event.cls, lock.cls, event.number, lock.number, frozenset((event.number,)),
             here.number, here.name, epoch, clock, own_at(sys._getframe(1)), at, frames,
             share=share,
         )  # fmt: skip
-        self.order.depend(event.cls, lock.cls, _link(new))
         self._add([new])
 
     def _add(self, new: list[Dependency]) -> None:
@@ -318,6 +332,8 @@ class Ledger:
         self._tell(conflicts, waits=new[0].kind in (TAKES, WAITS))
 
     def _tell(self, conflicts: list[Conflict], *, waits: bool) -> None:
+        if conflicts:
+            self.has_found = True
         errors = [error for error in map(self.found, conflicts) if error is not None]
         if errors and waits:
             raise errors[0]
@@ -326,16 +342,16 @@ class Ledger:
         """Is there a way back, from the class that was asked for to the one that was held?"""
         if one.before is one.after:
             return True
-        graph: Graph = self.order.graph
-        if not graph.backs:
-            return False
-        return graph.path((one.after.number, 0), one.before.number, 0, _ANY) is not None
+        graph, before, after = self.graph, one.before.number, one.after.number
+        if not graph.has(before, after, EXCLUSIVE):
+            graph.add(before, after, EXCLUSIVE, one)
+        return bool(graph.backs) and graph.path((after, EXCLUSIVE), before, 0) is not None
 
     def itself(self, here: Here, lock: Any, at: At) -> None:
         """A thread is about to wait for a lock that it holds."""
         here.busy = True
         try:
-            frames = frames_here(self.order.reached.limits.frames)
+            frames = frames_here(self.reached.limits.frames)
             link = Dependency(
                 TAKES, lock.cls, lock.cls, lock.number, lock.number, frozenset((lock.number,)),
                 here.number, here.name, here.epoch, here.clock, lock.at, at, frames,
@@ -350,15 +366,34 @@ class Ledger:
         finally:
             here.busy = False
 
+    def stalls(self) -> None:
+        """A thread waits for long."""
+        here = self.here()
+        if self.stalled_once or here.busy:
+            return
+        self.stalled_once = here.busy = True
+        try:
+            self.stalled()
+        finally:
+            here.busy = False
+
     def _forget(self, here: Here) -> None:
         """Locks that others have freed, or that were freed while the watcher was busy."""
         while here.gone:
-            self.order.release(here, here.gone.popleft())
+            _take_out(here.locks, here.gone.popleft())
 
 
 def _is_last(here: Here, lock: Any) -> bool:
-    """Was it put down before the tables were found busy?"""
+    """Is that what was put down last?"""
     return bool(here.locks) and here.locks[-1] is lock
+
+
+def _take_out(locks: list[Any], lock: Any) -> None:
+    """Free a lock that is not the last one taken; nothing if it is not there."""
+    for index in range(len(locks) - 1, -1, -1):
+        if locks[index] is lock:
+            del locks[index]
+            return
 
 
 def own_at(frame: FrameType | None) -> At:
@@ -373,16 +408,3 @@ def _name_of_thread() -> str:
     active: dict[int, threading.Thread] = vars(threading)["_active"]
     thread = active.get(get_ident())
     return f"thread {get_ident()}" if thread is None else thread.name
-
-
-def _label(lock: Any) -> str:
-    return f"{lock.cls.name} {lock.number}"
-
-
-def _link(one: Dependency) -> Link:
-    """An edge of the classes' graph; nobody reads more of it than its ends."""
-    return Link(one.before, one.after, EXCLUSIVE, one.name, "", "", (), ())
-
-
-def _nothing(_conflict: object) -> None:
-    """What the classes alone close is judged by their locks, see `judge`."""

@@ -20,6 +20,8 @@ from dmabuf.pywatch.sites import At
 
 __all__ = ["RealRLock", "WatchedLock", "WatchedRLock", "allocate_lock", "new_lock", "new_rlock"]
 
+STALLS = 5.0
+"""Seconds after which a wait for a lock seems to be a deadlock, where one is possible."""
 _PASSES: set[CodeType] = set()
 """Code of `threading` that only passes a lock's call on, such as `Condition.__enter__`."""
 
@@ -47,6 +49,8 @@ class _Watched:
         owner: who holds it, as far as that was put down.
     """
 
+    __module__ = "_thread"
+    """Some insist on a lock that is not written in Python (trio): what counts of it is not."""
     __slots__ = ("__weakref__", "_real", "at", "cls", "ledger", "number", "owner")
 
     def __init__(self, ledger: Ledger, cls: LockClass, real: Any) -> None:
@@ -90,6 +94,15 @@ class _Watched:
             self._taken(here, at, TRYLOCK)
         return got
 
+    def _block(self, timeout: float) -> bool:
+        """Wait for the real lock. Where a deadlock was found and this seems to be one, say so."""
+        if timeout != -1 or not self.ledger.has_found:
+            return bool(self._real.acquire(True, timeout))
+        if self._real.acquire(True, STALLS):
+            return True
+        self.ledger.stalls()
+        return bool(self._real.acquire())
+
     def _freed(self, here: Here) -> None:
         """The real lock is about to be freed."""
         owner = self.owner
@@ -100,22 +113,6 @@ class _Watched:
             self.ledger.pass_on(here, owner, self)
         elif self.cls.role:
             self.ledger.set(here, self)
-
-    def __enter__(self) -> bool:
-        return self.acquire(_frame=sys._getframe(1))
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def acquire(
-        self, blocking: bool = True, timeout: float = -1, *, _frame: FrameType | None = None
-    ) -> bool:
-        """As of the real lock."""
-        raise NotImplementedError
-
-    def release(self) -> None:
-        """As of the real lock."""
-        raise NotImplementedError
 
     def _at_fork_reinit(self) -> None:
         owner, self.owner = self.owner, None
@@ -130,21 +127,44 @@ class _Watched:
 class WatchedLock(_Watched):
     """A `threading.Lock`."""
 
+    __module__ = "_thread"
     __slots__ = ()
 
-    def acquire(
-        self, blocking: bool = True, timeout: float = -1, *, _frame: FrameType | None = None
-    ) -> bool:
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As of the real lock."""
-        real = self._real
         if not self.ledger.on:
-            return bool(real.acquire(blocking, timeout))
+            return bool(self._real.acquire(blocking, timeout))
         here = self.ledger.here()
-        at = _at(_frame or sys._getframe(1))
-        timed = timeout > 0
-        if not blocking or not (timed or timeout == -1):
+        at = _at(sys._getframe(1))
+        if not blocking or not (timeout > 0 or timeout == -1):
             return self._tried(here, at, blocking, timeout)
-        if real.acquire(False):
+        return self._waited(here, at, timeout)
+
+    def __enter__(self) -> bool:
+        ledger = self.ledger
+        if not ledger.on:
+            return bool(self._real.acquire())
+        try:
+            here: Here = ledger.local.here
+        except AttributeError:
+            here = ledger.here()
+        return self._waited(here, _at(sys._getframe(1)), -1)
+
+    def __exit__(self, *_: object) -> None:
+        owner = self.owner
+        if owner is not None and not owner.busy:
+            locks = owner.locks
+            if locks and locks[-1] is self and owner is self.ledger.here():
+                self.owner = None
+                locks.pop()
+                self._real.release()
+                return
+        self.release()
+
+    def _waited(self, here: Here, at: At, timeout: float) -> bool:
+        """Take it, and wait if that is needed."""
+        timed = timeout > 0
+        if self._real.acquire(False):
             self._taken(here, at, timed=timed)
             return True
         if self.owner is here:
@@ -152,7 +172,7 @@ class WatchedLock(_Watched):
                 self.ledger.itself(here, self, at)
         else:
             self._before(here, at, timed=timed)
-        if real.acquire(True, timeout):
+        if self._block(timeout):
             self._taken(here, at, timed=timed)
             return True
         return False
@@ -192,16 +212,25 @@ class WatchedRLock(_Watched):
         depth: how often its owner has taken it.
     """
 
+    __module__ = "_thread"
     __slots__ = ("depth",)
 
     def __init__(self, ledger: Ledger, cls: LockClass, real: Any) -> None:
         super().__init__(ledger, cls, real)
         self.depth = 0
 
-    def acquire(
-        self, blocking: bool = True, timeout: float = -1, *, _frame: FrameType | None = None
-    ) -> bool:
+    def __enter__(self) -> bool:
+        return self._get(sys._getframe(1), True, -1)
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As of the real lock."""
+        return self._get(sys._getframe(1), blocking, timeout)
+
+    def _get(self, frame: FrameType, blocking: bool, timeout: float) -> bool:
+        """Take it for whoever stands in that frame."""
         real = self._real
         if not self.ledger.on:
             return bool(real.acquire(blocking, timeout))
@@ -210,7 +239,7 @@ class WatchedRLock(_Watched):
             got = bool(real.acquire(blocking, timeout))
             self.depth += got
             return got
-        at = _at(_frame or sys._getframe(1))
+        at = _at(frame)
         timed = timeout > 0
         if not blocking or not (timed or timeout == -1):
             got = self._tried(here, at, blocking, timeout)
@@ -218,7 +247,7 @@ class WatchedRLock(_Watched):
             return got
         if not real.acquire(False):
             self._before(here, at, timed=timed)
-            if not real.acquire(True, timeout):
+            if not self._block(timeout):
                 return False
         self._taken(here, at, timed=timed)
         self.depth = 1

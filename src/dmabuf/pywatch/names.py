@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import linecache
 from pathlib import PurePath
+from types import CodeType
 
 from dmabuf.contract.classes import LockClass
-from dmabuf.pywatch.sites import At
 
 __all__ = ["name_of", "variable_in"]
 
@@ -57,11 +58,8 @@ def variable_in(line: str, column: int) -> str:
 def _column(key: object) -> int:
     """Where in its line the call stands that makes locks of a class; 0 if that is not known."""
     match key:
-        case (str(), code, int(offset), *_):
-            at: At = (code, offset)
+        case (str(), CodeType() as code, int(offset), CodeType(), int()):
+            position = next(itertools.islice(code.co_positions(), offset // 2, None), None)
+            return position[2] or 0 if position else 0
         case _:
             return 0
-    for index, position in enumerate(at[0].co_positions()):
-        if index * 2 == at[1]:
-            return position[2] or 0
-    return 0

@@ -7,6 +7,8 @@ none misses an order that spans two; each tells what was found while it lasted.
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from _thread import LockType
 from types import TracebackType
 from typing import Any
@@ -55,10 +57,12 @@ class Watcher:
 
     Attributes:
         subject: what reports call the program.
+        strict: for the fixture `lock_watch`: what is suspected fails a test, too.
     """
 
     def __init__(self, *, patch: bool, raise_on_finding: bool, limits: Limits | None) -> None:
         self.subject = "watched program"
+        self.strict = True
         self._patch = patch
         self._raises = raise_on_finding
         self._limits = limits
@@ -73,7 +77,7 @@ class Watcher:
             raise RuntimeError("a watcher watches once; call watch() again")
         with _SESSION.lock:
             shared = _WATCHERS[0]._ledger if _WATCHERS else None
-            self._ledger = shared or Ledger(_found, limits=self._limits)
+            self._ledger = shared or Ledger(_found, _stalled, limits=self._limits)
             _WATCHERS.append(self)
             if self._patch and _SESSION.ledger is None:
                 _SESSION.install(self._ledger)
@@ -117,7 +121,7 @@ class Watcher:
 
     def _named(self, name: str) -> tuple[Ledger, Any]:
         ledger = self._begun()
-        cls = ledger.order.classes.of(("named", name), name)
+        cls = ledger.classes.of(("named", name), name)
         if cls is None:
             raise RuntimeError("too many lock classes: watch(limits=Limits(classes=...))")
         return ledger, cls
@@ -167,7 +171,7 @@ class Watcher:
             (ledger.older, "locks taken long before an event was set were not looked at"),
         )
         told = [f"{count} {text}" for count, text in counts if count]
-        return (*ledger.order.reached.told(), *told)
+        return (*ledger.reached.told(), *told)
 
     def verdict(self) -> Verdict:
         """The same for the renderers of `dmabuf.report`. A run never proves anything."""
@@ -182,11 +186,28 @@ class Watcher:
             notes=self.limits,
         )
 
+    def headline(self) -> str:
+        """The report in one line."""
+        certain, suspected = len(self.certain), len(self.suspected)
+        if not certain + suspected:
+            return f"{self.subject}: nothing found in this run"
+        return f"{self.subject}: {certain} certain, {suspected} suspected"
+
     def text(self) -> str:
         """The report for people."""
-        from dmabuf.report.text import verdict_text
+        from dmabuf.report.text import finding_text
 
-        return verdict_text(self.verdict())
+        parts = [self.headline()]
+        parts += [finding_text(finding) for finding in self.findings]
+        parts += [f"  note: {told}" for told in self.limits]
+        return "\n\n".join(parts)
+
+
+def _stalled() -> None:
+    """Say what was found while that can still be read: this program may never end."""
+    for watcher in _WATCHERS[:1]:
+        text = f"{threading.current_thread().name} waits for a lock for long.\n{watcher.text()}\n"
+        sys.stderr.write(text)
 
 
 def _found(conflict: Conflict) -> BaseException | None:

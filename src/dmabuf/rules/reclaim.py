@@ -240,6 +240,11 @@ _DF301 = Rule(
     "for in reclaim may say so (never_in_reclaim) and allocate as it likes.",
     checks=(
         Check(
+            "run",
+            "dmabuf.contract.validator.Validator",
+            "an allocation with GFP_KERNEL in a signalling section, also when there is memory",
+        ),
+        Check(
             "explore",
             "dmabuf.explore.diagnose.diagnose",
             "a task stands in an allocation that may reclaim while a fence waits for it to go on",
@@ -388,6 +393,12 @@ _DF302 = Rule(
     near_misses=(pages_are_pinned, somebody_else_allocates),
     allowed="Waiting for fences in an MMU notifier, for GPU drivers that need it.",
     checks=(
+        Check(
+            "run",
+            "dmabuf.contract.validator.Validator",
+            "an allocation with GFP_NOFS or GFP_NOIO in a signalling section, also when there is "
+            "memory",
+        ),
         Check(
             "explore",
             "dmabuf.explore.diagnose.diagnose",

@@ -12,7 +12,7 @@ from dmabuf.rt.strategy import BLOCK, VARIANTS
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from dmabuf.explore.strategies.races import Stand
+    from dmabuf.explore.strategies.stands import Stand
     from dmabuf.explore.strategies.watch import Guard
 
 __all__ = ["Choice"]

@@ -110,7 +110,8 @@ class SourceSets(DepthFirst):
         node.access = op.access if op.touches is None else READ
         node.is_plain = op.touches is None and chosen % VARIANTS < BLOCK
         node.closed = watches.closed(task, runtime)
-        node.owned = tuple(runtime.number_of(lock) << 1 for lock in owned_by(task))
+        if task.held:
+            node.owned = tuple(runtime.number_of(lock) << 1 for lock in owned_by(task))
         node.watch = watches.of(task, runtime)
         node.guard = watches.guard(task)
         node.decides = (

@@ -80,10 +80,12 @@ class Accesses:
 
 def unordered(pasts: list[int], step: int, end: int) -> int:
     """The steps after `step` and before `end` that `step` did not come before."""
-    kept = 0
-    for later in range(step + 1, end):
-        if not pasts[later] >> step & 1:
-            kept |= 1 << later
+    kept, mine = 0, 1 << step
+    later = mine
+    for past in pasts[step + 1 : end]:
+        later <<= 1
+        if not past & mine:
+            kept |= later
     return kept
 
 

@@ -10,84 +10,19 @@ from typing import TYPE_CHECKING
 
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.happens import Accesses, firsts, steps_of, unordered
+from dmabuf.explore.strategies.stands import Stand
 from dmabuf.explore.strategies.watch import has_ways
 from dmabuf.rt.api import READ, WRITE
 from dmabuf.rt.strategy import INTERRUPT, TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.choice import Choice
-    from dmabuf.explore.strategies.watch import Guard, Watch, Watches
+    from dmabuf.explore.strategies.watch import Watch, Watches
     from dmabuf.rt.tasks import Tasks
 
 __all__ = ["Races"]
 
 Footprint = tuple[int, ...]
-
-
-class Stand:
-    """A task that stands at a step: one that it makes at last, or is left in at the end.
-
-    Attributes:
-        index: of the step; the number of steps made if it is not made.
-        task: whose step it is.
-        ordinal: of that task.
-        known: the steps that the task's arrival there depends on.
-        led: these, or what came before the task was there at all.
-        watch: what its ways depend on.
-        beside: what of it matters for steps before; for time only a timeout asks.
-        guard: what alone decides whether it is possible, if nothing else does.
-        decides: the object that it asks.
-        obj: its object, as read.
-        access: how it touches that if it touches nothing else; as read if it may.
-        raced: earlier steps that it stood beside, and races with.
-        touched: what it would have touched before those.
-    """
-
-    __slots__ = (
-        "access",
-        "beside",
-        "decides",
-        "guard",
-        "index",
-        "known",
-        "led",
-        "obj",
-        "ordinal",
-        "raced",
-        "task",
-        "touched",
-        "watch",
-    )
-
-    def __init__(self, index: int, task: int, ordinal: int, watch: Watch) -> None:
-        self.index = index
-        self.task = task
-        self.ordinal = ordinal
-        self.watch = watch
-        self.beside = watch.firm + watch.time
-        self.known = 0
-        self.led = 0
-        self.guard: Guard | None = None
-        self.decides = -1
-        self.obj = -1
-        self.access = READ
-        self.raced: list[int] = []
-        self.touched: set[int] = set()
-
-    def near_to(self, node: Choice) -> Footprint:
-        """What the step would have touched at a node from which its task could have moved."""
-        return (self.obj | self.access, *(node.near or {}).get(self.task, ()))
-
-    def turns_at(self, node: Choice) -> Footprint:
-        """What the step's way depends on from a node on; a possible step is ended by nothing."""
-        near = self.near_to(node) if node.offers(self.task) else ()
-        return (*(self.watch.firm if node.lets_pass(self.task) else self.watch.whole), *near)
-
-    def timing_at(self, node: Choice) -> Footprint:
-        """The same if only a timeout matters."""
-        if node.lets_pass(self.task):
-            return self.turns_at(node)
-        return self.watch.firm + self.watch.time
 
 
 class Races:
@@ -120,21 +55,7 @@ class Races:
         stand.obj, stand.access = node.obj, node.access
         if node.chosen % VARIANTS != TIMEOUT:
             stand.beside = node.watch.firm
-        known = past = stand.known
-        conflicting = self._accesses.before(node.footprint, known)
-        for earlier in conflicting:
-            past |= self.pasts[earlier]
-        depends = set(conflicting) if halts else ()
-        if halts:
-            conflicting = [step for step in range(index - 1, -1, -1) if not known >> step & 1]
-        covered, watched = known, stand.beside
-        if node.chosen % VARIANTS == INTERRUPT:
-            watched += node.watch.signal
-        for earlier in conflicting:
-            if not covered >> earlier & 1:
-                covered |= self.pasts[earlier]
-                if not self._closes(self.path[earlier], watched):
-                    self._reverse(earlier, index, past, halts=halts and earlier not in depends)
+        past = self._before_it(index, node, stand, halts=halts)
         self.pasts.append(past | 1 << index)
         if self._stands.is_used:
             self._come_late(index, node)
@@ -148,6 +69,24 @@ class Races:
         node.before = before
         self._latest[task] = index
         self._note(index, node)
+
+    def _before_it(self, index: int, node: Choice, stand: Stand, *, halts: bool) -> int:
+        """Have a step tried before those that it depends on; returns all that came before it."""
+        known = past = covered = stand.known
+        conflicting = depends = self._accesses.before(node.footprint, known)
+        for earlier in conflicting:
+            past |= self.pasts[earlier]
+        if halts:
+            conflicting = [step for step in range(index - 1, -1, -1) if not known >> step & 1]
+        watched = stand.beside
+        if node.chosen % VARIANTS == INTERRUPT:
+            watched += node.watch.signal
+        for earlier in conflicting:
+            if not covered >> earlier & 1:
+                covered |= self.pasts[earlier]
+                if not self._closes(self.path[earlier], watched):
+                    self._reverse(earlier, index, past, always=halts and earlier not in depends)
+        return past
 
     def _note(self, index: int, node: Choice) -> None:
         """Add a step to the history; most have neither other ways nor doors."""
@@ -183,20 +122,6 @@ class Races:
         """Could the node's step have opened a way of a step, or conflict with what it touches?"""
         return not (independent(node.footprint, watch) and independent(node.opened, watch))
 
-    def _is_there(self, earlier: int, node: Choice, stand: Stand) -> bool:
-        """Did the task stand at its step already before the earlier step?"""
-        return stand.ordinal < node.tasks and not stand.led >> earlier
-
-    def _is_closed(self, node: Choice, stand: Stand) -> bool:
-        """Was its step impossible there, wherever the task was, until after the node's step?"""
-        if stand.guard is None:
-            return False
-        if stand.decides in node.owned:
-            return True
-        if stand.obj != node.obj or independent(node.footprint, (stand.decides | WRITE,)):
-            return False
-        return stand.guard in node.closed or (stand.guard, stand.task) in node.closed
-
     def _openers(self, earlier: int, stand: Stand, watch: Footprint) -> list[int]:
         """Steps that do not depend on the earlier one, and conflict with what is watched."""
         kept = unordered(self.pasts, earlier, stand.index)
@@ -206,11 +131,11 @@ class Races:
             if kept >> step & 1 and self._opens(self.path[step], watch)
         ]
 
-    def _reverse(self, earlier: int, index: int, past: int, *, halts: bool) -> None:
+    def _reverse(self, earlier: int, index: int, past: int, *, always: bool) -> None:
         """Have a step tried before an earlier one that it depends on and that did not enable it."""
         kept = unordered(self.pasts, earlier, index)
         later = self.path[index]
-        touched = None if halts else self._before(earlier, index, kept)
+        touched = None if always else self._before(earlier, index, kept)
         if not self._is_covered(earlier, kept, touched):
             self._ask(earlier, kept, [later.chosen], comes_first=not past & kept)
 
@@ -265,9 +190,9 @@ class Races:
             return True
         both = (stand.task, node.chosen // VARIANTS)
         for later in self.path[earlier + 1 :]:
-            if later.watch.time and later.chosen // VARIANTS not in both:
-                if not independent(touched, later.watch.firm):
-                    return True
+            is_other = later.watch.time and later.chosen // VARIANTS not in both
+            if is_other and not independent(touched, later.watch.firm):
+                return True
         return any(task not in both and not independent(touched, on) for task, on in self.timed)
 
     def _try_first(self, earlier: int, node: Choice, stand: Stand) -> None:
@@ -275,10 +200,10 @@ class Races:
         if stand.led >> earlier & 1:
             node.add_all()  # who makes a helper task first is not a matter of footprints
             return
-        if self._is_closed(node, stand):
+        if stand.is_closed_at(node):
             return
         last = [stand.task * VARIANTS]
-        if not self._is_there(earlier, node, stand):
+        if not stand.is_there(earlier, node):
             self._lead(earlier, stand.led, last)
             return
         turns = stand.turns_at(node)

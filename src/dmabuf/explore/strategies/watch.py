@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import dis
 import functools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from dmabuf.hardware import GatedOp
 from dmabuf.rt.api import OPS, READ, WRITE
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
     from types import CodeType
 
     from dmabuf.rt.explored_task import ExploredTask
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["NOTHING", "Watch", "Watches", "has_ways"]
 
 Footprint = tuple[int, ...]
-Guard = "Callable[[Any, Any], bool]"
+Guard = Callable[[Any, Any], bool]
 
 
 class Watch(NamedTuple):
@@ -83,9 +85,11 @@ class Watches:
         if not op.is_guarded:
             return NOTHING if plain else Watch(self._of_cpu(task, runtime))
         number_of = runtime.number_of
-        firm = (number_of(task.obj) << 1 | READ,)
+        firm: Footprint = (number_of(task.obj) << 1 | READ,)
         if op.waits_on is not None:
             firm += (number_of(op.awaited(task.obj)) << 1 | READ,)
+        if isinstance(op, GatedOp):  # a reset changes the task
+            firm += (number_of(task) << 1 | READ,)
         if not plain:
             firm += self._of_cpu(task, runtime)
         if task.deadline is None and not task.interruptible:
@@ -116,24 +120,33 @@ class Watches:
             return (runtime.number_of(runtime.clock) << 1 | WRITE, *self.timed)
         return ()
 
-    def near(
-        self, runtime: Tasks, enabled: list[int], mover: ExploredTask
-    ) -> dict[int, Footprint] | None:
+    def near(self, runtime: Tasks, enabled: list[int], mover: ExploredTask) -> dict[int, Footprint]:
         """What the steps that are possible would touch, by task; not the mover's, no timeouts."""
         found: dict[int, Footprint] = {}
-        by_number, number_of, cpus = runtime.by_number, runtime.number_of, runtime.cpus
+        by_number, number_of, shared = runtime.by_number, runtime.number_of, runtime.cpus.taken_away
         for transition in enabled:
             task = by_number[transition // VARIANTS]
             op = task.op
-            if op is None or task is mover or transition % VARIANTS >= BLOCK:
+            if task is mover or op is None or transition % VARIANTS >= BLOCK:
                 continue
-            touched = tuple(number_of(o) << 1 | mode for o, mode in op.footprint(task.obj, task))
+            if op.touches is None:
+                touched: Footprint = (number_of(task.obj) << 1 | op.access,)
+            else:
+                touched = tuple(
+                    [number_of(o) << 1 | mode for o, mode in op.touches(task.obj, task)]
+                )
             if task.deadline is not None:
                 touched += (number_of(runtime.clock) << 1,)
-            if callable(task.options) or task.interrupts is not None or cpus.depends(task):
-                touched += (cpus.number(cpus.of(task)) << 1 | WRITE, cpus.doors_number << 1 | WRITE)
+            if shared or task.cpu is not None or task.interrupts is not None:
+                touched += self._of_its_cpu(task, runtime)
             found[task.number] = touched
         return found
+
+    @staticmethod
+    def _of_its_cpu(task: ExploredTask, runtime: Tasks) -> Footprint:
+        """At most: as if it changed it, and opened a door."""
+        cpus = runtime.cpus
+        return (cpus.number(cpus.of(task)) << 1 | WRITE, cpus.doors_number << 1 | WRITE)
 
     @staticmethod
     def guard(task: ExploredTask) -> Guard | None:
@@ -199,7 +212,7 @@ def has_ways(task: ExploredTask) -> bool:
 
 @functools.cache
 def _asks_of(guard: Guard) -> str:
-    """ "object" if a guard ignores which task asks, "task" if it asks no more than who it is."""
+    """What a guard asks: "object" alone, "task" if also who asks, and no more; else nothing."""
     code = getattr(guard, "__code__", None)
     if code is None or code.co_argcount < 2:
         return ""
@@ -214,8 +227,10 @@ def _asks_of(guard: Guard) -> str:
 def _flat(code: CodeType) -> Iterator[tuple[str, Any]]:
     """Instructions; those that load several names come as several (Python 3.13)."""
     for one in dis.get_instructions(code):
-        values = one.argval if isinstance(one.argval, tuple) else (one.argval,)
-        yield from ((one.opname, value) for value in values)
+        names: list[Any] = [one.argval]
+        if isinstance(one.argval, tuple):
+            names = list(cast("tuple[Any, ...]", one.argval))
+        yield from ((one.opname, name) for name in names)
 
 
 def _is_comparison(steps: list[tuple[str, Any]]) -> bool:
