@@ -172,6 +172,15 @@ def test_pressure_refuses_negative_amounts(how):
         Machine(Threads()).memory(**how)
 
 
+def test_pressure_refuses_a_second_memory():
+    """A machine has one memory."""
+    machine = Machine(Threads())
+    machine.memory()
+
+    with pytest.raises(DesignError, match="once"):
+        machine.memory()
+
+
 @pytest.mark.parametrize(("waits", "found"), [("fence", ["DF005"]), ("lock", ["DF005"]), ("", [])])
 def test_never_in_reclaim_is_looked_at(waits, found):
     """Who waits for the fence or the lock inside a shrinker breaks the design's own promise."""
@@ -271,3 +280,24 @@ def test_lock_held_across_an_allocation_is_the_lock_s_rule():
     verdict = check_design(holds, "holds")
 
     assert ["DF202"] == [finding.code for finding in verdict.findings]
+
+
+def test_two_allocations_on_the_way_are_two_findings():
+    """The same wait, in the same task, by two lines that allocate: each rule is told."""
+
+    @design
+    def job_allocates(machine):
+        machine.memory(kswapd=False)
+        fence = Timeline("gpu").fence()
+        Shrinker("cache", lambda _sc: 1, lambda _sc: fence.wait())
+
+        def job():
+            allocate(Gfp.KERNEL, "a page table")
+            allocate(Gfp.NOFS, "a ring entry")
+            fence.signal()
+
+        machine.kthread(job)
+
+    verdict = check_design(job_allocates, "job")
+
+    assert ["DF301", "DF302"] == [finding.code for finding in verdict.findings]
