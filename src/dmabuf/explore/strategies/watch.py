@@ -229,7 +229,7 @@ def _flat(code: CodeType) -> Iterator[tuple[str, Any]]:
     for one in dis.get_instructions(code):
         names: list[Any] = [one.argval]
         if isinstance(one.argval, tuple):
-            names = list(cast("tuple[Any, ...]", one.argval))
+            names = list(cast("tuple[Any, ...]", one.argval))  # type: ignore[redundant-cast]
         yield from ((one.opname, name) for name in names)
 
 
