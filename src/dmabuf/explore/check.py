@@ -74,10 +74,10 @@ def check_design(
     Where memory may be short several times, what is told is what the fewest shortages break.
     """
 
-    def check(one: Design, workers: Crew | None = None) -> Verdict:
+    def check(one: Design, share: Budget, workers: Crew | None = None) -> Verdict:
         explored = explore(
             one,
-            budget or Budget(),
+            share,
             engine=engine,
             seed=seed,
             carrier=carrier,
@@ -87,7 +87,7 @@ def check_design(
         )
         return explained(explored, subject, notes=workers.notes if workers is not None else ())
 
-    verdict = check(fn, crew)
+    verdict = check(fn, budget or Budget(), crew)
     if verdict.status is not Status.VIOLATED:
         return verdict
     return with_the_fewest(verdict, check, fn)
