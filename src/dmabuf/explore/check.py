@@ -20,6 +20,7 @@ from dmabuf.explore.explanations.explain import Telling, finding_of, tell
 from dmabuf.explore.explanations.simplest import Simplifier
 from dmabuf.explore.explanations.telling import changed
 from dmabuf.explore.explanations.token import TokenError, check_of, decode
+from dmabuf.explore.foreign.interrupts import interruptible
 from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
 from dmabuf.explore.search import Budget, Case, Progress, carrier_named
@@ -65,31 +66,32 @@ def check_design(
         progress: called now and then.
         stop: asked between executions whether to end with what is known by then.
         crew: workers (`explore.jobs.parallel.Crew`); how many there are does not change the answer.
+
+    Without `stop`, Ctrl-C on the main thread does the same; a second one raises KeyboardInterrupt.
     """
-    explored = explore(
-        fn,
-        budget or Budget(),
-        engine=engine,
-        seed=seed,
-        carrier=carrier,
-        progress=progress,
-        stop=stop,
-        crew=crew,
-    )
+    with interruptible(stop) as is_asked:
+        explored = explore(
+            fn,
+            budget or Budget(),
+            engine=engine,
+            seed=seed,
+            carrier=carrier,
+            progress=progress,
+            stop=is_asked,
+            crew=crew,
+        )
+        return _explained(explored, subject, tuple(crew.notes) if crew is not None else ())
+
+
+def _explained(explored: Exploration, subject: str, said: tuple[str, ...]) -> Verdict:
+    """The verdict about what was explored, with what is `said` besides."""
     ranked = _ranked(explored)
     stops = _stoppers(explored)
     simplifier = Simplifier(explored, lambda rest: diagnose(rest, explored.wakers, stops))
     findings = [_explain(simplifier, *pair) for pair in ranked[:_MAX_FINDINGS]]
     more = len(ranked) - len(findings)
-    return _verdict(
-        explored,
-        subject,
-        findings,
-        notes=(
-            *((f"{more} more findings are not shown",) if more else ()),
-            *(crew.notes if crew is not None else ()),
-        ),
-    )
+    notes = (f"{more} more findings are not shown",) if more else ()
+    return _verdict(explored, subject, findings, notes=(*notes, *said))
 
 
 def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") -> Verdict:
@@ -98,8 +100,14 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     A short search first learns who may signal what; raises TokenError if the token cannot be
     read or does not fit the design.
     """
+    with interruptible(None) as is_asked:
+        learnt = explore(fn, _LEARN, carrier=carrier, stop=is_asked)
+        return _replayed(fn, subject, token, learnt)
+
+
+def _replayed(fn: Design, subject: str, token: str, learnt: Exploration) -> Verdict:
     moves, check = decode(token)
-    learnt = explore(fn, _LEARN, carrier=carrier)
+    carrier = learnt.carrier
     seen: list[Case] = []
 
     def at_end(rt: Tasks, enabled: list[int]) -> None:
