@@ -2,7 +2,7 @@
 
 A test says which facts it shows, `@fact("F1.07")`; tests/test_facts.py fails for a fact without a
 test. The first number is the chapter: 1 dma_fence, 2 dma_fence_chain, 3 dma_fence_array, 4
-unwrapping and merging, 8 the annotation of signalling sections.
+unwrapping and merging, 8 the annotation of signalling sections, 18 memory.
 
 A fact about a returned number is stated in its Python form: -EINVAL is an `OSError`, "not added"
 is None, jiffies are nanoseconds, and there are no NULL arguments but values that are no fence or
@@ -490,6 +490,61 @@ FACTS = {
     "F17.09": "levels, not edges: what is ready is told each time",
     "F17.10": "a wake-up goes to those that wait for its direction",
     "F17.11": "finding a direction ready tells the others that wait for it",
+    # --- gfp flags and the page allocator
+    "F18.01": "the flags have the kernel's bits, and the composites are made of the same ones",
+    "F18.02": "the NOFS scope takes FS from every allocation inside",
+    "F18.03": "the NOIO scope takes IO and FS, also together with the NOFS scope",
+    "F18.04": "an allocation without direct reclaim fails where there is no memory",
+    "F18.05": "an allocation of a task with PF_MEMALLOC does not reclaim",
+    "F18.06": "an allocation of a task with PF_MEMALLOC may use all that is left",
+    "F18.07": "NOMEMALLOC keeps even such a task from the reserve",
+    "F18.08": "HIGH may use half of the min watermark, and without direct reclaim five eighths",
+    "F18.09": "NOWAIT may not go below the min watermark",
+    "F18.10": "an allocation up to order 3 that may reclaim goes on until it has the pages",
+    "F18.11": "NORETRY fails after one pass of reclaim",
+    "F18.12": "RETRY_MAYFAIL goes on while reclaim makes progress, and fails when it makes none",
+    "F18.13": "a costly order fails after one pass of reclaim",
+    "F18.14": "NOFAIL goes on whatever the order",
+    "F18.15": "reclaim runs in the task that allocates, with its locks held",
+    "F18.16": "allocations inside reclaim do not reclaim",
+    "F18.17": "whoever finds memory short wakes kswapd if its flags say so",
+    "F18.18": "kswapd is woken below the low watermark and reclaims up to the high one",
+    # --- shrinkers
+    "F18.20": "a shrinker is asked how much it has before it is asked to free",
+    "F18.21": "a shrinker that has nothing, or says SHRINK_EMPTY, is not asked to free",
+    "F18.22": "SHRINK_STOP frees nothing",
+    "F18.23": "a shrinker is told the flags of the allocation, and called whatever they are",
+    "F18.24": "shrinkers are called in order of registration",
+    "F18.25": "shrinker_free waits for calls under way",
+    # --- MMU notifiers
+    "F18.30": "unmapping pages calls the interval notifiers of that range, and no others",
+    "F18.31": "list notifiers hear of every range, at its start and at its end",
+    "F18.32": "interval notifiers hear before list notifiers",
+    "F18.33": "reclaim calls notifiers whatever the flags, for pages that need no I/O",
+    "F18.34": "reclaim takes anonymous pages only with IO",
+    "F18.35": "read_retry says whether the range was invalidated since read_begin",
+    "F18.36": "read_begin waits while the range is being invalidated",
+    "F18.37": "inserting while a range is invalidated takes effect at its end",
+    "F18.38": "removing an interval notifier waits for the invalidation under way",
+    "F18.39": "a callback that would have to sleep in a range that is not blockable says so",
+    "F18.40": "after such an answer nothing is begun",
+    "F18.41": "unregistering a list notifier waits for its callbacks that run",
+    "F18.42": "pinned pages are left alone by reclaim",
+    "F18.43": "munmap tells notifiers with mmap_lock held for writing",
+    # --- user memory
+    "F18.50": "an access to user memory that is not there takes mmap_lock for reading",
+    "F18.51": "a page of a mapping without a driver is allocated with mmap_lock held",
+    "F18.52": "a driver's mapping is filled by its fault handler, with mmap_lock held",
+    "F18.53": "a fault handler that has to wait drops mmap_lock, waits, and has the fault retried",
+    "F18.54": "with page faults off an access to what is not there fails, EFAULT, without a lock",
+    "F18.55": "an access in atomic context that might fault is a sleep in atomic context",
+    # --- mempools
+    "F18.60": "a pool asks the allocator first, without reclaim and I/O",
+    "F18.61": "then it takes from its reserve",
+    "F18.62": "then it asks the allocator with its flags and NORETRY",
+    "F18.63": "without direct reclaim an empty pool answers none",
+    "F18.64": "with direct reclaim it waits for an element to come back, and never fails",
+    "F18.65": "an element that comes back fills the reserve first",
 }
 
 

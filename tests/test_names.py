@@ -8,6 +8,7 @@ import pytest
 
 import dmabuf.core.fence
 import dmabuf.machine
+import dmabuf.mm
 import dmabuf.sync
 from dmabuf._names import KERNEL_NAMES, kernel, kernel_names_of, no_kernel
 
@@ -21,7 +22,7 @@ HELPERS = {
 
 
 def _modules():
-    for package in (dmabuf.sync, dmabuf.core):
+    for package in (dmabuf.sync, dmabuf.mm, dmabuf.core):
         for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
             if found.name not in HELPERS:
                 yield importlib.import_module(found.name)

@@ -19,7 +19,7 @@ from generated import write_or_check
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "kernel-names.md"
 _MARK = "<!-- written by tools/kernel_names.py from the @kernel decorators -->"
-_HEADER = re.compile(r"include/[\w./-]+\.h|drivers/[\w./-]+\.c|kernel/[\w./-]+\.c")
+_HEADER = re.compile(r"include/[\w./-]+\.h|drivers/[\w./-]+\.c|(?:kernel|mm)/[\w./-]+\.c")
 
 
 def page() -> str:

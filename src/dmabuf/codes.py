@@ -76,7 +76,7 @@ _LIST = (
         Strength.MUST,
         "No cycle of locks or waits.",
         "Take the locks in one order everywhere, or drop one before waiting for the other.",
-        ("explore",),
+        ("run", "explore"),
     ),
     Code(
         "DF002",
@@ -117,8 +117,30 @@ _LIST = (
         Sentence.LIVENESS,
         Strength.MUST,
         "A published fence signals in finite time, whatever userspace does.",
-        "Let kernel code signal it on every path, and a timeout complete it if hardware hangs.",
+        "Let kernel code signal it on every path; let a timeout complete it for a job that hangs.",
         ("explore",),
+    ),
+    Code(
+        "DF102",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Work that may run for ever is backed by a timeout and recovery; when reset fails or is "
+        "not supported, all in-flight fences are force-completed and submission is refused - also "
+        "a submission racing with that.",
+        "Complete each fence in flight after a reset, mark the device dead under the lock that "
+        "submission takes, and ask there.",
+        ("explore",),
+        implies=("DF101",),
+    ),
+    Code(
+        "DF105",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Completion never depends on an allocation succeeding.",
+        "Allocate before publication, signal with an error where there is no memory, or use a "
+        "pool whose elements come back without the waiter.",
+        ("explore",),
+        implies=("DF108", "DF109", "DF101", "DF001"),
     ),
     Code(
         "DF106",
@@ -156,7 +178,7 @@ _LIST = (
         "Waiting under a reservation lock is allowed, so the way to a signal takes none.",
         "Signal first and lock afterwards, hand what needs the lock to a work item that nobody "
         "waits for, or only try the lock.",
-        ("explore",),
+        ("run", "explore"),
         implies=("DF202", "DF101", "DF001"),
     ),
     Code(
@@ -166,8 +188,18 @@ _LIST = (
         "A lock held across a fence wait, or across anything that may wait for one, is not "
         "taken on the way to a signal.",
         "Drop the lock before the wait, or signal without taking it.",
-        ("explore",),
+        ("run", "explore"),
         implies=("DF101", "DF001"),
+    ),
+    Code(
+        "DF203",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Reservation locks are taken inside page faults, so the way to a signal touches no user "
+        "memory and takes no mmap_lock.",
+        "Copy from user memory, and look up what needs mmap_lock, before the fence is published.",
+        ("run", "explore"),
+        implies=("DF201", "DF202", "DF108", "DF101", "DF001"),
     ),
     Code(
         "DF204",
@@ -209,6 +241,55 @@ _LIST = (
         ("run", "explore"),
     ),
     Code(
+        "DF209",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Reservation locks are taken inside page faults, so no user memory is touched and no "
+        "mmap_lock waited for under one.",
+        "Touch user memory before the lock, or with page faults off, and start over if that fails.",
+        ("run", "explore"),
+        implies=("DF001",),
+    ),
+    Code(
+        "DF301",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Waiting for fences in shrinkers is allowed, so the way to a signal allocates nothing with "
+        "GFP_KERNEL.",
+        "Allocate before the fence is published; what is left takes GFP_ATOMIC or GFP_NOWAIT, and "
+        "may fail.",
+        ("run", "explore"),
+        implies=("DF105", "DF202", "DF201", "DF108", "DF101", "DF001"),
+    ),
+    Code(
+        "DF302",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Waiting for fences in MMU notifiers is allowed, so the way to a signal allocates nothing "
+        "with GFP_NOFS or GFP_NOIO either.",
+        "Allocate before the fence is published; what is left takes GFP_ATOMIC or GFP_NOWAIT, and "
+        "may fail.",
+        ("run", "explore"),
+        implies=("DF105", "DF202", "DF201", "DF108", "DF101", "DF001"),
+    ),
+    Code(
+        "DF304",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Reclaim takes reservation locks by trylock only.",
+        "Try the lock and leave alone what is busy.",
+        ("run", "explore"),
+        implies=("DF204", "DF001"),
+    ),
+    Code(
+        "DF306",
+        Sentence.MEMORY,
+        Strength.MUST,
+        "Memory is not freed, moved or reused while a device may still access it.",
+        "Wait for the fences of its users, or stop the device, and flush translations; then free.",
+        ("run", "explore"),
+    ),
+    Code(
         "DF601",
         Sentence.DATA,
         Strength.MUST,
@@ -246,16 +327,24 @@ PRECEDENCE = (
     "DF106",
     "DF206",
     "DF207",
+    "DF304",
+    "DF209",
     "DF204",
     "DF208",
     "DF601",
     "DF603",
     "DF604",
+    "DF306",
     "DF003",
+    "DF203",
+    "DF301",
+    "DF302",
+    "DF105",
     "DF201",
     "DF202",
     "DF002",
     "DF108",
+    "DF102",
     "DF109",
     "DF004",
     "DF101",

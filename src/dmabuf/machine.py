@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.errors import DesignError
+from dmabuf.hardware import Engine
 from dmabuf.irq import IrqLine, IrqReturn
 from dmabuf.mm.page_alloc import Memory
 from dmabuf.mm.reclaim import is_reclaiming
@@ -134,6 +135,16 @@ class Machine:
         task.reliable = not hangs
         return task
 
+    @no_kernel("a device")
+    def engine(self, name: str = "engine", *, reset_may_fail: bool = False) -> Engine:
+        """Add a unit of hardware whose jobs may hang in the middle and are stopped by its reset.
+
+        Args:
+            name: for reports.
+            reset_may_fail: a reset may fail; then the engine is wedged and starts no job.
+        """
+        return Engine(name, self.rt, reset_may_fail=reset_may_fail)
+
     @kernel("request_irq", "request_threaded_irq")
     def irq(
         self,
@@ -226,7 +237,14 @@ class Machine:
         self.rt.spawn(send, name=f"signal for {task.name}", kind=Kind.USER)
 
     @no_kernel("mem=")
-    def memory(self, *, pages: int | None = None, pressure: int = 1, reserve: int = 0) -> Memory:
+    def memory(
+        self,
+        *,
+        pages: int | None = None,
+        pressure: int = 1,
+        reserve: int = 0,
+        kswapd: bool = True,
+    ) -> Memory:
         """Have memory that may be short; without this every allocation succeeds.
 
         What cannot reclaim fails then. What can runs shrinkers and MMU notifiers in the task that
@@ -237,12 +255,14 @@ class Machine:
             pressure: explored, how many allocations of a run may find memory short although it is
                 there: a choice at each.
             reserve: of counted pages, how many only some allocations may use.
+            kswapd: does it reclaim beside them? Without it there is less to explore, and what it
+                would wait for is not found.
         """
         if pressure < 0 or reserve < 0 or (pages is not None and pages < 0):
             raise DesignError("amounts of memory are 0 or more")
         limit = self.rt.extras.get(PRESSURE_LIMIT)
         allowed = pressure if limit is None else min(pressure, limit)
-        return Memory(pages=pages, pressure=allowed, reserve=reserve, rt=self.rt)
+        return Memory(pages=pages, pressure=allowed, reserve=reserve, kswapd=kswapd, rt=self.rt)
 
     @no_kernel("a property of a design")
     def never_in_reclaim(self, *objects: Any) -> None:

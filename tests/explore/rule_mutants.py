@@ -17,7 +17,8 @@ import pytest
 
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.races import Races
-from dmabuf.explore.strategies.watch import Watches
+from dmabuf.explore.strategies.stands import Stand
+from dmabuf.explore.strategies.watch import Watch, Watches
 from dmabuf.rt.cpus import Cpus
 from tests.explore.random_programs import generate
 from tests.explore.small_scope import programs
@@ -76,7 +77,7 @@ def _unless(case: Callable[[Races, int, Any, Any], bool]) -> Callable[..., None]
 
 
 def _itself_only(self: Races, earlier: int, node: Any, stand: Any) -> None:
-    if self._is_there(earlier, node, stand) and node.offers(stand.task):
+    if stand.is_there(earlier, node) and node.offers(stand.task):
         node.add(stand.task)
     else:
         _try_first(self, earlier, node, stand)
@@ -85,10 +86,16 @@ def _itself_only(self: Races, earlier: int, node: Any, stand: Any) -> None:
 def _without(which: Callable[[int, Any, Any], bool]) -> Callable[..., tuple[int, ...]]:
     """The watch forgets something."""
 
-    def of(self: Watches, task: Any, runtime: Any) -> tuple[int, ...]:
-        return tuple(n for n in _of(self, task, runtime) if not which(n >> 1, task, runtime))
+    def of(self: Watches, task: Any, runtime: Any) -> Watch:
+        parts = _of(self, task, runtime)
+        kept = (tuple(n for n in part if not which(n >> 1, task, runtime)) for part in parts)
+        return Watch(*kept)
 
     return of
+
+
+def _as_read(watch: Watch) -> Watch:
+    return Watch(watch.firm, watch.signal, tuple(number & ~1 for number in watch.time))
 
 
 def _waits_on(number: int, task: Any, runtime: Any) -> bool:
@@ -104,21 +111,21 @@ RULE_MUTANTS = (
         ("fence", 5),
         Races,
         "_try_first",
-        _unless(lambda self, e, node, stand: not self._is_there(e, node, stand)),
+        _unless(lambda self, e, node, stand: not stand.is_there(e, node)),
     ),
     RuleMutant(
         "what stood there and could move is not tried",
         ("completion", 2),
         Races,
         "_try_first",
-        _unless(lambda self, e, n, s: self._is_there(e, n, s) and n.offers(s.task)),
+        _unless(lambda self, e, n, s: s.is_there(e, n) and n.offers(s.task)),
     ),
     RuleMutant(
         "what opens a way is not tried",
         ("queue", 23),
         Races,
         "_try_first",
-        _unless(lambda self, e, n, s: self._is_there(e, n, s) and not n.offers(s.task)),
+        _unless(lambda self, e, n, s: s.is_there(e, n) and not n.offers(s.task)),
     ),
     RuleMutant(
         "what stood there is tried, but not what it conflicts with",
@@ -131,7 +138,7 @@ RULE_MUTANTS = (
     RuleMutant("nothing comes late", ("queue", 23), Races, "_come_late", _nothing),
     RuleMutant("steps have no other ways", ("irq", 20), Races, "_open_ways", _nothing),
     RuleMutant("blocked tasks do not race", ("lock", 11), Races, "from_waiting", _nothing),
-    RuleMutant("every step was closed", ("fence", 5), Races, "_is_closed", lambda *_: True),
+    RuleMutant("every step was closed", ("fence", 5), Stand, "is_closed_at", lambda *_: True),
     RuleMutant("no handler finds a door", ("irq", 20), Cpus, "doors", lambda *_: frozenset()),
     RuleMutant("a halt adds nothing", ("fence", 11), Choice, "add_all", _nothing),
     RuleMutant(
@@ -170,7 +177,7 @@ RULE_MUTANTS = (
         (("any", "time"), 4),
         Watches,
         "of",
-        lambda self, task, runtime: tuple(n & ~1 for n in _of(self, task, runtime)),
+        lambda self, task, runtime: _as_read(_of(self, task, runtime)),
     ),
     RuleMutant(
         "the CPU is not watched",

@@ -1,6 +1,4 @@
-"""Who is on the way to a signal, who is opportunistic, and where only a timer is left."""
-
-import pytest
+"""Who is on the way to a signal, and who is opportunistic."""
 
 from dmabuf import Completion, Timeline
 from dmabuf.explore.lassos.ways import Ways
@@ -8,7 +6,7 @@ from tests.explore.stateful import explored
 
 
 def ways_of(design):
-    """The answers about a design's only fence: by task name, and about timers."""
+    """The answers about a design's only fence, by task name."""
     numbers = {}
 
     def noting(machine):
@@ -16,15 +14,14 @@ def ways_of(design):
         rt = machine.rt
         numbers["fence"] = next(rt.number_of(one) for one in rt.objects if is_fence(one))
         numbers["tasks"] = {task.name: task.number for task in rt.tasks}
-        numbers["hardware"] = {t.number for t in rt.tasks if t.kind.value == "hardware"}
 
     search, graph = explored(noting)
-    ways = Ways(graph, frozenset(numbers["hardware"]))
+    ways = Ways(graph)
     fence = numbers["fence"]
     on = {name for name, task in numbers["tasks"].items() if ways.is_on_the_way(task, fence)}
     free = ways.opportunistic(fence, search.wakers.get(fence, set()))
     names = {task: name for name, task in numbers["tasks"].items()}
-    return on, {names[task] for task in free}, ways.timer_is_only_way(fence)
+    return on, {names[task] for task in free}
 
 
 def is_fence(obj):
@@ -49,7 +46,7 @@ def test_task_that_never_signals_is_on_the_way():
         machine.kthread(lambda: None, "other")
         machine.kthread(fence.wait, "waiter")
 
-    on, free, _timer = ways_of(design)
+    on, free = ways_of(design)
 
     assert ({"scheduler", "signaller"}, set()) == (on, free)
 
@@ -62,7 +59,7 @@ def test_signallers_that_stand_in_for_each_other_are_opportunistic():
         machine.kthread(fence.signal, "one")
         machine.kthread(fence.signal, "other")
 
-    on, free, _timer = ways_of(design)
+    on, free = ways_of(design)
 
     assert (set(), {"one", "other"}) == (on, free)
 
@@ -81,38 +78,6 @@ def test_task_that_keeps_another_spinning_is_on_the_way():
         machine.kthread(ready.complete, "setter")
         machine.kthread(spin, "spinner")
 
-    on, _free, _timer = ways_of(design)
+    on, _free = ways_of(design)
 
     assert {"setter", "spinner"} == on
-
-
-@pytest.mark.parametrize(("comes", "only"), [("always", False), ("sometimes", True)])
-def test_timer_is_the_only_way_where_an_event_is_lost(comes, only):
-    """A timeout may stand by for an event that comes; it may not replace one that does not."""
-
-    def design(machine):
-        fence, done = known_fence(), Completion("irq")
-
-        def job():
-            done.wait(timeout=1.0)
-            fence.signal()
-
-        def event():
-            if comes == "always" or not machine.may_fail("the interrupt is lost"):
-                done.complete()
-
-        machine.kthread(job, "job")
-        machine.kthread(event, "event")
-
-    assert only is ways_of(design)[2]
-
-
-def test_timer_for_a_job_that_hangs_is_recovery():
-    """Where hardware hangs a timeout may be the only way."""
-
-    def design(machine):
-        fence, done = known_fence(), Completion("done")
-        machine.kthread(lambda: (done.wait(timeout=1.0), fence.signal()), "driver")
-        machine.hardware(done.complete, "gpu")
-
-    assert ways_of(design)[2] is False

@@ -1,5 +1,6 @@
 """What carries tasks: both carriers give the same executions."""
 
+import contextvars
 import sys
 import threading
 import time
@@ -65,6 +66,36 @@ def outcome(carrier, seed):
     end = rt.run(everything)
     numbers = [(task.name, task.number, task.finished) for task in rt.tasks]
     return end, strategy.made, strategy.stuck, numbers, rt.clock.now(), len(rt.objects)
+
+
+@needs_greenlet
+def test_greenlets_of_ended_tasks_carry_those_of_the_next_execution():
+    """No greenlet is made where one waits for a task."""
+    carrier = Greenlets()
+    carried = []
+
+    for _ in range(2):
+        rt = Tasks(Fair(), carrier=carrier)
+        rt.run(everything)
+        carried.append({id(task.carrier) for task in rt.tasks})
+
+    assert carried[0] == carried[1]
+
+
+@needs_greenlet
+def test_what_a_task_sets_in_its_context_ends_with_it():
+    """A context variable of one task is not seen by the next one that its greenlet carries."""
+    colour = contextvars.ContextVar("colour", default="none")
+    carrier, seen = Greenlets(), []
+
+    def main():
+        seen.append(colour.get())
+        colour.set("red")
+
+    for _ in range(2):
+        Tasks(Fair(), carrier=carrier).run(lambda rt: rt.spawn(main, name="A"))
+
+    assert ["none", "none"] == seen
 
 
 @needs_greenlet

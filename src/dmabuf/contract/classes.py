@@ -32,10 +32,10 @@ class LockClass:
         name: for people.
         place: where its locks are made, if known.
         role: what it stands for in the contract ("resv", "fence" ...); empty for a plain lock.
-        wait_type: how deep in atomic context it may be taken, see `waits`.
+        is_event: nobody holds it; what is waited for is an end (of work, of a handler).
     """
 
-    __slots__ = ("key", "name", "number", "place", "role", "wait_type")
+    __slots__ = ("is_event", "key", "name", "number", "place", "role")
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class LockClass:
         *,
         place: Place | None = None,
         role: str = "",
-        wait_type: int = 0,
+        is_event: bool = False,
     ) -> None:
         self.number = number
         self.key = key
         self.name = name
         self.place = place
         self.role = role
-        self.wait_type = wait_type
+        self.is_event = is_event
 
     def __repr__(self) -> str:
         return f"<LockClass {self.name}>"
@@ -78,7 +78,7 @@ class Classes:
         subclass: int = 0,
         place: Place | None = None,
         role: str = "",
-        wait_type: int = 0,
+        is_event: bool = False,
     ) -> LockClass | None:
         """The class of that key and subclass, made when first asked for; None if none fits."""
         found = self._by_key.get((key, subclass))
@@ -88,7 +88,7 @@ class Classes:
             self.reached.note("classes")
             return None
         full = f"{name}/{subclass}" if subclass else name
-        made = LockClass(len(self.all), key, full, place=place, role=role, wait_type=wait_type)
+        made = LockClass(len(self.all), key, full, place=place, role=role, is_event=is_event)
         self.all.append(made)
         self._by_key[key, subclass] = made
         return made

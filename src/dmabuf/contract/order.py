@@ -24,20 +24,37 @@ new one puts its edges into the graph, with the stacks of both ends.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from dmabuf.contract.classes import Classes, LockClass
 from dmabuf.contract.graph import GUESSED, Edge, Graph
 from dmabuf.contract.limits import Limits, Reached
 from dmabuf.contract.modes import EXCLUSIVE, RECURSIVE, kind_of
-from dmabuf.contract.stacks import Frames, frames_here, places
+from dmabuf.contract.stacks import MECHANISM, Frames, frames_here, places
 from dmabuf.contract.usage import INTERRUPT, Usage
 from dmabuf.report.finding import Stack
 
-__all__ = ["Cycle", "Holder", "Link", "Nested", "Node", "Order"]
+__all__ = [
+    "BOOT",
+    "NESTED",
+    "TRYLOCK",
+    "Conflict",
+    "Cycle",
+    "Holder",
+    "Link",
+    "Nested",
+    "Node",
+    "Order",
+    "link_of",
+]
+
+BOOT = "the contract"
+"""The thread that states the order which everybody has to keep, in reports."""
 
 TRYLOCK = 1
 NESTED = 2
@@ -49,6 +66,7 @@ class Node:
 
     Attributes:
         parent: the chain without it; None where nothing is held.
+        key: tells it from other chains of the same parent.
         mode: see `modes`.
         flags: TRYLOCK, NESTED.
         context: what kept interrupts away, see `usage`.
@@ -64,6 +82,7 @@ class Node:
         "flags",
         "following",
         "instance",
+        "key",
         "mode",
         "parent",
         "stack",
@@ -71,9 +90,16 @@ class Node:
     )
 
     def __init__(
-        self, parent: Node | None, cls: LockClass | None, mode: int, flags: int, context: int
+        self,
+        parent: Node | None,
+        cls: LockClass | None,
+        mode: int,
+        flags: int,
+        context: int,
+        key: int,
     ) -> None:
         self.parent = parent
+        self.key = key
         self.cls = cls
         self.mode = mode
         self.flags = flags
@@ -150,6 +176,11 @@ class Link:
         return places(self.taken_frames)
 
     @property
+    def is_stated(self) -> bool:
+        """Does the contract state it, and no code?"""
+        return self.who == BOOT
+
+    @property
     def is_guess(self) -> bool:
         """Is the dependency suspected only?"""
         return self.kind != INTERRUPT and self.kind >= GUESSED
@@ -200,6 +231,7 @@ class Order:
         lock: held while something new is put in; where one thread runs at a time none is needed.
         label: what people call a lock.
         limits: how much is kept.
+        skips: beginnings of file names: whose frames are not where a lock is taken.
 
     Attributes:
         classes: the lock classes.
@@ -215,6 +247,7 @@ class Order:
         lock: Any = None,
         label: Callable[[Any], str] = str,
         limits: Limits | None = None,
+        skips: tuple[str, ...] = MECHANISM,
     ) -> None:
         self.found = found
         self.lock = lock or nullcontext()
@@ -223,8 +256,13 @@ class Order:
         self.classes = Classes(self.reached)
         self.graph = Graph()
         self.usage = Usage(self)
-        self.root = Node(None, None, EXCLUSIVE, 0, 0)
+        self.root = Node(None, None, EXCLUSIVE, 0, 0, 0)
         self.chains = 0
+        self._contradicts: dict[tuple[int, int, int], tuple[Link, ...]] = {}
+        self._skips = skips
+        self._ours: set[CodeType] = set()
+        self._theirs: set[CodeType] = set()
+        self._sites: dict[tuple[CodeType, int], int] = {}
 
     # -- records -------------------------------------------------------------------------------
 
@@ -248,7 +286,16 @@ class Order:
             context: what keeps interrupts away and where it runs, see `usage`.
         """
         node = holder.node or self.root
-        key = cls.number << 12 | context << 4 | flags << 2 | mode
+        frame = sys._getframe(1)
+        ours = self._ours
+        while (code := frame.f_code) in ours or (code not in self._theirs and self._is_ours(code)):
+            if frame.f_back is None:
+                break
+            frame = frame.f_back
+        site = self._sites.get((code, frame.f_lasti))
+        if site is None:
+            site = self._new_site(code, frame.f_lasti)
+        key = site << 32 | cls.number << 12 | context << 4 | flags << 2 | mode
         following = node.following.get(key)
         if following is None:
             following = self._first_time(holder, node, lock, cls, mode, flags, context, key)
@@ -279,6 +326,19 @@ class Order:
         with self.lock:
             self._connect(before, after, link)
 
+    # -- sites ---------------------------------------------------------------------------------
+
+    def _is_ours(self, code: CodeType) -> bool:
+        """Is it code that takes locks for others? Remembered, as most records ask."""
+        is_ours = code.co_filename.startswith(self._skips)
+        (self._ours if is_ours else self._theirs).add(code)
+        return is_ours
+
+    def _new_site(self, code: CodeType, instruction: int) -> int:
+        """A place that takes locks: each has chains of its own, so that stacks are its own."""
+        with self.lock:
+            return self._sites.setdefault((code, instruction), len(self._sites) + 1)
+
     # -- what is new ---------------------------------------------------------------------------
 
     def _first_time(
@@ -296,39 +356,59 @@ class Order:
         if node.depth >= self.reached.limits.depth:
             self.reached.note("depth")
             return None
-        made = Node(node, cls, mode, flags, context)
+        made = Node(node, cls, mode, flags, context, key)
         made.instance = self.label(lock)
         made.who = holder.name
         made.stack = frames_here(self.reached.limits.frames)
         with self.lock:
-            if self.chains >= self.reached.limits.chains:
-                self.reached.note("chains")
-            else:
-                self.chains += 1
-                node.following[key] = made
-            if not flags & TRYLOCK:
-                self._check(holder, made, lock)
+            if flags & TRYLOCK or self._check(holder, made, lock):
+                self._remember(node, key, made)
             self.usage.taken(made)
         return made
 
-    def _check(self, holder: Holder, node: Node, lock: Any) -> None:
-        """Put the edges from all locks held into the graph."""
+    def _remember(self, parent: Node, key: int, made: Node) -> None:
+        if self.chains >= self.reached.limits.chains:
+            self.reached.note("chains")
+            return
+        self.chains += 1
+        parent.following[key] = made
+
+    def _check(self, holder: Holder, node: Node, lock: Any) -> bool:
+        """Put the edges from all locks held into the graph.
+
+        Returns False if it has to be looked at each time: what contradicts a statement of the
+        contract, or nests, is told for every place in the source that does it.
+        """
         assert node.cls is not None
+        is_fine = True
         for index, held in enumerate(holder.chain()):
             assert held.cls is not None
             if held.cls is not node.cls:
-                self._connect(held.cls, node.cls, link_of(held, node))
+                is_fine &= self._connect(held.cls, node.cls, link_of(held, node))
             elif not node.flags & NESTED and not (held.mode and node.mode == RECURSIVE):
                 same = holder.locks[-1 - index] is lock
                 self.found(Nested(link_of(held, node), same))
+                is_fine = False
+        return is_fine
 
-    def _connect(self, before: LockClass, after: LockClass, link: Link) -> None:
-        if self.graph.has(before.number, after.number, link.kind):
-            return
-        cycle = self.graph.add(before.number, after.number, link.kind, link)
-        if cycle is not None:
-            self.found(Cycle((*map(_link, cycle[:-1]), link)))
-        self.usage.connected(before.number, after.number, link.kind)
+    def _connect(self, before: LockClass, after: LockClass, link: Link) -> bool:
+        """Add an edge; False if it contradicts what the contract states."""
+        key = (before.number, after.number, link.kind)
+        if self.graph.has(*key):
+            stated = self._contradicts.get(key)
+            if stated is not None:
+                self.found(Cycle((*stated, link)))
+            return stated is None
+        cycle = self.graph.add(*key, link)
+        self.usage.connected(*key)
+        if cycle is None:
+            return True
+        others = tuple(map(_link, cycle[:-1]))
+        self.found(Cycle((*others, link)))
+        if not all(other.is_stated for other in others):
+            return True
+        self._contradicts[key] = others
+        return False
 
     def _release_below(self, holder: Holder, lock: Any) -> bool:
         """Free a lock that is not the last one taken: the others stay in their order."""
@@ -350,14 +430,12 @@ class Order:
     def _without(self, parent: Node, node: Node) -> Node:
         """The same acquisition after another chain; all its edges are known."""
         assert node.cls is not None
-        key = node.cls.number << 12 | node.context << 4 | node.flags << 2 | node.mode
+        key = node.key
         found = parent.following.get(key)
         if found is None:
-            found = Node(parent, node.cls, node.mode, node.flags, node.context)
+            found = Node(parent, node.cls, node.mode, node.flags, node.context, key)
             found.instance, found.who, found.stack = node.instance, node.who, node.stack
-            if self.chains < self.reached.limits.chains:
-                self.chains += 1
-                parent.following[key] = found
+            self._remember(parent, key, found)
         return found
 
 

@@ -6,19 +6,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from types import CodeType, FrameType
 
 from dmabuf.report.finding import Place, Stack
 
-__all__ = ["Frames", "frames_here", "places", "site_of_creation"]
+__all__ = ["MECHANISM", "Frames", "frames_here", "places", "site_of_creation"]
 
 _PACKAGE = str(Path(__file__).parent.parent)
-_BELOW = tuple(f"{_PACKAGE}/{room}/" for room in ("rt", "sync", "contract", "kapi"))
+_BELOW = (
+    contextlib.__file__,
+    *(f"{_PACKAGE}/{room}/" for room in ("rt", "sync", "contract", "kapi")),
+)
 """What stands between a lock and whoever makes it."""
-_MECHANISM = tuple(f"{_PACKAGE}/{room}/" for room in ("rt", "sync", "contract", "core", "kapi"))
+_MECHANISM = (
+    *_BELOW,
+    *(f"{_PACKAGE}/{room}" for room in ("core/", "mm/", "irq.py", "machine.py")),
+)
 _FEW = 6
+MECHANISM = _MECHANISM
+"""Beginnings of the file names of what is not the user's code."""
 
 Frames = tuple[tuple[CodeType, int], ...]
 """Code and line of each frame, the innermost first: what is cheap to keep of a stack."""
@@ -48,7 +57,7 @@ def site_of_creation() -> tuple[object, Place]:
     Two locks made in one line are two sites; one made in a loop, or in a function called often,
     is one site. What the package's own objects make inside themselves is a site of theirs.
     """
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_BELOW):
         frame = frame.f_back
     if frame is None:

@@ -32,7 +32,7 @@ from dmabuf.core.fence_ops import FenceOps
 from dmabuf.core.fence_steps import Callback, State
 from dmabuf.rt.clock import monotonic_ns
 from dmabuf.rt.loops import await_callback
-from dmabuf.sync.context import begin_signalling, end_signalling, might_sleep, warn_on
+from dmabuf.sync.context import begin_signalling, end_signalling, might_sleep, might_wait, warn_on
 from dmabuf.sync.spinlock import SpinLockBase
 
 if TYPE_CHECKING:
@@ -332,6 +332,7 @@ class Fence:
         """Wait at most `limit` ns; the time left, at least 1, or 0 if it ran out."""
         rt = self.timeline.rt
         might_sleep(f"dma_fence_wait of {self.name}", code="DF206", runtime=rt)
+        might_wait(rt, self)
         if self.timeline.hooked:
             self.enable_signaling()
             if self.timeline.ops.wait is not None:

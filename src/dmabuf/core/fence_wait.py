@@ -25,7 +25,7 @@ from dmabuf.errors import Interrupted
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Outcome, Runtime, Task
 from dmabuf.rt.clock import to_ns
-from dmabuf.sync.context import might_sleep, warn_on
+from dmabuf.sync.context import might_sleep, might_wait, warn_on
 
 __all__ = ["private_stub", "stub", "wait_any"]
 
@@ -90,6 +90,7 @@ def wait_any(
     if timeout == 0:
         return next((i for i, fence in enumerate(fences) if fence.is_signaled()), None)
     might_sleep("dma_fence_wait_any", code="DF206", runtime=rt)
+    might_wait(rt, fences)
     if rt.quick:
         found = _first_flagged(_without_hooks(rt, fences))
         if found is not None:

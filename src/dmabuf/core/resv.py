@@ -30,7 +30,7 @@ from dmabuf.core.resv_steps import SET, SWAP, Entry, FenceList, Usage, slots_giv
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Runtime
 from dmabuf.rt.clock import to_ns
-from dmabuf.sync.context import warn_on
+from dmabuf.sync.context import might_wait, warn_on
 from dmabuf.sync.lockdep import assert_held, lock_is_held
 from dmabuf.sync.ww_acquire import WwAcquire, reservation_ww_class
 from dmabuf.sync.ww_mutex import WwMutex
@@ -352,6 +352,7 @@ class Resv:
     def wait_ns(self, usage: Usage, limit: int | None, *, interruptible: bool = True) -> int:
         """Wait at most `limit` ns; the time left, at least 1, or 0 if it ran out."""
         left = limit or 1
+        might_wait(self.rt, self)
         with ResvIter(self, usage) as cursor:
             for fence in cursor:
                 left = fence.wait_ns(limit, interruptible=interruptible)

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +21,24 @@ from dmabuf.explore.explanations.simplest import Simplifier
 from dmabuf.explore.explanations.telling import changed
 from dmabuf.explore.explanations.token import TokenError, check_of, decode
 from dmabuf.explore.foreign.interrupts import interruptible
+from dmabuf.explore.lassos.timers import confirmed, suspect
 from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
-from dmabuf.explore.search import Budget, Case, Progress, carrier_named
+from dmabuf.explore.pressure import with_the_fewest
+from dmabuf.explore.search import Budget, Case, Progress
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import all_may_stop
+from dmabuf.explore.traits import assumed
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
+from dmabuf.rt.carriers import carrier_named
 from dmabuf.rt.tasks import Tasks
 
 if TYPE_CHECKING:
     from dmabuf.explore.jobs.parallel import Crew
 
-__all__ = ["Budget", "Progress", "check_design", "replay_design"]
+__all__ = ["Budget", "Progress", "check_design", "explained", "replay_design"]
 
 _MAX_FINDINGS = 20
 _LEARN = Budget(seconds=2.0, executions=2000)
@@ -67,31 +71,46 @@ def check_design(
         stop: asked between executions whether to end with what is known by then.
         crew: workers (`explore.jobs.parallel.Crew`); how many there are does not change the answer.
 
+    Where memory may be short several times, what is told is what the fewest shortages break.
     Without `stop`, Ctrl-C on the main thread does the same; a second one raises KeyboardInterrupt.
     """
     with interruptible(stop) as is_asked:
-        explored = explore(
-            fn,
-            budget or Budget(),
-            engine=engine,
-            seed=seed,
-            carrier=carrier,
-            progress=progress,
-            stop=is_asked,
-            crew=crew,
-        )
-        return _explained(explored, subject, tuple(crew.notes) if crew is not None else ())
+
+        def check(one: Design, workers: Crew | None = None) -> Verdict:
+            explored = explore(
+                one,
+                budget or Budget(),
+                engine=engine,
+                seed=seed,
+                carrier=carrier,
+                progress=progress,
+                stop=is_asked,
+                crew=workers,
+            )
+            return explained(explored, subject, notes=workers.notes if workers is not None else ())
+
+        verdict = check(fn, crew)
+        if verdict.status is not Status.VIOLATED:
+            return verdict
+        return with_the_fewest(verdict, check, fn)
 
 
-def _explained(explored: Exploration, subject: str, said: tuple[str, ...]) -> Verdict:
-    """The verdict about what was explored, with what is `said` besides."""
+def explained(explored: Exploration, subject: str, *, notes: Iterable[str] = ()) -> Verdict:
+    """The verdict on what was explored: its findings, each with the simplest schedule."""
     ranked = _ranked(explored)
     stops = _stoppers(explored)
     simplifier = Simplifier(explored, lambda rest: diagnose(rest, explored.wakers, stops))
     findings = [_explain(simplifier, *pair) for pair in ranked[:_MAX_FINDINGS]]
     more = len(ranked) - len(findings)
-    notes = (f"{more} more findings are not shown",) if more else ()
-    return _verdict(explored, subject, findings, notes=(*notes, *said))
+    return _verdict(
+        explored,
+        subject,
+        findings,
+        notes=(
+            *((f"{more} more findings are not shown",) if more else ()),
+            *notes,
+        ),
+    )
 
 
 def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") -> Verdict:
@@ -108,26 +127,7 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
 def _replayed(fn: Design, subject: str, token: str, learnt: Exploration) -> Verdict:
     moves, check = decode(token)
     carrier = learnt.carrier
-    seen: list[Case] = []
-
-    def at_end(rt: Tasks, enabled: list[int]) -> None:
-        assert isinstance(rt.instrument, Telling)
-        snapshot: Snapshot | None
-        if circle is not None:
-            return
-        if all_may_stop(rt, enabled):
-            snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
-        else:  # the others never come to rest
-            snapshot = take_cycle(rt, enabled)
-        if snapshot is not None and snapshot.is_bad:
-            seen.append(Case(snapshot.key, moves, 0, snapshot=snapshot))
-
-    circle = snapshot_of_turn(fn, learnt.names, carrier_named(carrier), moves)
-    if circle is not None:
-        seen.append(Case(circle.key, moves, 0, snapshot=circle))
-    telling, rt = tell(
-        fn, moves, names=learnt.names, carrier=carrier, at_end=at_end, completes=circle is None
-    )
+    seen, telling, rt = _told_again(fn, moves, learnt, carrier)
     if check_of(telling.checks) != check:
         raise changed(telling)
     if rt.failure is not None:
@@ -135,6 +135,8 @@ def _replayed(fn: Design, subject: str, token: str, learnt: Exploration) -> Verd
     elif rt.reports:
         code, message, task = rt.reports[0]
         seen = [Case("report", moves, 0, report=(code, message, task.name))]
+    elif not seen and learnt.standing:
+        seen, telling, rt = _told_until_time(fn, moves, learnt, carrier)
     stops = _stoppers(learnt)
     findings = [
         _placed(
@@ -158,6 +160,54 @@ def _replayed(fn: Design, subject: str, token: str, learnt: Exploration) -> Verd
     )
 
 
+Moves = list[tuple[int, int]]
+
+
+def _told_again(
+    fn: Design, moves: Moves, learnt: Exploration, carrier: str
+) -> tuple[list[Case], Telling, Tasks]:
+    """A schedule run once more until nothing happens, or once round its cycle."""
+    seen: list[Case] = []
+
+    def at_end(rt: Tasks, enabled: list[int]) -> None:
+        assert isinstance(rt.instrument, Telling)
+        snapshot: Snapshot | None
+        if circle is not None:
+            return
+        if all_may_stop(rt, enabled):
+            snapshot = take_snapshot(rt, enabled, rt.instrument.touched, rt.instrument.woke)
+        else:  # the others never come to rest
+            snapshot = take_cycle(rt, enabled)
+        if snapshot is not None and snapshot.is_bad:
+            seen.append(Case(snapshot.key, moves, 0, snapshot=snapshot))
+
+    circle = snapshot_of_turn(fn, learnt.names, carrier_named(carrier), moves)
+    if circle is not None:
+        seen.append(Case(circle.key, moves, 0, snapshot=circle))
+    told = tell(
+        fn, moves, names=learnt.names, carrier=carrier, at_end=at_end, completes=circle is None
+    )
+    return seen, *told
+
+
+def _told_until_time(
+    fn: Design, moves: Moves, learnt: Exploration, carrier: str
+) -> tuple[list[Case], Telling, Tasks]:
+    """A schedule run once more until only time goes on."""
+    seen: list[Case] = []
+
+    def at_end(rt: Tasks, enabled: list[int]) -> None:
+        assert isinstance(rt.instrument, Telling)
+        past = rt.instrument.touched, rt.instrument.woke
+        snapshot = suspect(rt, enabled, lambda: past)
+        left = None if snapshot is None else confirmed(snapshot, learnt.standing)
+        if left is not None:
+            seen.append(Case(left.key, moves, 0, snapshot=left))
+
+    told = tell(fn, moves, names=learnt.names, carrier=carrier, at_end=at_end, time_passes=False)
+    return seen, *told
+
+
 def _ranked(explored: Exploration) -> list[tuple[Case, Diagnosis]]:
     """Distinct findings, each with its simplest schedule, the most specific rule first."""
     best: dict[Any, tuple[Case, Diagnosis]] = {}
@@ -175,6 +225,7 @@ def _ranked(explored: Exploration) -> list[tuple[Case, Diagnosis]]:
 def _stoppers(explored: Exploration) -> set[tuple[int, int]]:
     """(task, fence) where the task may stop for ever with the fence pending."""
     rests = (case.snapshot for case in explored.cases.values() if case.snapshot is not None)
+    rests = (rest for rest in rests if not rest.timers)
     return {(task, fence) for rest in rests for task in rest.stopped for fence in rest.pending}
 
 
@@ -204,6 +255,7 @@ def _explain(simplifier: Simplifier, case: Case, diagnosis: Diagnosis) -> Findin
             names=explored.names,
             carrier=explored.carrier,
             completes=case.snapshot is None or not case.snapshot.turn,
+            time_passes=case.snapshot is None or not case.snapshot.timers,
         )
     except TokenError:
         return _not_repeatable(explored.design, diagnosis)
@@ -245,7 +297,7 @@ def _verdict(
         replayed=lead.replayed,
         sampled=explored.sampled,
         seconds=explored.seconds,
-        assumed=_assumed(explored.traits),
+        assumed=assumed(explored.traits),
         limit=explored.limit,
         carrier=carrier_named(explored.carrier).name,
         engine=lead.engine,
@@ -260,21 +312,3 @@ def _status(explored: Exploration, findings: list[Finding]) -> Status:
     if explored.is_proof:
         return Status.PROVED
     return Status.BOUNDED if explored.is_bounded else Status.INCONCLUSIVE
-
-
-def _assumed(traits: set[str]) -> tuple[str, ...]:
-    """What the answer takes for granted, for this design."""
-    found = ["kernel tasks go on as long as they can", "memory is sequentially consistent"]
-    if "user" in traits:
-        found.append("userspace may stop for ever at any step outside a system call")
-    if "hangs" in traits:
-        found.append("a hardware job may hang at any step")
-    prefix = "reliable "
-    reliable = sorted(t.removeprefix(prefix) for t in traits if t.startswith(prefix))
-    if reliable:
-        found.append(f"hardware that never hangs: {', '.join(reliable)}")
-    if "irq" in traits:
-        found.append("a handler may start at any step while interrupts are on")
-    if "timeouts" in traits:
-        found.append("a timeout may be taken at any step, in order of deadlines")
-    return tuple(found)

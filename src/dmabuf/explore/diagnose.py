@@ -9,7 +9,7 @@ leaves the kernel (userspace, hung hardware) or ends at a task that has gone.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dmabuf.codes import PRECEDENCE, implied_by
 from dmabuf.explore.snapshot import Blocked, Snapshot
@@ -40,13 +40,14 @@ class Diagnosis:
 class _Edge:
     """One link of the chain: `task` waits for an object; `via` is lock, fence, event or irq.
 
-    Of a lock also the operation that waits.
+    Of a lock also the operation that waits, and the lock's own rule if it has one.
     """
 
     task: int
     via: str
     label: str
     op: str = ""
+    rule: str = ""
 
 
 def diagnose(
@@ -62,6 +63,8 @@ def diagnose(
             a system call, so the kernel gave up.
     """
     finder = _Finder(snapshot, wakers, stoppers)
+    if snapshot.timers:
+        return finder.of_timers()
     found = [finder.of_fence(fence) for fence in snapshot.pending]
     found += [finder.of_task(task, ()) for task in snapshot.owed]
     if all(one.code != "DF004" for one in found):
@@ -91,7 +94,27 @@ class _Finder:
         self.state = snapshot
         self.wakers = wakers
         self.stoppers = stoppers
+        self.dead = dict(snapshot.dead)
+        self.acts = dict(snapshot.acts)
+        self.failures = dict(snapshot.failures)
         self.closed = False
+
+    def of_timers(self) -> Diagnosis:
+        """Only time goes on, and a fence is pending that is to signal without it."""
+        state = self.state
+        fence = self.label(state.pending[0])
+        who = [task for task, _obj in state.timers]
+        ways = " or ".join(self._timeout_of(task) for task in who)
+        users = [task for task in state.stopped if state.kinds.get(task) is Kind.USER]
+        stopped = "".join(f"; userspace task {self.name(task)} may stop for ever" for task in users)
+        message = f"only {ways} leads to the signal of {fence}, though no job hangs{stopped}"
+        return Diagnosis("DF101", message, (*who, *users))
+
+    def _timeout_of(self, task: int) -> str:
+        entry = self.state.blocked.get(task)
+        if entry is None or entry.label == self.name(task):
+            return self.name(task)
+        return f"the timeout of {self.name(task)}'s wait for {entry.label}"
 
     def of_fence(self, fence: int) -> Diagnosis:
         """Why a published fence stays pending."""
@@ -105,11 +128,14 @@ class _Finder:
 
     def _not_signalled(self, task: int, fence: int) -> Diagnosis:
         state, name, label = self.state, self.name(task), self.label(fence)
+        if task in self.dead:
+            message = f"{self.dead[task]}, and nothing completes {label}, which {name} would signal"
+            return Diagnosis("DF102", message, (task,))
         if task in state.blocked:
             return self.of_task(task, (), fence=fence)
         if task in state.loops:
             message = f"{name} {self._repeats()} without signalling {label}"
-            return Diagnosis("DF108", message, (task,))
+            return self._in_act(task, label, Diagnosis("DF108", message, (task,)))
         if self._is_userspace(task, fence):
             message = f"{label} is signalled by userspace task {name} only, which may stop for ever"
             return Diagnosis("DF101", message, (task,))
@@ -118,7 +144,7 @@ class _Finder:
             return Diagnosis("DF101", message, (task,))
         if task in state.names:
             message = f"{name} ended without signalling {label}, which others may see"
-            return Diagnosis("DF109", message, (task,))
+            return self._without(task, Diagnosis("DF109", message, (task,)))
         message = f"the task that would signal {label} was never started"
         return Diagnosis("DF101", message, ())
 
@@ -165,15 +191,46 @@ class _Finder:
             return self._cycle(path[start:], path, fence)
         entry = self.state.blocked.get(task)
         if entry is None:
-            return self._dead_end(task, path, fence)
+            found = self._without(task, self._dead_end(task, path, fence))
+        else:
+            found = self._of_blocked(entry, path, fence)
+        return self._in_act(task, self._signal_ahead(path, fence), found)
+
+    def _of_blocked(self, entry: Blocked, path: tuple[_Edge, ...], fence: int | None) -> Diagnosis:
+        task = entry.task
         if entry.interrupted_by is not None:
             edge = _Edge(task, "irq", f"its CPU, which {self.name(entry.interrupted_by)} took")
             return self.of_task(entry.interrupted_by, (*path, edge), fence=fence)
         if entry.owners:
-            edge = _Edge(task, "lock", entry.label, entry.op)
+            edge = _Edge(task, "lock", entry.label, entry.op, entry.rule)
             found = [self.of_task(owner, (*path, edge), fence=fence) for owner in entry.owners]
             return min(found, key=lambda one: (_RANK[one.code], len(one.chain)))
         return self._of_event(entry, path, fence)
+
+    def _signal_ahead(self, path: tuple[_Edge, ...], fence: int | None) -> str:
+        """The fence that the end of a chain is on the way to, by nothing but what it must do.
+
+        Who merely holds a lock that is needed there is not; that has rules of its own.
+        """
+        for edge in reversed(path):
+            if edge.via != "event":
+                return edge.label if edge.via == "fence" else ""
+        return "" if fence is None else self.label(fence)
+
+    def _in_act(self, task: int, label: str, found: Diagnosis) -> Diagnosis:
+        """The same by the rule that forbids, before a signal, what the task is in the middle of."""
+        act = self.acts.get(task)
+        if act is None or not label or _RANK[act.code] > _RANK[found.code]:
+            return found
+        message = f"{self.name(task)} {act.words} on the way to the signal of {label}"
+        return replace(found, code=act.code, message=f"{message}; {found.message}")
+
+    def _without(self, task: int, found: Diagnosis) -> Diagnosis:
+        """What a task leaves undone that was refused memory."""
+        words = self.failures.get(task)
+        if not words or found.code != "DF109":
+            return found
+        return replace(found, code="DF105", message=f"without memory for {words}, {found.message}")
 
     def _of_event(self, entry: Blocked, path: tuple[_Edge, ...], fence: int | None) -> Diagnosis:
         task = entry.task
@@ -221,7 +278,7 @@ class _Finder:
             f"{self.name(waits.task)} holds {lock.label} while it waits for {waits.label}; "
             f"{self.name(lock.task)} needs {lock.label} on the way to that signal"
         )
-        return Diagnosis(_LOCK_RULES.get(lock.op, "DF202"), message, chain)
+        return Diagnosis(lock.rule or _LOCK_RULES.get(lock.op, "DF202"), message, chain)
 
     def _needs_itself(self, cycle: tuple[_Edge, ...]) -> str:
         if len(cycle) == 1:
@@ -237,6 +294,10 @@ class _Finder:
         edge = path[-1]
         chain = tuple(dict.fromkeys([*(e.task for e in path), task]))
         waiter, name = self.name(edge.task), self.name(task)
+        if task in self.dead and edge.via != "lock":
+            on_the_way = self._on_the_way(fence)
+            message = f"{self.dead[task]}; {waiter} waits for {edge.label}{on_the_way}, from {name}"
+            return Diagnosis("DF001" if fence is None else "DF102", message, chain)
         if task in self.state.loops:
             return self._looping(edge, task, chain, fence)
         if edge.via == "lock":
@@ -244,7 +305,7 @@ class _Finder:
                 return Diagnosis("DF004", f"{name} ended while it held {edge.label}", chain)
             code = "DF001" if fence is None else "DF108"
             return Diagnosis(code, self._stops_holding(edge, task), chain)
-        on_the_way = "" if fence is None else f" on the way to the signal of {self.label(fence)}"
+        on_the_way = self._on_the_way(fence)
         if task in self.state.stopped and self.state.kinds.get(task) is Kind.HARDWARE:
             message = f"{waiter} waits for {edge.label}{on_the_way}; {name} may hang"
             return Diagnosis("DF001" if fence is None else "DF101", message, chain)
@@ -262,10 +323,13 @@ class _Finder:
         message = f"{waiter} waits for {edge.label}{on_the_way}, but {name} has done all it does"
         return Diagnosis("DF001" if fence is None else "DF108", message, chain)
 
+    def _on_the_way(self, fence: int | None) -> str:
+        return "" if fence is None else f" on the way to the signal of {self.label(fence)}"
+
     def _looping(
         self, edge: _Edge, task: int, chain: tuple[int, ...], fence: int | None
     ) -> Diagnosis:
-        on_the_way = "" if fence is None else f" on the way to the signal of {self.label(fence)}"
+        on_the_way = self._on_the_way(fence)
         message = (
             f"{self.name(edge.task)} waits for {edge.label}{on_the_way}; "
             f"{self.name(task)} {self._repeats()} instead"

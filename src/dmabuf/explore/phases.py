@@ -16,18 +16,20 @@ many, is never a reason for a pass.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore import portfolio
 from dmabuf.explore.portfolio import engine_named
 from dmabuf.explore.search import INTERRUPTED, Budget, Case, Progress, Search
+from dmabuf.explore.timer_clause import UNDECIDED, decide
 from dmabuf.machine import Design
 from dmabuf.rt.explored_task import Names
 
 if TYPE_CHECKING:
     from dmabuf.explore.jobs.parallel import Crew, Window
+    from dmabuf.explore.lassos.timers import Armed
 
 __all__ = ["Exploration", "explore"]
 
@@ -41,6 +43,7 @@ class Exploration:
         cases: what went wrong, by what it means, each with its simplest schedule.
         wakers: by object number, the tasks that ended a wait on it in some run.
         traits: of the design, that the answer depends on.
+        standing: timed waits and the fences that they stand by for (`timer_clause`).
         names: the numbers of tasks and objects.
         limit: why this is no proof; empty if it is.
         sampled: executions of engines that prove nothing.
@@ -54,6 +57,7 @@ class Exploration:
     wakers: dict[int, set[int]]
     traits: set[str]
     cases: dict[Any, Case] = field(default_factory=dict)
+    standing: frozenset[tuple[Armed, int]] = frozenset()
     limit: str = ""
     sampled: int = 0
     seconds: float = 0.0
@@ -269,11 +273,10 @@ class _Phases:
 
     def put_together(self, lead: Search) -> Exploration:
         """The findings of all searches: of the same one the schedule of the fewest switches."""
-        cases = dict(lead.cases)
-        for search in self.searches.values():
-            for key, case in search.cases.items():
-                if key not in cases or case.switches < cases[key].switches:
-                    cases[key] = case
+        searches = (lead, *self.searches.values())
+        cases = _simplest(search.cases for search in searches)
+        suspects = _simplest(search.suspects for search in searches)
+        clause = decide(cases, suspects, self._all_states)
         return Exploration(
             self.design,
             self.carrier,
@@ -281,13 +284,21 @@ class _Phases:
             self.names,
             self.wakers,
             self.traits,
-            cases,
-            limit=self._limit(lead),
+            cases | clause.cases,
+            clause.standing,
+            limit=self._limit(lead) or ("" if clause.is_decided else UNDECIDED),
             sampled=sum(
                 one.made for one in self.searches.values() if not engine_named(one.engine).proves
             ),
             seconds=sum(search.seconds for search in self.searches.values()),
         )
+
+    def _all_states(self) -> Search:
+        """The search of states, gone on with as far as the budget goes."""
+        graph = self.search(portfolio.GRAPH)
+        if not graph.exhausted:
+            self.advance(graph, self.left(portfolio.CLAUSE_SHARE))
+        return graph
 
     def _limit(self, lead: Search) -> str:
         """Why this is no proof; empty if it is one."""
@@ -302,6 +313,16 @@ class _Phases:
             return f"{self.budget.executions} executions"
         assert self.budget.seconds is not None
         return f"{self.budget.seconds:g} s"
+
+
+def _simplest(found: Iterable[Mapping[Any, Case]]) -> dict[Any, Case]:
+    """Of the same case the schedule with the fewest switches."""
+    best: dict[Any, Case] = {}
+    for cases in found:
+        for key, case in cases.items():
+            if key not in best or case.switches < best[key].switches:
+                best[key] = case
+    return best
 
 
 def _can_be_divided(search: Search, share: Budget) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOUNDED",
+    "CLAUSE_SHARE",
     "DPOR",
     "ENGINES",
     "FIRST_EXECUTIONS",
@@ -74,6 +75,8 @@ STATES_STEPS = 5000
 """New steps of GRAPH then; a step of it costs as much as some of the proof."""
 PROOF_SHARE = 0.5
 """How much of what is left the engine that proves may use before BOUNDED has its turn."""
+CLAUSE_SHARE = 0.5
+"""How much of what is left GRAPH may use to decide whether a timer is the only way."""
 BOUNDED_SHARE = 0.5
 """How much of what is left then BOUNDED may use before the proof goes on."""
 
@@ -91,6 +94,7 @@ class Setup:
         limit: steps after which an execution is cut.
         at_rest: called where nothing is possible, or only steps of tasks that may stop there.
         at_cut: called where an execution is cut.
+        at_wait: called where a timeout is possible.
         stem: for source-DPOR: the steps that all executions begin with.
     """
 
@@ -98,6 +102,7 @@ class Setup:
     limit: int
     at_rest: Callable[[Tasks, list[int]], object]
     at_cut: Callable[[Tasks, list[int]], object]
+    at_wait: Callable[[Tasks, list[int]], object]
     stem: Stem | None = None
 
     def arguments(self) -> dict[str, Any]:
@@ -107,6 +112,7 @@ class Setup:
             "limit": self.limit,
             "at_rest": self.at_rest,
             "at_cut": self.at_cut,
+            "at_wait": self.at_wait,
         }
 
 

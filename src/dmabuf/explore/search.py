@@ -15,21 +15,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.errors import InternalError
+from dmabuf.explore.calm import is_calm
 from dmabuf.explore.explanations.shrink import Event, causal_past, fewest_switches, switches_of
-from dmabuf.explore.foreign.whose import is_ours
+from dmabuf.explore.foreign.whose import is_our_assertion
 from dmabuf.explore.jobs.parts import Made, Position, made_of, nodes_of, position_of
 from dmabuf.explore.lassos.liveness import lassos
+from dmabuf.explore.lassos.timers import suspect
 from dmabuf.explore.lassos.turns import go_round
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP, Setup, engine_named, engine_that_proves
 from dmabuf.explore.properties import build, is_judged
-from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
+from dmabuf.explore.snapshot import Past, Snapshot, past_of, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
 from dmabuf.explore.strategies.dpor import SourceSets
 from dmabuf.explore.strategies.graph import Graph
 from dmabuf.explore.strategies.stops import Visit
+from dmabuf.explore.traits import add_traits
 from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
-from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
+from dmabuf.rt.carriers import Carrier, carrier_named
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import VARIANTS
 from dmabuf.rt.tasks import Tasks
@@ -37,13 +40,23 @@ from dmabuf.rt.tasks import Tasks
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.stems import Stem
 
-__all__ = ["INTERRUPTED", "MAX_CASES", "Budget", "Case", "Progress", "Search", "carrier_named"]
+__all__ = [
+    "INTERRUPTED",
+    "MAX_CASES",
+    "SUSPECT",
+    "Budget",
+    "Case",
+    "Progress",
+    "Search",
+]
 
 _TELL_EVERY_S = 0.1
 _COLLECT_EVERY = 256
 MAX_CASES = 1000
 _VERIFY_TIMES = 3
 INTERRUPTED = "interrupted"
+SUSPECT = "suspect"
+"""Begins the key of a case that is none before it is confirmed."""
 _MAX_EVENTS = 600
 
 
@@ -107,6 +120,7 @@ class Search:
         sleep: False for naive search, the oracle of tests.
         visits: states of rest that were looked at besides the executions.
         cases: what went wrong, by what it means.
+        suspects: the same of what perhaps did (`lassos.timers`), decided when all is known.
         wakers: by object number, the tasks that ended a wait on it in some run.
         assumed: traits of the design that the answer depends on.
         limit: which limit ended the search; empty if all schedules were run.
@@ -115,6 +129,9 @@ class Search:
         strategy: goes from execution to execution.
         first: the steps of the first execution.
         stem: the steps that all executions are to begin with; another search covers the rest.
+        make: the strategy, if it is none of the engines.
+        on_start: called with each runtime before its first step.
+        on_end: called with it when its tasks still stand where they ended.
     """
 
     design: Design
@@ -126,6 +143,7 @@ class Search:
     progress: Callable[[Progress], None] | None = None
     stop: Callable[[], bool] | None = None
     cases: dict[Any, Case] = field(default_factory=dict)
+    suspects: dict[Any, Case] = field(default_factory=dict)
     wakers: dict[int, set[int]] = field(default_factory=dict)
     traits: set[str] = field(default_factory=set)
     executions: int = 0
@@ -141,6 +159,9 @@ class Search:
     visits: int = 0
     first: tuple[Made, ...] = ()
     stem: Stem | None = None
+    make: Callable[[Setup], DepthFirst] | None = None
+    on_start: Callable[[Tasks], object] | None = None
+    on_end: Callable[[Tasks], object] | None = None
     strategy: DepthFirst = field(init=False)
     _path: list[Node] = field(init=False)
     _waking: frozenset[str] = field(init=False)
@@ -148,6 +169,7 @@ class Search:
     _ready: bool = True
     _verified: bool = False
     _told: float = 0.0
+    _carried_by: Carrier | None = None
 
     def __post_init__(self) -> None:
         self._verified = self.stem is not None
@@ -160,8 +182,8 @@ class Search:
 
     def _make_strategy(self) -> DepthFirst:
         steps = self.budget.steps_per_execution
-        setup = Setup(self.seed, steps, self._at_rest, self._at_cut, self.stem)
-        return engine_named(self.engine).make(setup)
+        setup = Setup(self.seed, steps, self._at_rest, self._at_cut, self._at_wait, self.stem)
+        return (self.make or engine_named(self.engine).make)(setup)
 
     @property
     def used(self) -> str:
@@ -205,6 +227,7 @@ class Search:
 
         Returns what was used up, or INTERRUPTED; empty when the search is exhausted.
         """
+        self._carried_by = carrier_named(self.carrier)
         started, spent = time.monotonic(), self.seconds
         first, known = self.made, self.steps
         used = ""
@@ -229,6 +252,7 @@ class Search:
         finally:
             if collecting:
                 gc.enable()
+            self._carried_by = None
             self.seconds = spent + time.monotonic() - started
         if isinstance(self.strategy, Graph):
             self._add_lassos(self.strategy)
@@ -292,8 +316,10 @@ class Search:
     def compare(self, steps: tuple[Made, ...]) -> None:
         """Make the steps of an execution elsewhere again; uncounted, but a difference is a case."""
         counted = (self.executions, self.asleep, self.cut, self.steps, self.replayed)
+        self._carried_by = carrier_named(self.carrier)
         self.strategy.path[:] = nodes_of(steps)
         self._execute(repeat=True)
+        self._carried_by = None
         self.executions, self.asleep, self.cut, self.steps, self.replayed = counted
 
     def _execute_first(self) -> None:
@@ -317,8 +343,10 @@ class Search:
         strategy.begin(repeat=repeat)
         self._path = strategy.path
         self._touched = {}
-        rt = Tasks(strategy, names=self.names, carrier=carrier_named(self.carrier))
+        rt = Tasks(strategy, names=self.names, carrier=self._carried_by)
         rt.at_end = lambda runtime: self._ended(runtime, repeat=repeat)
+        if self.on_start is not None:
+            self.on_start(rt)
         rt.run(lambda runtime: build(self.design, runtime))
         if isinstance(strategy, SourceSets) and is_judged(rt):
             self.engine = SLEEP  # which is in every state; this one is not
@@ -338,6 +366,8 @@ class Search:
     def _ended(self, rt: Tasks, *, repeat: bool) -> None:
         """An execution is over, and its tasks still stand where they stood."""
         strategy = self.strategy
+        if self.on_end is not None:
+            self.on_end(rt)
         strategy.ended(rt)
         ran = strategy.is_complete and strategy.diverged is None
         if ran and not (repeat or rt.failure or rt.reports) and self.on_complete is not None:
@@ -350,8 +380,8 @@ class Search:
             return
         while strategy.rests and strategy.diverged is None:
             self._path = strategy.rests.pop()
-            visit = Visit(self._path, self._at_rest)
-            rt = Tasks(visit, names=self.names, carrier=carrier_named(self.carrier))
+            visit = Visit(self._path, self._at_rest, self._at_wait)
+            rt = Tasks(visit, names=self.names, carrier=self._carried_by)
             rt.run(lambda runtime: build(self.design, runtime))
             self.visits += 1
             self.replayed += len(self._path)
@@ -370,13 +400,7 @@ class Search:
             self.cut += 1
         else:
             self.executions += 1
-        for task in rt.tasks:
-            if task.kind.value == "hardware":
-                self.traits.add("hangs" if not task.reliable else f"reliable {task.name}")
-            elif task.kind.value in ("user", "irq"):
-                self.traits.add(task.kind.value)
-        if rt.clock.now():
-            self.traits.add("timeouts")
+        add_traits(self.traits, rt)
 
     def _learn_wakers(self) -> None:
         for node in self.strategy.path[max(self.strategy.replayed - 1, 0) :]:
@@ -388,17 +412,20 @@ class Search:
     # -- what went wrong -----------------------------------------------------------------------
 
     def _at_rest(self, rt: Tasks, enabled: list[int]) -> None:
-        touched: dict[int, set[int]] = {}
-        woke: set[tuple[int, int]] = set()
-        for node in self._path:
-            task = node.chosen // VARIANTS
-            for number in node.footprint:
-                touched.setdefault(number >> 1, set()).add(task)
-            if node.step[0] in self._waking:
-                woke.add((task, node.step[1] >> 1))
-        snapshot = take_snapshot(rt, enabled, touched, woke)
+        if is_calm(rt):
+            return
+        snapshot = take_snapshot(rt, enabled, *self._past())
         if snapshot.is_bad:
             self._add(rt, ("rest", snapshot.key), snapshot=snapshot)
+
+    def _at_wait(self, rt: Tasks, enabled: list[int]) -> None:
+        """Only time goes on, perhaps: whether that is wrong is decided when all is known."""
+        snapshot = suspect(rt, enabled, self._past)
+        if snapshot is not None:
+            self._add(rt, (SUSPECT, snapshot.pending, snapshot.timers), snapshot=snapshot)
+
+    def _past(self) -> Past:
+        return past_of(self._path, self._waking)
 
     def _at_cut(self, rt: Tasks, enabled: list[int]) -> None:
         """Tasks that lock each other out are found even if others never come to rest."""
@@ -410,7 +437,7 @@ class Search:
         assert rt.failure is not None
         task, error = rt.failure
         last = traceback.extract_tb(error.__traceback__)[-1:]
-        if isinstance(error, InternalError) or _is_our_assertion(error, last):
+        if isinstance(error, InternalError) or is_our_assertion(error):
             raise InternalError(f"in {task.name}: {str(error) or last[0].line}") from error
         traceback.clear_frames(error.__traceback__)  # it may hold all the memory there is
         where = [(frame.filename, frame.lineno) for frame in last]
@@ -431,8 +458,9 @@ class Search:
         self, rt: Tasks, key: Any, *, only: Collection[int] | None = None, **what: Any
     ) -> None:
         """Keep a case, or a simpler schedule of a known one; `only`: whose steps matter."""
-        known = self.cases.get(key)
-        if known is None and len(self.cases) >= MAX_CASES:
+        cases = self.kept(key)
+        known = cases.get(key)
+        if known is None and len(cases) >= MAX_CASES:
             return
         ordinals = {task.number: task.ordinal for task in rt.tasks}
         events = [Event(n.chosen // VARIANTS, n.chosen, n.footprint) for n in self._path]
@@ -450,16 +478,8 @@ class Search:
         told = position_of(self._path)
         found = known.found if known is not None else told
         switches = switches_of(best)
-        self.cases[key] = Case(key, moves, switches, exact=exact, found=found, told=told, **what)
+        cases[key] = Case(key, moves, switches, exact=exact, found=found, told=told, **what)
 
-
-def _is_our_assertion(error: BaseException, last: list[traceback.FrameSummary]) -> bool:
-    """Did one of our own assertions fail? Then the answer would not be worth anything."""
-    return isinstance(error, AssertionError) and is_ours(last[0].filename)
-
-
-def carrier_named(name: str) -> Carrier:
-    """The carrier of that name ("greenlet", "threads"); without one the best there is."""
-    if name == "threads" or (not name and not has_greenlet()):
-        return Baton()
-    return Greenlets()
+    def kept(self, key: Any) -> dict[Any, Case]:
+        """Where a case of that key is kept."""
+        return self.suspects if key[0] == SUSPECT else self.cases

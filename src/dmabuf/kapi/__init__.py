@@ -33,7 +33,7 @@ from dmabuf.kapi.spell import (
 
 __all__ = ["ERESTARTSYS", "HZ", "MAX_SCHEDULE_TIMEOUT", "functions"]
 
-_MIRRORING = ("dmabuf.sync", "dmabuf.core", "dmabuf.kapi")
+_MIRRORING = ("dmabuf.sync", "dmabuf.mm", "dmabuf.core", "dmabuf.kapi")
 _ALSO = ("dmabuf.irq", "dmabuf.machine")
 _ELSEWHERE = {
     "IRQF_ONESHOT": "deferred",

@@ -106,7 +106,7 @@ class DevicePages:
         else:
             rt.step(END, self)
 
-    @kernel("put_page", "folio_put")
+    @kernel("put_page")
     def release(self) -> None:
         """Free the memory. Context: any.
 

@@ -28,7 +28,7 @@ from dmabuf.mm.acts import Act, doing
 from dmabuf.mm.mm_struct import IS_PRESENT, LOAD, POPULATE, STORE, Vma, check_no_resv
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Runtime, Task
-from dmabuf.sync.context import allocate, might_sleep
+from dmabuf.sync.context import allocate, might_sleep, touches_user_memory
 from dmabuf.sync.gfp import Gfp
 
 __all__ = [
@@ -58,7 +58,7 @@ class Retry(Exception):
 
 
 @contextmanager
-@kernel("pagefault_disable", "pagefault_enable")
+@no_kernel("pagefault_disable and pagefault_enable as a with-block")
 def pagefault_disable() -> Generator[None]:
     """Inside, touching user memory that is not there fails and does not fault. Context: any."""
     rt = ambient()
@@ -75,7 +75,7 @@ def pagefault_disable() -> Generator[None]:
             del depth[task]
 
 
-@kernel("pagefault_disabled", "faulthandler_disabled")
+@kernel("faulthandler_disabled")
 def is_pagefault_disabled(rt: Runtime) -> bool:
     """Has the calling task faults off, or is it atomic? Context: any."""
     task = rt.current()
@@ -92,10 +92,11 @@ def might_fault(rt: Runtime, what: str = "user memory") -> None:
     if rt.extras.get(PAGEFAULT, {}).get(rt.current()):
         return
     might_sleep(f"an access to {what}", runtime=rt)
+    touches_user_memory(rt)
     check_no_resv(rt, f"touches {what}")
 
 
-@kernel("copy_from_user", "__copy_from_user", "copy_from_user_nofault", context="process")
+@kernel("copy_from_user", context="process")
 def copy_from_user(vma: Vma) -> Any:
     """What user memory holds. Context: process, may sleep unless faults are off.
 
@@ -106,7 +107,7 @@ def copy_from_user(vma: Vma) -> Any:
     return vma.rt.current().value
 
 
-@kernel("copy_to_user", "__copy_to_user", context="process")
+@kernel("copy_to_user", context="process")
 def copy_to_user(vma: Vma, value: Any) -> None:
     """Store to user memory. Context: process, may sleep unless faults are off.
 
@@ -128,7 +129,7 @@ def put_user(vma: Vma, value: Any) -> None:
     copy_to_user(vma, value)
 
 
-@kernel("fault_in_readable", "fault_in_writeable", context="process")
+@kernel("fault_in_readable", context="process")
 def fault_in_readable(vma: Vma) -> None:
     """Have the pages there, for an access with faults off that follows. Context: process."""
     _access(vma)
@@ -149,7 +150,7 @@ def _access(vma: Vma) -> None:
     rt.report("DF108", f"{rt.current().name} faults on {rt.label(vma)} again and again")
 
 
-@kernel("handle_mm_fault", "do_user_addr_fault", context="process")
+@kernel("handle_mm_fault", context="process")
 def handle_mm_fault(vma: Vma) -> None:
     """Fill a mapping: by its driver, or with a new page. Context: process, takes mmap_lock.
 

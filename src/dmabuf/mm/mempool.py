@@ -127,9 +127,10 @@ class Mempool:
                 return None
 
     @kernel("mempool_free")
-    def free(self, element: Element) -> None:
+    def free(self, element: Element | None) -> None:
         """Give an element back: to the reserve unless that is full. Context: any."""
-        del element
+        if element is None:
+            return
         self.rt.step(GIVE, self)
 
     @no_kernel("mempool_is_saturated")

@@ -76,6 +76,10 @@ def _is_in(vma: Vma, _task: Task) -> bool:
     return vma.is_present
 
 
+def _store(vma: Vma, task: Task) -> None:
+    vma.value = task.arg
+
+
 def _may_go(vma: Vma, _task: Task) -> bool:
     return vma.is_present and not vma.pins
 
@@ -97,9 +101,7 @@ PIN = Op(
     touches=lambda vma, _task: ((vma, WRITE if vma.is_present else READ),),
     says="pins {}",
 )
-STORE = Op(
-    "vma.store", action=lambda vma, task: setattr(vma, "value", task.arg), says="stores to {}"
-)
+STORE = Op("vma.store", action=_store, says="stores to {}")
 LOAD = Op("vma.load", action=lambda vma, _task: vma.value, access=READ, says="loads from {}")
 
 
@@ -171,7 +173,7 @@ class Vma:
         if self.pages.gone:
             self.pages.populate()
 
-    @kernel("pin_user_pages", "pin_user_pages_fast", context="process")
+    @kernel("pin_user_pages", context="process")
     def pin(self) -> bool:
         """Keep pages that are there from being reclaimed; False if they are not. Context: any."""
         self.rt.step(PIN, self, 1)
@@ -240,7 +242,7 @@ class MmStruct:
         self.vmas.append(vma)
         return vma
 
-    @kernel("vm_munmap", "do_munmap", context="process")
+    @kernel("vm_munmap", context="process")
     def munmap(self, vma: Vma) -> None:
         """Unmap, having told the notifiers. Context: process, takes mmap_lock for writing."""
         with self.mmap_lock.write():

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
-from dmabuf.sync.context import might_sleep, warn_on
+from dmabuf.sync.context import might_sleep, notifying, warn_on
 
 if TYPE_CHECKING:
     from dmabuf.mm.mm_struct import MmStruct
@@ -78,24 +78,33 @@ def _end(subs: Subscriptions, _task: Task) -> None:
     subs.deferred.clear()
 
 
-def _insert(one: IntervalNotifier, _task: Task) -> None:
-    """While something is invalidated the tree stays as it is; the notifier is added at the end."""
+def _insert(one: IntervalNotifier, _task: Task) -> bool:
+    """While something is invalidated the tree stays as it is; the notifier is added at the end.
+
+    False if it is there already.
+    """
     subs = one.subs
+    if one in subs.intervals or one in subs.deferred:
+        return False
     if not subs.active:
         one.seq = subs.seq - 1
         subs.intervals.append(one)
-        return
+        return True
     if subs.is_invalidating:
         subs.deferred[one] = True
     else:
         subs.seq |= 1
         subs.intervals.append(one)
     one.seq = subs.seq
+    return True
 
 
 def _remove(one: IntervalNotifier, _task: Task) -> int:
-    """The sequence number to wait for the end of; 0 if it is gone at once."""
+    """The sequence number to wait for the end of; 0: it is gone at once, -1: it was not there."""
     subs = one.subs
+    coming = subs.deferred.get(one)
+    if coming is False or (coming is None and one not in subs.intervals):
+        return -1
     if subs.is_invalidating:
         if subs.deferred.pop(one, False):
             return 0
@@ -162,7 +171,7 @@ ADD = Op(
 )
 DROP = Op(
     "mmu_notifier.unregister",
-    action=lambda subs, task: subs.listed.remove(task.arg),
+    action=lambda subs, task: _drop(subs, task.arg),
     says="unregisters a notifier of {}",
 )
 SYNCHRONIZE = Op(
@@ -177,6 +186,14 @@ def _enter(subs: Subscriptions) -> tuple[MmuNotifier, ...]:
     for one in subs.listed:
         subs.called[one] = subs.called.get(one, 0) + 1
     return tuple(subs.listed)
+
+
+def _drop(subs: Subscriptions, one: MmuNotifier) -> bool:
+    """Was it there?"""
+    if one not in subs.listed:
+        return False
+    subs.listed.remove(one)
+    return True
 
 
 def _leave(subs: Subscriptions, called: tuple[MmuNotifier, ...]) -> None:
@@ -229,12 +246,16 @@ class Subscriptions:
         """Is a range invalidated that somebody asked for? For actions."""
         return bool(self.seq & 1)
 
-    @kernel("mmu_notifier_invalidate_range_start", "mmu_notifier_invalidate_range_start_nonblock")
+    @kernel("mmu_notifier_invalidate_range_start")
     def start(self, found: Range) -> bool:
         """Tell everybody that the range goes away. Context: process; may sleep if blockable.
 
         Returns False if a callback would have had to sleep and may not; then nothing is begun.
         """
+        with notifying(self.rt):
+            return self._start(found)
+
+    def _start(self, found: Range) -> bool:
         rt = self.rt
         rt.step(START, self, found)
         intervals, seq = rt.current().value
@@ -261,6 +282,8 @@ class Subscriptions:
             for one in called:
                 one.invalidate_range_end(found)
         rt.step(LEAVE, self, called)
+        if not ready:
+            rt.step(END, self)  # Linux 6.12 forgets that, and the sequence stays odd
         return ready
 
     @kernel("mmu_notifier_invalidate_range_end")
@@ -293,18 +316,24 @@ class MmuNotifier:
     def invalidate_range_end(self, found: Range) -> None:
         """The range has gone."""
 
-    @kernel("mmu_notifier_register", "mmu_notifier_get", context="process")
+    @kernel("mmu_notifier_register", context="process")
     def register(self, mm: MmStruct) -> None:
         """Hear of the address space from now on. Context: process, takes mmap_lock for writing."""
         with mm.mmap_lock.write():
             mm.rt.step(ADD, mm.subscriptions, self)
 
-    @kernel("mmu_notifier_unregister", "mmu_notifier_put", context="process")
+    @kernel("mmu_notifier_unregister", context="process")
     def unregister(self, mm: MmStruct) -> None:
-        """Hear of it no more, and wait for callbacks that run. Context: process, may sleep."""
-        might_sleep("mmu_notifier_unregister", runtime=mm.rt)
-        mm.rt.step(DROP, mm.subscriptions, self)
-        mm.rt.step(SYNCHRONIZE, mm.subscriptions, self)
+        """Hear of it no more, and wait for callbacks that run. Context: process, may sleep.
+
+        Warns (DF004) if it does not hear of it.
+        """
+        rt, subs = mm.rt, mm.subscriptions
+        might_sleep("mmu_notifier_unregister", runtime=rt)
+        rt.step(DROP, subs, self)
+        if not rt.current().value:
+            warn_on(rt, f"{rt.current().name} unregisters a notifier that {mm.name} does not have")
+        rt.step(SYNCHRONIZE, subs, self)
 
 
 @kernel("struct mmu_interval_notifier")
@@ -341,22 +370,29 @@ class IntervalNotifier:
         self.rt = mm.rt
         self.rt.adopt(self, name)
 
-    @kernel("mmu_interval_notifier_insert", "mmu_interval_notifier_insert_locked")
+    @kernel("mmu_interval_notifier_insert")
     def insert(self) -> None:
-        """Hear of the range from now on. Context: process."""
-        self.rt.step(INSERT, self)
+        """Hear of the range from now on. Warns (DF004) if it does. Context: process."""
+        rt = self.rt
+        rt.step(INSERT, self)
+        if not rt.current().value:
+            warn_on(rt, f"{rt.current().name} registers {rt.label(self)} a second time")
 
     @kernel("mmu_interval_notifier_remove", context="process")
     def remove(self) -> None:
         """Hear of it no more; waits for an invalidation under way. Context: process, may sleep.
 
-        So it may not be called under a lock that `invalidate` takes.
+        So it may not be called under a lock that `invalidate` takes. Warns (DF004) if it does not
+        hear of it.
         """
-        might_sleep(f"mmu_interval_notifier_remove of {self.name}", runtime=self.rt)
-        self.rt.step(REMOVE, self)
-        seq = self.rt.current().value
-        if seq:
-            self.rt.step(WAIT, self.subs, seq)
+        rt = self.rt
+        might_sleep(f"mmu_interval_notifier_remove of {self.name}", runtime=rt)
+        rt.step(REMOVE, self)
+        seq = rt.current().value
+        if seq < 0:
+            warn_on(rt, f"{rt.current().name} unregisters {rt.label(self)}, which is not there")
+        elif seq:
+            rt.step(WAIT, self.subs, seq)
 
     @kernel("mmu_interval_read_begin", context="process")
     def read_begin(self) -> int:
@@ -379,7 +415,7 @@ class IntervalNotifier:
         """Say in `invalidate`, under the driver's lock, that it has been called. Context: any."""
         self.rt.step(SET_SEQ, self, seq)
 
-    @kernel("mmu_interval_read_retry", "mmu_interval_check_retry")
+    @kernel("mmu_interval_read_retry")
     def read_retry(self, seq: int) -> bool:
         """Was something invalidated since? Under the driver's lock. Context: any."""
         self.rt.step(READ_RETRY, self, seq)

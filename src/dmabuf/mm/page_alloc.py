@@ -43,13 +43,20 @@ if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["WORLD", "Memory", "memory_of"]
+__all__ = ["ALLOC", "SHORTAGES", "WORLD", "Memory", "memory_of"]
 
 WORLD = "mm.memory"
 """Name in `Runtime.extras` of the machine's memory."""
 
 _STALL_NS = 100_000_000
 """How long an allocation that never fails sleeps before it looks again: HZ/10."""
+
+SHORTAGES: dict[int, str] = {
+    Kinds.ALL: "short of memory",
+    Kinds.USER: "short, user pages go",
+    Kinds.SLAB: "short, shrinkers run",
+}
+"""Which ways an allocation may go besides the ordinary one, for reports."""
 
 Touches = tuple[tuple[object, int], ...]
 
@@ -141,9 +148,9 @@ def _ways(task: ExploredTask) -> list[int]:
     lists = memory.lists
     if lists.shrinkers and lists.mms:
         return [_GOT, Kinds.ALL, Kinds.USER, Kinds.SLAB]
-    if lists.shrinkers or lists.mms or not never_fails(request.gfp, request.order):
-        return [_GOT, Kinds.ALL]
-    return [_GOT]
+    if lists.shrinkers or lists.mms:
+        return [_GOT, Kinds.SLAB if lists.shrinkers else Kinds.USER]
+    return [_GOT] if never_fails(request.gfp, request.order) else [_GOT, Kinds.ALL]
 
 
 def _free(memory: Memory, task: Task) -> None:
@@ -153,7 +160,8 @@ def _free(memory: Memory, task: Task) -> None:
 
 
 def _listen(memory: Memory, task: Task) -> None:
-    memory.listening[task] = False
+    """Hear of pages that come back from now on, or have come back since the attempt."""
+    memory.listening[task] = _is_there(memory, task.arg)
 
 
 def _has_been_freed(memory: Memory, task: Task) -> bool:
@@ -187,6 +195,8 @@ class Memory:
         pages: how many there are; None for as many as anybody wants.
         pressure: explored, how many allocations of a run may find memory short.
         reserve: the `min` watermark in pages: what only some allocations may go below.
+        kswapd: does it reclaim beside them? Without it there is less to explore, and what it
+            would wait for is not found.
         rt: the runtime it belongs to; the ambient one if not given.
 
     Attributes:
@@ -195,7 +205,7 @@ class Memory:
         listening: who waits for pages to come back, and whether some did.
         requests: what each task asks for now: a task's own entry.
         lists: what can be reclaimed.
-        kswapd: the task that reclaims beside those that allocate.
+        kswapd: the task that reclaims beside those that allocate, if there is one.
     """
 
     __slots__ = (
@@ -218,6 +228,7 @@ class Memory:
         pages: int | None = None,
         pressure: int = 0,
         reserve: int = 0,
+        kswapd: bool = True,
         rt: Runtime | None = None,
     ) -> None:
         self.name = "memory"
@@ -230,8 +241,8 @@ class Memory:
         self.requests: dict[Task, Request] = {}
         self.rt.adopt(self, self.name)
         self.lists: Reclaimable = reclaimable(self.rt)
-        self.kswapd = Kswapd(self._balance, rt=self.rt)
-        if self.rt.explored:
+        self.kswapd = Kswapd(self._balance, rt=self.rt) if kswapd else None
+        if self.kswapd is not None and self.rt.explored:
             self.kswapd.start()
         self.rt.extras[WORLD] = self
         self.rt.extras[ALLOCATOR] = self._answer
@@ -254,7 +265,7 @@ class Memory:
         """The watermark below which kswapd is woken, in pages."""
         return self.reserve + self.reserve // 4
 
-    @kernel("alloc_pages", "__get_free_pages", "kmalloc", context="as gfp allows")
+    @kernel("alloc_pages", context="as gfp allows")
     def alloc(self, gfp: Gfp, order: int = 0, what: str = "pages") -> bool:
         """Take 2**order pages. Context: process if `gfp` allows direct reclaim, which may sleep.
 
@@ -271,7 +282,7 @@ class Memory:
             return self._allocate(gfp, order, what)
         return allocate(gfp, what, runtime=self.rt)
 
-    @kernel("__free_pages", "free_pages", "kfree")
+    @no_kernel("__free_pages, told how many pages")
     def free(self, pages: int = 1) -> None:
         """Give so many pages back; a step only where pages are counted. Context: any."""
         if self.pages is not None:
@@ -305,11 +316,11 @@ class Memory:
         reclaims = may_reclaim(gfp, request.scope)
         always = never_fails(gfp, order)
         while True:
-            if gfp & Gfp.KSWAPD_RECLAIM:
+            if gfp & Gfp.KSWAPD_RECLAIM and self.kswapd is not None:
                 self.kswapd.wake()
             if not reclaims and not always:
                 return False
-            progress = self._reclaim(gfp, Kinds(kinds), stalls=always) if reclaims else 0
+            progress = self._reclaim(request, Kinds(kinds), stalls=always) if reclaims else 0
             if not progress and not always:
                 return False
             kinds = self._attempt(request)
@@ -331,23 +342,23 @@ class Memory:
         del self.requests[task]
         return way
 
-    def _reclaim(self, gfp: Gfp, kinds: Kinds, *, stalls: bool) -> int:
+    def _reclaim(self, request: Request, kinds: Kinds, *, stalls: bool) -> int:
         """One pass; where it brings nothing and memory is counted, sleep until pages come back.
 
         But not for long: what others can give changes without telling the allocator.
         """
         rt = self.rt
         if self.pages is None:
-            return reclaim(rt, gfp, kinds, self.free)
-        rt.step(LISTEN, self)
-        progress = reclaim(rt, gfp, kinds, self.free)
+            return reclaim(rt, request.gfp, kinds, self.free)
+        rt.step(LISTEN, self, request)
+        progress = reclaim(rt, request.gfp, kinds, self.free)
         if stalls and not progress:
             rt.step(STALL, self, deadline=rt.now() + _STALL_NS)
         rt.step(GO_ON, self)
         return progress
 
     def _wake_below_low(self) -> None:
-        if self.reserve and self.free_below_low():
+        if self.reserve and self.kswapd is not None and self.free_below_low():
             self.kswapd.wake()
 
     @no_kernel("zone_watermark_fast with the low watermark")

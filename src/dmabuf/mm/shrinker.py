@@ -22,7 +22,7 @@ from dmabuf._names import kernel
 from dmabuf.mm.reclaimable import reclaimable
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
-from dmabuf.sync.context import might_sleep
+from dmabuf.sync.context import might_sleep, warn_on
 from dmabuf.sync.gfp import Gfp
 
 __all__ = ["SHRINK_EMPTY", "SHRINK_STOP", "ShrinkControl", "Shrinker", "shrink_slab"]
@@ -60,8 +60,11 @@ def _put(shrinker: Shrinker, _task: Task) -> None:
     shrinker.users -= 1
 
 
-def _go(shrinker: Shrinker, _task: Task) -> None:
+def _go(shrinker: Shrinker, _task: Task) -> bool:
+    """Was it unregistered before?"""
+    before = shrinker.is_gone
     shrinker.is_gone = True
+    return before
 
 
 def _is_unused(shrinker: Shrinker, _task: Task) -> bool:
@@ -120,11 +123,16 @@ class Shrinker:
         """Unregister it and wait for calls under way. Context: process, may sleep.
 
         So it may not be called under a lock that `count` or `scan` take, nor inside them.
+        Warns (DF004) if it was unregistered before.
         """
         might_sleep(f"shrinker_free of {self.name}", runtime=self.rt)
-        reclaimable(self.rt).drop("shrinkers", self)
-        self.rt.step(GO, self)
-        self.rt.step(WAIT, self)
+        rt = self.rt
+        rt.step(GO, self)
+        if rt.current().value:
+            warn_on(rt, f"{rt.current().name} unregisters {rt.label(self)} a second time")
+            return
+        reclaimable(rt).drop("shrinkers", self)
+        rt.step(WAIT, self)
 
     def __repr__(self) -> str:
         return f"<Shrinker {self.name}>"

@@ -10,6 +10,7 @@ goes on after it, or None for the hub.
 from __future__ import annotations
 
 import _thread
+import functools
 import sys
 import threading
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from dmabuf.rt.ambient import ambient, set_ambient
 if TYPE_CHECKING:
     from dmabuf.rt.api import Task
 
-__all__ = ["Baton", "Carrier", "Greenlets", "best_carrier", "has_greenlet"]
+__all__ = ["Baton", "Carrier", "Greenlets", "best_carrier", "carrier_named", "has_greenlet"]
 
 Body = Callable[[], "Task | None"]
 
@@ -33,6 +34,10 @@ class Carrier(Protocol):
 
     def start(self, task: Task, body: Body) -> None:
         """Prepare a task; it runs when first resumed or switched to."""
+        ...
+
+    def retire(self) -> None:
+        """From the hub: the execution is over, and no task will go on."""
         ...
 
     def resume(self, task: Task) -> None:
@@ -49,7 +54,11 @@ class Carrier(Protocol):
 
 
 class Greenlets:
-    """Tasks are greenlets of the calling thread."""
+    """Tasks are greenlets of the calling thread.
+
+    To make a greenlet and its stack costs as much as ten steps. So one whose task has ended waits
+    for the next, and one `Greenlets` may carry many executions, one after the other.
+    """
 
     name = "greenlet"
 
@@ -58,10 +67,28 @@ class Greenlets:
 
         self._greenlet: Any = greenlet.greenlet
         self._hub: Any = greenlet.getcurrent()
+        self._busy: list[tuple[Any, _Box]] = []
+        self._idle: list[tuple[Any, _Box]] = []
 
     def start(self, task: Task, body: Body) -> None:
         """Prepare a task; it runs when first resumed or switched to."""
-        task.carrier = self._greenlet(body, self._hub)
+        box: _Box = [body]
+        if self._idle:
+            one, box = self._idle.pop()
+            box[0] = body
+        else:
+            one = self._greenlet(functools.partial(_carry, self._hub, box), self._hub)
+        self._busy.append((one, box))
+        task.carrier = one
+
+    def retire(self) -> None:
+        """From the hub: no task goes on; whatever carried one that has ended may carry others."""
+        for used in self._busy:
+            one, box = used
+            if box and box[0] is None:
+                one.gr_context = None  # what its task set there is not the next one's business
+                self._idle.append(used)
+        self._busy.clear()
 
     def resume(self, task: Task) -> None:
         """From the hub: run `task` and whatever follows it."""
@@ -81,6 +108,24 @@ class Greenlets:
         """The innermost frame of a task that does not run now; None of the one that does."""
         frame: FrameType | None = task.carrier.gr_frame
         return frame
+
+
+_Box = list["Body | None"]
+"""What a greenlet is to run next; [None] where it waits for that."""
+
+
+def _carry(hub: Any, box: _Box) -> None:
+    """The life of a greenlet. It refers to nothing that refers to it: it could not be collected."""
+    while True:
+        hub.switch(_run(box))
+
+
+def _run(box: _Box) -> Task | None:
+    body = box.pop()
+    assert body is not None
+    following = body()
+    box.append(None)
+    return following
 
 
 class _Gate:
@@ -108,6 +153,9 @@ class Baton:
     def start(self, task: Task, body: Body) -> None:
         """Prepare a task; its thread starts when it is first given the baton."""
         task.carrier = _Gate(body)
+
+    def retire(self) -> None:
+        """Each thread ends with its task."""
 
     def resume(self, task: Task) -> None:
         """From the hub: pass the baton to `task` and wait until it comes back."""
@@ -160,3 +208,10 @@ def has_greenlet() -> bool:
 def best_carrier() -> Carrier:
     """Greenlets where they are installed, else the baton."""
     return Greenlets() if has_greenlet() else Baton()
+
+
+def carrier_named(name: str) -> Carrier:
+    """The carrier of that name ("greenlet", "threads"); without one the best there is."""
+    if name == "threads":
+        return Baton()
+    return Greenlets() if name else best_carrier()

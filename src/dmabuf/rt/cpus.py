@@ -31,42 +31,71 @@ class Cpus:
         preemption: a task may be kept waiting at any step; else it goes on until it blocks.
         has_softirqs: timers or other callbacks run as softirqs.
         has_spinlocks: there are locks that are held with softirqs on.
+        are_shared: a task could be kept from running by its CPU.
+        taken_away: a task may lose its CPU to a handler or softirq in the middle of a section.
     """
 
     __slots__ = (
+        "_has_softirqs",
+        "_has_spinlocks",
+        "_interrupts",
         "_names",
         "_owners",
         "_pinned",
         "_running",
-        "has_softirqs",
-        "has_spinlocks",
-        "interrupts",
+        "are_shared",
         "preemption",
+        "taken_away",
     )
 
     def __init__(self, names: Names) -> None:
-        self.interrupts = False
+        self._interrupts = self._has_softirqs = self._has_spinlocks = False
         self.preemption = True
-        self.has_softirqs = self.has_spinlocks = False
+        self.are_shared = self.taken_away = False
         self._names = names
         self._owners: dict[int, list[ExploredTask]] = {}
         self._pinned: dict[int, list[ExploredTask]] = {}
         self._running: dict[int, ExploredTask] = {}
 
-    @property
-    def are_shared(self) -> bool:
-        """Could any task be kept from running by its CPU?"""
-        return bool(self._owners or self._pinned)
+    def _look(self) -> None:
+        """Work out what is asked at every step; it changes some few times in a run."""
+        self.are_shared = bool(self._owners or self._pinned)
+        self.taken_away = self._interrupts or self.softirqs
 
     @property
-    def taken_away(self) -> bool:
-        """May a task lose its CPU to a handler or softirq in the middle of a section?"""
-        return self.interrupts or self.softirqs
+    def interrupts(self) -> bool:
+        """May handlers start between any two steps?"""
+        return self._interrupts
+
+    @interrupts.setter
+    def interrupts(self, on: bool) -> None:
+        self._interrupts = on
+        self._look()
+
+    @property
+    def has_softirqs(self) -> bool:
+        """Do timers or other callbacks run as softirqs?"""
+        return self._has_softirqs
+
+    @has_softirqs.setter
+    def has_softirqs(self, on: bool) -> None:
+        self._has_softirqs = on
+        self._look()
+
+    @property
+    def has_spinlocks(self) -> bool:
+        """Are there locks that are held with softirqs on?"""
+        return self._has_spinlocks
+
+    @has_spinlocks.setter
+    def has_spinlocks(self, on: bool) -> None:
+        self._has_spinlocks = on
+        self._look()
 
     @property
     def softirqs(self) -> bool:
         """May a softirq start where a task holds a spinlock?"""
-        return self.has_softirqs and self.has_spinlocks
+        return self._has_softirqs and self._has_spinlocks
 
     @staticmethod
     def of(task: ExploredTask) -> int:
@@ -108,16 +137,19 @@ class Cpus:
         """A task starts that is bound to its CPU."""
         if task.cpu is not None and task.kind is not Kind.IRQ:
             self._pinned.setdefault(task.cpu, []).append(task)
+            self._look()
 
     def take(self, cpu: int, task: ExploredTask) -> None:
         """From now on only `task` runs on that CPU (a handler; for actions only)."""
         self._owners.setdefault(cpu, []).append(task)
+        self._look()
 
     def give(self, cpu: int) -> None:
         """What ran on the CPU before runs again (for actions only)."""
         self._owners[cpu].pop()
         if not self._owners[cpu]:
             del self._owners[cpu]
+            self._look()
 
     def owner(self, cpu: int) -> ExploredTask | None:
         """The handler that keeps a CPU's tasks from running."""

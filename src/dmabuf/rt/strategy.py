@@ -10,9 +10,11 @@ option of a choice, `TIMEOUT` or `INTERRUPT`).
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from dmabuf.rt.api import Op
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
@@ -25,6 +27,8 @@ __all__ = [
     "End",
     "FirstEnabled",
     "Footprint",
+    "Known",
+    "Remembers",
     "Strategy",
     "task_of",
     "variant_of",
@@ -71,6 +75,41 @@ class Strategy(Protocol):
 
     def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
         """The picked transition has been made."""
+        ...
+
+
+class Known(Protocol):
+    """A step of an execution before, which is to be made again.
+
+    Attributes:
+        chosen: the transition.
+        op: its operation, if it was made by its action; else None.
+        number: of its object.
+        footprint: what it touched.
+    """
+
+    chosen: int
+    op: Op | None
+    number: int
+    footprint: Footprint
+
+
+class Remembers(Protocol):
+    """A strategy that begins with steps of an execution before.
+
+    Attributes:
+        path: steps, of which the first `known` may be made without asking.
+    """
+
+    @property
+    def path(self) -> Sequence[Known]:
+        """The steps of the present execution and, to begin with, of the one before."""
+        ...
+
+    known: int
+
+    def go_on_at(self, depth: int) -> None:
+        """That many of them have been made, and the next `pick` is for the one after."""
         ...
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import _thread
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from dmabuf.errors import ContractViolation, DesignError, InternalError, Unwind
 from dmabuf.rt.adopted import Adopted
@@ -29,17 +29,16 @@ from dmabuf.rt.clock import VirtualClock
 from dmabuf.rt.cpus import Cpus
 from dmabuf.rt.explored_task import ExploredTask, Names
 from dmabuf.rt.own_steps import CLOCK_ARM, CLOCK_NOW, MAKE_PENDING, SPAWN
+from dmabuf.rt.possible import Possible
 from dmabuf.rt.strategy import (
     BLOCK,
-    INTERRUPT,
     MAX_OPTIONS,
-    TIMEOUT,
     VARIANTS,
     End,
-    Footprint,
+    Remembers,
     Strategy,
 )
-from dmabuf.rt.timeouts import earliest
+from dmabuf.rt.ways import go_another_way
 
 __all__ = ["MAX_TASKS", "Tasks"]
 
@@ -47,9 +46,10 @@ MAX_TASKS = 64
 """More tasks than this in one execution is taken as spawning without end."""
 
 _MAX_REFUSALS = 200
+_DONE = Outcome.DONE
 
 
-class Tasks:
+class Tasks(Possible):
     """One execution: tasks on a carrier, a virtual clock, and a strategy that picks.
 
     Attributes:
@@ -89,6 +89,8 @@ class Tasks:
         self._namer: ExploredTask | None = None
         self._in_body = True
         self._only_reads = self.any_time = False
+        self._made = 0
+        self._memory: Remembers | None = None
         self.cpus = Cpus(self.names)
         self._body = self._make_task("design", Kind.KTHREAD, (), None)
         self._current = self._body
@@ -97,7 +99,7 @@ class Tasks:
     def _make_task(
         self, name: str, kind: Kind, key: tuple[int, ...], cpu: int | None
     ) -> ExploredTask:
-        number = self.names.number(("task", *key))
+        number = self.names.task(key)
         return ExploredTask(self, name, kind, key=key, number=number, cpu=cpu)
 
     @property
@@ -115,6 +117,8 @@ class Tasks:
             except (ContractViolation, Unwind):  # of a with-block that steps on the way out
                 self._must_be_recorded()
             self._in_body = False
+            if getattr(self.strategy, "known", 0):
+                self._memory = cast("Remembers", self.strategy)
             for task in list(self.tasks):
                 if not self.over:
                     self._current = task
@@ -162,67 +166,66 @@ class Tasks:
 
     def _next(self) -> ExploredTask | None:
         """Let the strategy pick, make that transition, return its task; None ends the run."""
-        while (transition := self.strategy.pick(self)) >= 0:
+        strategy = self.strategy
+        if self._memory is not None:
+            following = self._repeat(self._memory)
+            if following is not None:
+                return following
+        while (transition := strategy.pick(self)) >= 0:
             task = self.by_number[transition // VARIANTS]
-            self._execute(task, transition)
-            if transition % VARIANTS != BLOCK:
+            variant = transition % VARIANTS
+            if variant >= BLOCK:
+                footprint = go_another_way(self, task, variant)
+            else:
+                op, obj = task.op, task.obj
+                assert op is not None
+                if not self.cpus.preemption:
+                    self.cpus.ran(task)
+                if task.options:
+                    task.value = task.arg = variant  # what it touches may depend on the way taken
+                    footprint = self._footprint(op, obj, task)
+                    op.action(obj, task)
+                    if task.interrupts is not None:
+                        footprint = (*footprint, self.cpus.number(task.interrupts) << 1 | WRITE)
+                else:
+                    footprint = self._footprint(op, obj, task)
+                    task.value = op.action(obj, task)
+                task.outcome = _DONE
+            self._made += 1
+            strategy.executed(transition, task, footprint)
+            if variant != BLOCK:
                 self._current = task
                 return task
         self.over = True
         return None
 
-    def _execute(self, task: ExploredTask, transition: int) -> None:
-        variant = transition % VARIANTS
-        op, obj = task.op, task.obj
-        assert op is not None
-        if variant == BLOCK:
-            footprint = self.cpus.widen(task, (self.number_of(op.awaited(obj)) << 1,))
-            self.cpus.give_up(task)
-            self.strategy.executed(transition, task, footprint)
-            return
-        self.cpus.ran(task)
-        if variant == TIMEOUT:
-            footprint = self._timeout(task)
-        elif variant == INTERRUPT:
-            read = [op.awaited(obj), task, *([] if task.deadline is None else [self.clock])]
-            footprint = self.cpus.widen(task, tuple(self.number_of(one) << 1 for one in read))
-            task.outcome = Outcome.INTERRUPTED
+    def _repeat(self, memory: Remembers) -> ExploredTask | None:
+        """Make the next step of those that are known, if all about it is as it was; else None.
+
+        What touches nothing but its object touches it again. The strategy is asked where a step
+        is not made by its action, or is another one than it was: it says what that means.
+        """
+        made = self._made
+        if made < memory.known:
+            node = memory.path[made]
+            op = node.op
+            task = self.by_number.get(node.chosen // VARIANTS)
+            if op is not None and task is not None and task.op is op and task.deadline is None:
+                obj = task.obj
+                if (
+                    self._numbers.get(id(obj)) == node.number
+                    and op.guard(obj, task)
+                    and (op.touches is None or self._touched(op, obj, task) == node.footprint)
+                ):
+                    self._made = made + 1
+                    task.value = op.action(obj, task)
+                    task.outcome = _DONE
+                    self._current = task
+                    return task
         else:
-            if task.options:
-                footprint = self._take_option(op, obj, task, variant)
-            else:
-                footprint = self._footprint(op, obj, task)
-                task.value = op.action(obj, task)
-            task.outcome = Outcome.DONE
-        self.strategy.executed(transition, task, footprint)
-
-    def _timeout(self, task: ExploredTask) -> Footprint:
-        assert task.op is not None
-        assert task.deadline is not None
-        self.clock.advance_to(task.deadline)
-        task.outcome = Outcome.TIMED_OUT
-        awaited = self.number_of(task.op.awaited(task.obj)) << 1
-        clock = (self.number_of(self.clock) << 1) | WRITE
-        return self.cpus.widen(task, (awaited, clock, *self._overtaken(task.deadline)))
-
-    def _overtaken(self, deadline: int) -> Footprint:
-        """What keeps earlier deadlines from their timeouts: an end of the wait, or no CPU."""
-        touched: list[int] = []
-        for other in self.tasks:
-            if other.op is None or other.deadline is None or other.deadline >= deadline:
-                continue
-            touched.append(self.number_of(other.op.awaited(other.obj)) << 1)
-            if self.cpus.depends(other):
-                touched.append(self.cpus.number(self.cpus.of(other)) << 1)
-        return tuple(touched)
-
-    def _take_option(self, op: Op, obj: Any, task: ExploredTask, variant: int) -> Footprint:
-        task.value = task.arg = variant  # what it touches may depend on the way taken
-        footprint = self._footprint(op, obj, task)
-        op.action(obj, task)
-        if task.interrupts is None:
-            return footprint
-        return (*footprint, (self.cpus.number(task.interrupts) << 1) | WRITE)
+            self._memory = None
+        memory.go_on_at(made)
+        return None
 
     def _unwind(self) -> None:
         """End every task that is left; from now on `step` refuses."""
@@ -232,50 +235,7 @@ class Tasks:
                 task.unwind = True
                 self._current = task
                 self.carrier.resume(task)
-
-    # -- what may happen next ------------------------------------------------------------------
-
-    def enabled(self) -> list[int]:
-        """The transitions that are possible now, in order of the tasks' creation."""
-        found: list[int] = []
-        timed: list[ExploredTask] = []
-        shared = self.cpus.are_shared
-        for task in self.tasks:
-            op = task.op
-            if op is None or (shared and not self.cpus.may_run(task)):
-                continue
-            base = task.number * VARIANTS
-            if op.guard(task.obj, task):
-                options = task.options
-                if not options:
-                    found.append(base)
-                elif isinstance(options, int):
-                    found.extend(range(base, base + options))
-                else:
-                    found.extend(base + option for option in options(task))
-                continue
-            if task.deadline is not None:
-                timed.append(task)
-            if task.interruptible and task.signal_pending:
-                found.append(base + INTERRUPT)
-            if shared and self.cpus.must_give_up(task):
-                found.append(base + BLOCK)
-        due = earliest(timed, exact=not self.any_time) if timed else timed
-        found += [task.number * VARIANTS + TIMEOUT for task in due]
-        return found
-
-    def _footprint(self, op: Op, obj: Any, task: ExploredTask) -> Footprint:
-        if op.touches is None:
-            touched: Footprint = ((self._numbers[id(obj)] << 1) | op.access,)
-        else:
-            numbers = self._numbers
-            touched = tuple([(numbers[id(o)] << 1) | mode for o, mode in op.touches(obj, task)])
-        if task.deadline is not None:
-            touched += (self._numbers[id(self.clock)] << 1,)
-        if task.fresh:
-            touched += (self._numbers[id(task)] << 1,)
-            task.fresh = False
-        return self.cpus.widen(task, touched) if self.cpus.depends(task) else touched
+        self.carrier.retire()
 
     # -- the Runtime interface -----------------------------------------------------------------
 
@@ -304,6 +264,21 @@ class Tasks:
         interruptible: bool = False,
     ) -> Outcome:
         """Announce the step, let the strategy decide, return when it has been made."""
+        task = self._current
+        odd = self._in_body or self.over or task.starting
+        if deadline is None and self.instrument is None and not odd:
+            task.arg = arg
+            task.op = op
+            task.obj = obj
+            task.deadline = None
+            task.interruptible = interruptible
+            task.options = 0
+            following = self._next()
+            if following is not task:
+                self.carrier.switch(task, following)
+            if self.over:
+                self._refuse(task)
+            return task.outcome
         if deadline is not None:
             self._announce(CLOCK_ARM, self.clock, None)
         return self._announce(op, obj, arg, deadline=deadline, interruptible=interruptible)

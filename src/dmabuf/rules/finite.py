@@ -52,6 +52,52 @@ def timeout_completes_it(machine: Machine) -> None:
 
 
 @design
+def timer_for_a_lost_interrupt(machine: Machine) -> None:
+    """The job is done and its interrupt may be lost; the fallback timer hides that."""
+    fence, done = Timeline("gpu").fence(), Completion("done")
+
+    def retire() -> None:
+        fence.publish()
+        done.wait(timeout=1.0)
+        fence.signal()
+
+    def interrupt() -> None:
+        if not machine.may_fail("the write that unmasks the interrupt is posted too late"):
+            done.complete()
+
+    machine.kthread(retire)
+    machine.kthread(interrupt)
+
+
+@design
+def timer_for_a_process(machine: Machine) -> None:
+    """A fence that a process holds up does not become finite by a timer behind it."""
+    fence, drawn = Timeline("sw_sync").fence(), Completion("drawn")
+
+    def give_up() -> None:
+        fence.publish()
+        drawn.wait(timeout=1.0)
+        fence.signal()
+
+    machine.kthread(give_up)
+    machine.userspace(drawn.complete, "compositor")
+
+
+@design
+def delay_on_the_way(machine: Machine) -> None:
+    """Where the ring is full the driver tries later: a timer that is part of the way is none."""
+    fence, never = Timeline("gpu").fence(), Completion("a pause")
+
+    def submit() -> None:
+        fence.publish()
+        if machine.may_fail("find room in the ring"):
+            never.wait(timeout=0.001)
+        fence.signal()
+
+    machine.kthread(submit)
+
+
+@design
 def never_published(machine: Machine) -> None:
     """Preparing the job fails, and the pending fence is dropped before anybody knows it."""
     timeline = Timeline("gpu")
@@ -99,7 +145,10 @@ _DF101 = Rule(
     "everybody must be able to rely on it, without knowing whose it is. A process can be stopped, "
     "killed or malicious, hence none may be needed. Hardware runs programs that somebody "
     "sent and may never end, hence a kernel timer gives each job its time and then completes its "
-    "fence, with an error, whether or not a reset helped.",
+    "fence, with an error, whether or not a reset helped. That timer is for jobs that hang. Where "
+    "it is the only way to the signal of a job that did not, it hides a lost interrupt, a "
+    "forgotten job or a process that everybody now waits for, and each time that happens costs "
+    "the whole timeout.",
     sources=(
         Source(
             '000, "dma_fence must signal in finite time"',
@@ -120,11 +169,22 @@ _DF101 = Rule(
         ),
     ),
     counterexample=hardware_hangs,
-    variants=(userspace_signals,),
+    variants=(userspace_signals, timer_for_a_lost_interrupt, timer_for_a_process),
     fix=timeout_completes_it,
-    near_misses=(never_published, signals_inside_a_system_call, hardware_that_always_ends),
+    near_misses=(
+        never_published,
+        signals_inside_a_system_call,
+        hardware_that_always_ends,
+        delay_on_the_way,
+    ),
     allowed="A fence that nobody else has seen may stay pending and be dropped.",
     checks=(
+        Check(
+            "explore",
+            "dmabuf.explore.lassos.timers.suspect",
+            "only a timeout leads on, no job hangs, and a fence is pending that the timeout was to "
+            "stand by for",
+        ),
         Check(
             "explore",
             "dmabuf.explore.diagnose.diagnose",
@@ -231,16 +291,17 @@ def waits_for_what_hardware_owes(machine: Machine) -> None:
 
 @design
 def waits_with_an_end(machine: Machine) -> None:
-    """The wait for the process has a time limit, after which the job fails."""
-    fence, drawn = Timeline("gpu").fence(), Completion("drawn")
+    """The wait for a copy, which may hang, has a time limit, after which the job fails."""
+    fence, copied = Timeline("gpu").fence(), Completion("copied")
 
     def run() -> None:
-        if not drawn.wait(timeout=1.0):
+        fence.publish()
+        if not copied.wait(timeout=1.0):
             fence.set_error(-errno.ETIMEDOUT)
         fence.signal()
 
     machine.kthread(run)
-    machine.userspace(drawn.complete, "compositor")
+    machine.hardware(copied.complete, "copy engine")
 
 
 _DF108 = Rule(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Op, Runtime, Scope, Task
+from dmabuf.rt.notes import Note, tell
 from dmabuf.sync.gfp import Gfp
 
 if TYPE_CHECKING:
@@ -31,13 +32,17 @@ __all__ = [
     "begin_signalling",
     "cond_resched",
     "end_signalling",
+    "fs_reclaim",
     "idle",
     "local_irq_save",
     "memalloc_nofs",
     "memalloc_noio",
     "memalloc_noreclaim",
     "might_sleep",
+    "might_wait",
+    "notifying",
     "signalling",
+    "touches_user_memory",
     "warn_on",
 ]
 
@@ -117,6 +122,8 @@ def allocate(gfp: Gfp, what: str = "memory", *, runtime: Runtime | None = None) 
     runtime = runtime or ambient()
     if int(gfp) & _DIRECT_RECLAIM and runtime.current().is_atomic:
         might_sleep(f"an allocation ({what})", runtime=runtime)
+    if not runtime.quick:
+        tell(runtime, Note.ALLOCATES, gfp)
     allocator = runtime.extras.get(ALLOCATOR)
     return allocator is None or bool(allocator(gfp, what))
 
@@ -136,17 +143,22 @@ def begin_signalling(runtime: Runtime | None = None) -> bool:
     """
     runtime = runtime or ambient()
     task = runtime.current()
-    if task.signalling or task.is_atomic:
-        return True
-    task.signalling = 1
-    return False
+    cookie = task.signalling > 0 or task.is_atomic
+    if not cookie:
+        task.signalling = 1
+    if not runtime.quick:
+        tell(runtime, Note.SECTION, cookie)
+    return cookie
 
 
 @kernel("dma_fence_end_signalling")
 def end_signalling(cookie: bool, runtime: Runtime | None = None) -> None:
     """Close the section that `cookie` belongs to; a True cookie closes nothing. Context: any."""
+    runtime = runtime or ambient()
+    if not runtime.quick:
+        tell(runtime, Note.SECTION_END, cookie)
     if not cookie:
-        (runtime or ambient()).current().signalling = 0
+        runtime.current().signalling = 0
 
 
 @contextmanager
@@ -159,6 +171,53 @@ def signalling() -> Generator[None]:
         yield
     finally:
         end_signalling(cookie, runtime)
+
+
+@no_kernel("__dma_fence_might_wait, which dma_fence_wait_timeout calls")
+def might_wait(runtime: Runtime, what: Any) -> None:
+    """Say that this path may wait for a fence, whether or not it has to this time. Context: any.
+
+    Args:
+        runtime: the runtime.
+        what: the fences, or what they would be in.
+    """
+    if not runtime.quick:
+        tell(runtime, Note.FENCE_WAIT, what)
+
+
+@contextmanager
+@kernel("fs_reclaim_acquire", "fs_reclaim_release")
+def fs_reclaim(gfp: Gfp = Gfp.KERNEL, runtime: Runtime | None = None) -> Generator[None]:
+    """Inside, the task frees memory for an allocation with these flags. Context: process."""
+    runtime = runtime or ambient()
+    if not runtime.quick:
+        tell(runtime, Note.RECLAIM, gfp)
+    try:
+        yield
+    finally:
+        if not runtime.quick:
+            tell(runtime, Note.RECLAIM_END)
+
+
+@contextmanager
+@no_kernel("the lock map around the calls of invalidate_range_start")
+def notifying(runtime: Runtime | None = None) -> Generator[None]:
+    """Inside, the task tells MMU notifiers that pages go. Context: process."""
+    runtime = runtime or ambient()
+    if not runtime.quick:
+        tell(runtime, Note.NOTIFIERS)
+    try:
+        yield
+    finally:
+        if not runtime.quick:
+            tell(runtime, Note.NOTIFIERS_END)
+
+
+@no_kernel("the lock map of might_fault")
+def touches_user_memory(runtime: Runtime) -> None:
+    """Say that this path may take a page fault, whether or not it does this time."""
+    if not runtime.quick:
+        tell(runtime, Note.USER_ACCESS)
 
 
 @contextmanager
@@ -214,6 +273,8 @@ def local_irq_save() -> Generator[None]:
         yield
     finally:
         task.irqs_off -= 1
+        if task.held and not rt.quick:
+            tell(rt, Note.IRQS_ON)
 
 
 @contextmanager

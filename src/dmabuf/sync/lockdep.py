@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import enum
 import sys
+from collections.abc import Hashable
 from typing import Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Runtime, Task
+from dmabuf.rt.notes import Note, tell
 from dmabuf.sync.context import might_sleep, warn_on
 
 __all__ = [
@@ -38,6 +40,9 @@ __all__ = [
     "assert_preemption_disabled",
     "assert_preemption_enabled",
     "lock_is_held",
+    "lock_nest_lock",
+    "lock_nested",
+    "lockdep_set_class",
     "might_lock",
     "might_lock_read",
     "unlocks_unheld",
@@ -169,6 +174,48 @@ def might_lock_read(lock: Any) -> None:
     _might_lock(lock, (Hold.WRITE,))
 
 
+@kernel("lockdep_set_class", "lockdep_set_class_and_name", "lockdep_set_subclass")
+def lockdep_set_class(lock: Any, key: Hashable, *, subclass: int = 0) -> None:
+    """Say what class a lock is of, instead of that of the place where it is made.
+
+    Only a validator that is attached listens. Context: any; before the lock is used.
+
+    Args:
+        lock: any lock of `sync`.
+        key: locks of one key are one class.
+        subclass: tells levels of one class apart.
+    """
+    rt = _runtime(lock)
+    if not rt.quick:
+        tell(rt, Note.SET_CLASS, (lock, key, subclass))
+
+
+@kernel("mutex_lock_nested", "spin_lock_nested", "down_write_nested", "ww_mutex_lock_nested")
+def lock_nested(lock: Any, subclass: int) -> None:
+    """Lock one more of a class, on a level of its own: levels are taken in one order.
+
+    Context: as that of taking it.
+    """
+    _lock_further(lock, subclass, None)
+
+
+@kernel("mutex_lock_nest_lock", "spin_lock_nest_lock", "down_write_nest_lock")
+def lock_nest_lock(lock: Any, outer: Any) -> None:
+    """Lock one of a class of which others are held: `outer`, which is held, makes that safe.
+
+    Context: as that of taking it.
+    """
+    _lock_further(lock, 0, outer)
+
+
+def _lock_further(lock: Any, subclass: int, outer: Any) -> None:
+    rt = _runtime(lock)
+    if not rt.quick:
+        tell(rt, Note.NESTS, (subclass, outer))
+    take = getattr(lock, "lock", None) or lock.down_write
+    take()
+
+
 @no_kernel("one wording for all locks")
 def unlocks_unheld(lock: Any, task: Task, holders: tuple[Task, ...], how: str = "") -> str:
     """The message about a task that unlocks what it does not hold (so).
@@ -189,6 +236,8 @@ def _might_lock(lock: Any, excluded: tuple[Hold, ...]) -> None:
     label = rt.label(lock)
     if not lock.is_spinning:
         might_sleep(f"taking {label}", runtime=rt)
+    if not rt.quick:
+        tell(rt, Note.MIGHT_LOCK, (lock, Hold.READ not in excluded))
     if lock_is_held(lock) in excluded:
         _warn(rt, f"might lock {label}, which it holds already")
 

@@ -95,6 +95,8 @@ class _Waits:
             wakers = (target,)
         else:
             state = "sleeps on" if entry.lost else "waits for"
+            if any(number == task for task, _obj in snapshot.timers):
+                state = "has armed" if entry.label == task.name else "waits with a timeout for"
             target, via, wakers = entry.label, via_of(entry), self._wakers(entry)
         return Wait(
             task.name,

@@ -30,13 +30,14 @@ from dmabuf.explore.explanations.shrink import (
     fewest_switches,
     switches_of,
 )
+from dmabuf.explore.lassos.timers import suspect
 from dmabuf.explore.properties import build
-from dmabuf.explore.search import carrier_named
 from dmabuf.explore.snapshot import Snapshot, take_snapshot
 from dmabuf.explore.strategies.replay import Replay
 from dmabuf.machine import Design
+from dmabuf.rt.carriers import carrier_named
 from dmabuf.rt.explored_task import ExploredTask, Names
-from dmabuf.rt.strategy import VARIANTS, task_of, variant_of
+from dmabuf.rt.strategy import TIMEOUT, VARIANTS, task_of, variant_of
 from dmabuf.rt.tasks import Tasks
 
 __all__ = ["Goal", "Shown", "Trials", "minimise"]
@@ -58,11 +59,13 @@ class Goal:
             report or an exception).
         chain: numbers of the tasks that the finding is about; all their steps that count are
             shown. Empty if that is not known.
+        time_passes: False where the finding is that only time goes on.
     """
 
     key: object
     judge: Judge
     chain: tuple[int, ...] = ()
+    time_passes: bool = True
 
 
 @dataclass(slots=True)
@@ -113,7 +116,7 @@ class Trials:
         """The schedule as it went, if it shows the goal; impossible steps are skipped."""
         if self.left <= 0:
             return None
-        run = _Run(pairs, goal.chain)
+        run = _Run(pairs, goal.chain, time_passes=goal.time_passes)
         rt = run.of(self)
         if rt.failure is None and not rt.reports and run.snapshot is None:
             return None  # it never came to rest, or a task of the chain went on
@@ -135,16 +138,23 @@ class Trials:
         return found
 
     def reach(
-        self, pairs: Sequence[tuple[int, int]], on: int, at: Callable[[_Reached], bool]
+        self,
+        pairs: Sequence[tuple[int, int]],
+        on: int,
+        at: Callable[[_Reached], bool],
+        *,
+        time_passes: bool,
     ) -> None:
         """Make the steps, then let task `on` go on; `at` is told every state, and may end it."""
-        _Reach(pairs, on, at).of(self)
+        _Reach(pairs, on, at, time_passes=time_passes).of(self)
 
 
 class _Run:
     """One trial: the steps asked for, then the others until everything rests."""
 
-    def __init__(self, pairs: Sequence[tuple[int, int]], chain: Collection[int]) -> None:
+    def __init__(
+        self, pairs: Sequence[tuple[int, int]], chain: Collection[int], *, time_passes: bool
+    ) -> None:
         self.events: list[Event] = []
         self.touched: dict[int, set[int]] = {}
         self.woke: set[tuple[int, int]] = set()
@@ -157,6 +167,7 @@ class _Run:
             on_step=self._made,
             completed=self._after,
             keep=chain,
+            time_passes=time_passes,
         )
 
     def of(self, trials: Trials) -> Tasks:
@@ -183,7 +194,11 @@ class _Run:
 
     def _at_end(self, rt: Tasks, enabled: list[int]) -> None:
         if self.replay.rested:
-            self.snapshot = take_snapshot(rt, enabled, self.touched, self.woke)
+            past = self.touched, self.woke
+            if self.replay.time_passes:
+                self.snapshot = take_snapshot(rt, enabled, *past)
+            else:
+                self.snapshot = suspect(rt, enabled, lambda: past)
 
 
 @dataclass(slots=True)
@@ -200,8 +215,14 @@ class _Reach:
     """The strategy that makes some steps and then lets one task go on as far as it can."""
 
     def __init__(
-        self, pairs: Sequence[tuple[int, int]], on: int, at: Callable[[_Reached], bool]
+        self,
+        pairs: Sequence[tuple[int, int]],
+        on: int,
+        at: Callable[[_Reached], bool],
+        *,
+        time_passes: bool,
     ) -> None:
+        self.time_passes = time_passes
         self.pairs = pairs
         self.on = on
         self.at = at
@@ -222,7 +243,12 @@ class _Reach:
         if depth < len(self.pairs):
             who, variant = self.pairs[depth]
             return who * VARIANTS + variant
-        able = {t for t in map(task_of, enabled) if not runtime.by_number[t].may_stop}
+        able = {
+            task_of(one)
+            for one in enabled
+            if not runtime.by_number[task_of(one)].may_stop
+            and (self.time_passes or variant_of(one) != TIMEOUT)
+        }
         is_known = self.at(_Reached(list(self.events), enabled, able))
         mine = [one for one in enabled if task_of(one) == self.on]
         return mine[0] if len(mine) == 1 and not is_known and depth < MAX_EVENTS else -1
@@ -366,7 +392,9 @@ class _Fewer:
                 events, on = self.level.pop()
                 if self.trials.left <= 0:
                     return self.shown
-                self.trials.reach(_pairs_of(events), on, functools.partial(self._at, on))
+                at = functools.partial(self._at, on)
+                on_time = self.goal.time_passes
+                self.trials.reach(_pairs_of(events), on, at, time_passes=on_time)
                 found = self._judge_candidates()
                 if found is not None:
                     return found

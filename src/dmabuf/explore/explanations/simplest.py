@@ -9,6 +9,7 @@ from typing import Any
 from dmabuf.explore.diagnose import Diagnosis
 from dmabuf.explore.explanations.minimise import Goal, Trials, minimise
 from dmabuf.explore.explanations.shrink import switches_of
+from dmabuf.explore.lassos.timers import confirmed
 from dmabuf.explore.phases import Exploration
 from dmabuf.explore.search import Case
 from dmabuf.explore.snapshot import Snapshot
@@ -67,7 +68,7 @@ class Simplifier:
         key: Any
         if case.snapshot is not None:
             chain = diagnosis.chain or tuple(case.snapshot.names)
-            return Goal(diagnosis, self._at_rest, chain)
+            return Goal(diagnosis, self._at_rest, chain, not case.snapshot.timers)
         if case.report is not None:
             key = case.report
             return Goal(key, _reported, (pairs[-1][0],))
@@ -77,6 +78,8 @@ class Simplifier:
 
     def _at_rest(self, rt: Tasks, snapshot: Snapshot | None) -> object:
         del rt
+        if snapshot is not None and snapshot.timers:
+            snapshot = confirmed(snapshot, self.explored.standing)
         return self.diagnose(snapshot) if snapshot is not None and snapshot.is_bad else None
 
 

@@ -11,12 +11,13 @@ from dmabuf.explore.explanations.shrink import Event
 from dmabuf.explore.explanations.spans import Spans
 from dmabuf.explore.explanations.token import TokenError
 from dmabuf.explore.properties import build
-from dmabuf.explore.search import carrier_named
 from dmabuf.explore.strategies.replay import Replay
 from dmabuf.machine import Design
+from dmabuf.mm.page_alloc import ALLOC, SHORTAGES
 from dmabuf.report.finding import Place, Stack, Step, Taken
+from dmabuf.rt.carriers import carrier_named
 from dmabuf.rt.explored_task import Names
-from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
+from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS, task_of, variant_of
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync.spurious import SPURIOUS
 
@@ -115,6 +116,8 @@ class Telling:
             return f"that of {self.runtime.tasks[variant].name}"
         if variant == 0:
             return ""
+        if task.op is ALLOC:
+            return SHORTAGES[variant]
         return f"interrupts {self.runtime.tasks[variant - 1].name}"
 
     def before(self, rt: Tasks, enabled: list[int]) -> None:
@@ -149,7 +152,7 @@ class Telling:
 
     def at_end(self, rt: Tasks, enabled: list[int]) -> None:
         """Add the steps that are awaited, and those of tasks that may stop for ever."""
-        can_move = {transition // VARIANTS for transition in enabled}
+        can_move = {task_of(one) for one in enabled}
         for task in rt.tasks:
             goes_on = task.number in can_move and not task.may_stop
             if task.op is None or task.idle or goes_on:
@@ -173,6 +176,7 @@ def tell(
     carrier: str = "",
     at_end: Callable[[Tasks, list[int]], object] | None = None,
     completes: bool = True,
+    time_passes: bool = True,
 ) -> tuple[Telling, Tasks]:
     """Run the schedule and capture it; the other tasks then run until nothing happens.
 
@@ -183,13 +187,15 @@ def tell(
         carrier: "greenlet" or "threads"; the best there is if empty.
         at_end: called where nothing can happen any more.
         completes: False for a schedule that never comes to rest, which ends with its last step.
+        time_passes: False for one that ends where only time goes on.
 
     Raises TokenError if the schedule is not possible.
     """
     telling = Telling()
 
     def end(rt: Tasks, enabled: list[int]) -> None:
-        telling.at_end(rt, enabled)
+        others = [one for one in enabled if time_passes or variant_of(one) != TIMEOUT]
+        telling.at_end(rt, others)
         if at_end is not None:
             at_end(rt, enabled)
 
@@ -200,6 +206,7 @@ def tell(
         before=telling.before,
         completed=telling.happened,
         completes=completes,
+        time_passes=time_passes,
     )
     rt = Tasks(replay, names=names or Names(), carrier=carrier_named(carrier))
     rt.instrument = telling

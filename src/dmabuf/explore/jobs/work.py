@@ -142,6 +142,7 @@ def _below_stems(total: Search, work: Work) -> Done:
             seconds = max(work.seconds - (time.monotonic() - started), 0.0)
         search = _search(total.design, work.settings, DPOR, stem=stem)
         search.names, search.cases = total.names, total.cases
+        search.suspects = total.suspects
         search.wakers, search.traits = total.wakers, total.traits
         search.explore(replace(search.budget, seconds=seconds))
         if search.is_broken:
@@ -167,7 +168,7 @@ def _done(search: Search, left: Sequence[Piece]) -> Done:
         search.replayed,
         search.wakers,
         search.traits,
-        tuple(_portable(case) for case in search.cases.values()),
+        tuple(_portable(one) for one in (*search.cases.values(), *search.suspects.values())),
         search.strategy.diverged,
     )
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dmabuf.explore.lassos.timers import Armed, armed_in
 from dmabuf.explore.snapshot import is_owed
+from dmabuf.hardware import is_reset
 from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Facts(NamedTuple):
         owed: tasks that have not ended though they owe an end: neither idle nor free to stop.
         pending: numbers of the fences that owe a signal.
         unmet: names of the properties that are to become true and are not.
+        armed: waits of kernel tasks that time may end.
     """
 
     must: tuple[int, ...] = ()
@@ -38,6 +41,7 @@ class Facts(NamedTuple):
     owed: tuple[int, ...] = ()
     pending: tuple[int, ...] = ()
     unmet: tuple[str, ...] = ()
+    armed: tuple[Armed, ...] = ()
 
     @property
     def wrong(self) -> tuple[Wrong, ...]:
@@ -58,8 +62,9 @@ def facts_of(
     return Facts(
         must=tuple(sorted(able - free)),
         may=tuple(sorted(free)),
-        ended=tuple(task.number for task in rt.tasks if task.finished),
+        ended=tuple(task.number for task in rt.tasks if task.finished or is_reset(task)),
         owed=tuple(sorted(t.number for t in rt.tasks if t.op is not None and is_owed(t))),
         pending=tuple(sorted(pending)),
         unmet=unmet,
+        armed=armed_in(rt),
     )

@@ -21,6 +21,8 @@ from dmabuf.explore.states.canonical import Walk
 from dmabuf.explore.states.codes_of import name_of, per_code, reads_of
 from dmabuf.explore.states.frame_values import can_read, contents, position
 from dmabuf.explore.states.opaque import Opaque
+from dmabuf.hardware import plain
+from dmabuf.rt.own_steps import CLOCK_ARM
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync import timer
 from dmabuf.sync.work import Work
@@ -43,6 +45,7 @@ _DEAD: dict[CodeType, frozenset[str]] = {
 
 LEFT_OUT = frozenset(
     {
+        "base",  # as its number
         "carrier",  # its frames are read
         "created",  # numbers of what it makes: identity only
         "fresh",  # for footprints
@@ -170,10 +173,13 @@ def _read(rt: Tasks, task: ExploredTask) -> list[_Held]:
     frame: FrameType | None = rt.carrier.frame_of(task)
     if frame is None:
         frame = sys._getframe()
-    while frame is not None and frame.f_code is not _ANNOUNCE:
+    while frame is not None and frame.f_code is not _ANNOUNCE and frame.f_code is not _STEP:
         frame = frame.f_back
     found: list[_Held] = []
-    frame = frame.f_back if frame is not None else None
+    if frame is not None and frame.f_code is _ANNOUNCE:
+        frame = frame.f_back
+    if frame is not None and frame.f_code is _STEP and plain(task.op) is not CLOCK_ARM:
+        frame = frame.f_back  # all that it knows is announced
     while frame is not None and frame.f_code is not _MAIN:
         found.append(_Held(frame.f_code, position(frame), contents(frame)))
         frame = frame.f_back
@@ -198,7 +204,9 @@ def _special(code: CodeType) -> dict[int, str]:
 def _put_frame(walk: Walk, held: _Held) -> None:
     code, where, values = held
     walk.say(name_of(code), where, len(values))
-    walk.reads |= reads_of(code)
+    reads = reads_of(code)
+    if reads:
+        walk.reads |= reads
     if code is _STEP:
         _put_step(walk, values)
         return
@@ -216,7 +224,7 @@ def _put_frame(walk: Walk, held: _Held) -> None:
 
 def _put_step(walk: Walk, values: list[Any]) -> None:
     """The step that is to follow when a timeout has been armed: as announced, but not yet."""
-    _rt, op, obj, arg, deadline, interruptible = values[:6]
+    _rt, op, obj, arg, deadline, interruptible = values[:6]  # then its task, which is the walk's
     walk.put_all((op, obj, interruptible))
     forms.put_arg(walk, op.name, obj, arg)
     walk.time(deadline)

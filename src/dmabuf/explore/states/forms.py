@@ -17,6 +17,10 @@ from dmabuf.core.timeline import Timeline
 from dmabuf.explore.states.codes_of import class_of
 from dmabuf.explore.states.kinds import FORMS, Form, told
 from dmabuf.machine import Machine
+from dmabuf.mm.acts import ACTS, FAILED
+from dmabuf.mm.device_pages import DevicePages
+from dmabuf.mm.fault import PAGEFAULT
+from dmabuf.mm.page_alloc import Memory
 from dmabuf.rt.api import Op
 from dmabuf.rt.clock import VirtualClock
 from dmabuf.rt.tasks import Tasks
@@ -37,7 +41,7 @@ _LEFT_OUT = frozenset(
         "sync.workqueue.count",  # for names
     }
 )
-_BY_TASK = frozenset({"sync.waitqueue.sleeping"})
+_BY_TASK = frozenset({"sync.waitqueue.sleeping", ACTS, FAILED, PAGEFAULT})
 
 
 def put_extras(walk: Any, extras: dict[str, Any]) -> None:
@@ -173,6 +177,23 @@ def _acquire(walk: Any, acquire: WwAcquire) -> None:
         walk.rank("stamp", stamp)
 
 
+_memory_slots = told(Memory, leave_out=frozenset({"requests", "listening"}))
+
+
+def _memory(walk: Any, memory: Memory) -> None:
+    _memory_slots(walk, memory)
+    walk.put_by_task(memory.requests)
+    walk.put_by_task(memory.listening)
+
+
+_pages_slots = told(DevicePages, leave_out=frozenset({"users"}))
+
+
+def _device_pages(walk: Any, pages: DevicePages) -> None:
+    _pages_slots(walk, pages)
+    walk.put_by_task(pages.users)
+
+
 def _compiled(walk: Any, method: Any) -> None:
     """A method with a quick way in C, which is not taken here: the Python one it stands for."""
     walk.put(method.__wrapped__)
@@ -188,6 +209,8 @@ FORMS.update(
         Tasks: _nothing,
         VirtualClock: _nothing,
         Machine: _leaves_out(Machine),
+        Memory: _memory,
+        DevicePages: _device_pages,
         itertools.count: _count,
         Fence: _fence,
         State: _state,

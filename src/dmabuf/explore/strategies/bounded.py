@@ -20,6 +20,8 @@ from dmabuf.rt.strategy import VARIANTS
 if TYPE_CHECKING:
     from dmabuf.rt.tasks import Tasks
 
+Footprint = tuple[int, ...]
+
 __all__ = ["PREEMPTIONS", "Bounded"]
 
 PREEMPTIONS = 2
@@ -63,10 +65,20 @@ class _Within(Choice):
         self._add_each()
         self.began._add_each()
 
-    def add_one(self, transitions: list[int]) -> None:
+    def add_one(self, transitions: list[int], steps: list[int]) -> None:
         """The same: which of them keeps to the bound cannot be told."""
-        del transitions
+        del transitions, steps
         self.add(-1)
+
+    def has(self, transition: int) -> bool:
+        """Nothing is explored instead of something else."""
+        del transition
+        return False
+
+    def covers(self, footprints: list[Footprint]) -> bool:
+        """Nothing is."""
+        del footprints
+        return False
 
     def add_all(self) -> None:
         """The same."""

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dmabuf.explore.dependence import independent
-from dmabuf.rt.strategy import VARIANTS
+from dmabuf.rt.strategy import TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
+    from dmabuf.rt.api import Op
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["DepthFirst", "Node", "all_may_stop"]
+__all__ = ["DepthFirst", "Node", "all_may_stop", "is_timed"]
 
 Footprint = tuple[int, ...]
 
@@ -29,10 +30,21 @@ Footprint = tuple[int, ...]
 class Node:
     """A state on the present path: what was possible, what was made, what is left to try.
 
-    `rank` counts the branches that were taken before the present one.
+    `rank` counts the branches that were taken before the present one. `op` is the operation that
+    was made by its action, on the object of that `number`; None if it went another way.
     """
 
-    __slots__ = ("chosen", "done", "footprint", "rank", "sleep", "step", "todo")
+    __slots__ = (
+        "chosen",
+        "done",
+        "footprint",
+        "number",
+        "op",
+        "rank",
+        "sleep",
+        "step",
+        "todo",
+    )
 
     def __init__(self, chosen: int, todo: list[int], sleep: dict[int, Footprint]) -> None:
         self.chosen = chosen
@@ -42,6 +54,8 @@ class Node:
         self.footprint: Footprint = ()
         self.rank = 0
         self.step: tuple[str, int] = ("", -1)
+        self.op: Op | None = None
+        self.number = -1
 
 
 class DepthFirst:
@@ -53,10 +67,12 @@ class DepthFirst:
         limit: an execution longer than this is cut.
         at_rest: called where nothing is possible, or only steps of tasks that may stop there.
         at_cut: called where an execution is cut.
+        at_wait: called where a timeout is possible.
 
     Attributes:
         path: the nodes of the present execution.
         replayed: how many of them were repeated from the execution before.
+        known: how many the runtime may make without asking, as long as they are what they were.
         fell_asleep: the execution was abandoned, as an equivalent one was run before.
         was_cut: the execution reached the limit.
         diverged: (step number, expected, got) if a repeated step turned out different.
@@ -73,7 +89,9 @@ class DepthFirst:
         limit: int = 2000,
         at_rest: Callable[[Tasks, list[int]], object] | None = None,
         at_cut: Callable[[Tasks, list[int]], object] | None = None,
+        at_wait: Callable[[Tasks, list[int]], object] | None = None,
     ) -> None:
+        self.at_wait = at_wait
         self.at_cut = at_cut
         self.uses_sleep = sleep
         self.seed = seed
@@ -81,6 +99,7 @@ class DepthFirst:
         self.at_rest = at_rest
         self.path: list[Node] = []
         self.replayed = 0
+        self.known = 0
         self.fell_asleep = False
         self.was_cut = False
         self.diverged: tuple[int, tuple[str, int], tuple[str, int]] | None = None
@@ -89,8 +108,13 @@ class DepthFirst:
     def begin(self, *, repeat: bool = False) -> None:
         """A new execution starts; with `repeat` it is to be the same as the one before."""
         self.replayed = len(self.path) + repeat
+        self.known = max(self.replayed - 1, 0)
         self.fell_asleep = self.was_cut = False
         self._depth = 0
+
+    def go_on_at(self, depth: int) -> None:
+        """The runtime has made that many of the known steps, and asks now."""
+        self._depth = depth
 
     def ended(self, runtime: Tasks) -> None:
         """The execution has ended; its tasks are still where they stood."""
@@ -110,6 +134,8 @@ class DepthFirst:
                 self.at_rest(runtime, enabled)
             if not enabled:
                 return -1
+        if enabled[-1] % VARIANTS == TIMEOUT and self.at_wait is not None:
+            self.at_wait(runtime, enabled)
         if self._depth >= self.limit:
             self.was_cut = True
             if self.at_cut is not None:
@@ -172,20 +198,31 @@ class DepthFirst:
             random.Random(f"{self.seed}:{self._depth}").shuffle(todo)
         elif previous is not None and len(todo) > 1:
             same = previous.chosen // VARIANTS
-            todo.sort(key=lambda transition: transition // VARIANTS != same)
+            first = [transition for transition in todo if transition // VARIANTS == same]
+            if first != todo[: len(first)]:
+                todo[:] = first + [t for t in todo if t // VARIANTS != same]
 
     def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
         """Remember what the transition touched, or compare with what it did before."""
-        node = self.path[self._depth]
-        assert task.op is not None
-        step = (task.op.name, footprint[0] if footprint else -1)
-        repeated = self._depth < self.replayed - 1
-        if repeated and self.diverged is None and (node.footprint, node.step) != (footprint, step):
-            self.diverged = (self._depth, node.step, step)
+        depth = self._depth
+        self._depth = depth + 1
+        node = self.path[depth]
+        op = task.op
+        assert op is not None
+        step = op.name, footprint[0] if footprint else -1
+        if depth < self.known and self.diverged is None:
+            if (node.footprint, node.step) != (footprint, step):
+                self.diverged = (depth, node.step, step)
+        elif transition % VARIANTS or task.options:
+            node.op = None
+        elif op.touches is None:
+            node.op = op if len(footprint) == 1 else None
+            node.number = footprint[0] >> 1
+        else:
+            node.op = op
+            node.number = cast("Tasks", task.runtime).number_of(task.obj)
         node.footprint = footprint
         node.step = step
-        self._depth += 1
-        del transition
 
     def backtrack(self) -> bool:
         """Move to the next execution; False when all have been run."""
@@ -199,6 +236,11 @@ class DepthFirst:
                 return True
             path.pop()
         return False
+
+
+def is_timed(enabled: list[int]) -> bool:
+    """Is a timeout possible? They are the last of what is."""
+    return bool(enabled) and enabled[-1] % VARIANTS == TIMEOUT
 
 
 def all_may_stop(runtime: Tasks, enabled: list[int]) -> bool:

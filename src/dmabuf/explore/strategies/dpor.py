@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.dfs import DepthFirst
+from dmabuf.explore.strategies.expiries import Expiries
 from dmabuf.explore.strategies.races import Races
 from dmabuf.explore.strategies.stops import Rests
-from dmabuf.explore.strategies.watch import Watches, has_ways
+from dmabuf.explore.strategies.watch import Watches, has_ways, owned_by
 from dmabuf.rt.api import READ, WRITE
-from dmabuf.rt.strategy import VARIANTS
+from dmabuf.rt.strategy import BLOCK, VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.dfs import Node
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["SourceSets"]
 
 Footprint = tuple[int, ...]
+HALTS = (-2,)
+"""In the footprint of what sleeps: it ended the execution. No object has that number."""
 
 
 class SourceSets(DepthFirst):
@@ -43,25 +46,48 @@ class SourceSets(DepthFirst):
         self._watches = Watches()
         self._races = Races(self._choices, self._watches)
         self._stops = Rests()
+        self._expiries = Expiries()
+        self._guide: list[int] = []
 
     @property
     def rests(self) -> list[list[Node]]:
-        """Steps that lead to states in which tasks may have stopped, still to be visited."""
-        return self._stops.to_visit
+        """Steps to states where tasks may have stopped, or time not passed, still to be visited."""
+        return self._stops.to_visit or self._expiries.to_visit
 
     def _extend(self, enabled: list[int], runtime: Tasks) -> int:
         previous = self.path[-1] if self.path else None
         sleep = self._inherited(previous) if previous is not None else {}
         awake = [t for t in enabled if t not in sleep] if sleep else enabled[:]
         if not awake:
-            self.fell_asleep = True
-            return -1
+            return self._last_step(enabled, sleep, len(runtime.tasks))
         if len(awake) > 1:
             self._order(awake, previous)
-        chosen = awake[0]
+        chosen = self._guided(awake)
         task = chosen // VARIANTS
-        todo = [transition for transition in awake[1:] if transition // VARIANTS == task]
+        todo = [t for t in awake if t // VARIANTS == task and t != chosen]
         self.path.append(Choice(chosen, todo, sleep, enabled, len(runtime.tasks)))
+        return chosen
+
+    def _guided(self, awake: list[int]) -> int:
+        """The step that the race has asked for, as long as it leads there; else any."""
+        if not self._guide:
+            return awake[0]
+        wanted = self._guide.pop(0)
+        if wanted in awake:
+            return wanted
+        same = [t for t in awake if t // VARIANTS == wanted // VARIANTS]
+        if not same:
+            self._guide = []
+            return awake[0]
+        return same[0]
+
+    def _last_step(self, enabled: list[int], sleep: dict[int, Footprint], tasks: int) -> int:
+        """Everything sleeps; what sleeps as it ends the execution does so here, at last."""
+        chosen = next((one for one in enabled if sleep[one][-1:] == HALTS), -1)
+        if chosen < 0:
+            self.fell_asleep = True
+        else:
+            self.path.append(Choice(chosen, [], sleep, enabled, tasks))
         return chosen
 
     def pick(self, runtime: Tasks) -> int:
@@ -82,9 +108,16 @@ class SourceSets(DepthFirst):
         assert op is not None
         node.obj = runtime.number_of(task.obj) << 1
         node.access = op.access if op.touches is None else READ
-        node.closed = watches.closed(task)
+        node.is_plain = op.touches is None and chosen % VARIANTS < BLOCK
+        node.closed = watches.closed(task, runtime)
+        if task.held:
+            node.owned = tuple(runtime.number_of(lock) << 1 for lock in owned_by(task))
         node.watch = watches.of(task, runtime)
         node.guard = watches.guard(task)
+        node.decides = (
+            node.obj if op.waits_on is None else runtime.number_of(op.awaited(task.obj)) << 1
+        )
+        node.other = node.watch.other_way(chosen % VARIANTS)
         node.ways = watches.other_ways(task, runtime, chosen % VARIANTS) if has_ways(task) else ()
         node.opened = node.shut = ()
         node.ordinal = task.ordinal
@@ -111,12 +144,20 @@ class SourceSets(DepthFirst):
         last = len(self.path) - 1
         races = self._races
         new = len(races.pasts)
+        races.timed = [
+            (task.number, self._watches.of(task, runtime).firm)
+            for task in runtime.tasks
+            if task.op is not None and task.deadline is not None
+        ]
         for index in range(new, last + 1):
             races.from_step(index, halts=halted and index == last)
         if halted:
             self._choices[last].add_all()
+            self._choices[last].halts = not self.was_cut
         races.from_waiting(runtime, halted=halted)
         self._stops.find(self._choices, races.pasts, new)
+        if not self.was_cut:  # else this search proves nothing
+            self._expiries.find_in(self._choices, races.pasts, new, runtime)
 
     def backtrack(self) -> bool:
         """Move to the next execution; False when all have been run."""
@@ -124,9 +165,11 @@ class SourceSets(DepthFirst):
         while path:
             node = path[-1]
             self._races.forget(node)
-            node.done[node.chosen] = node.footprint
+            node.done[node.chosen] = node.footprint + HALTS * node.halts
+            node.halts = False
             if node.todo:
                 node.chosen = node.todo.pop(0)
+                self._guide = node.guides.pop(node.chosen, [])
                 node.rank += 1
                 return True
             path.pop()

@@ -18,7 +18,8 @@ from dmabuf.explore.lassos.facts import Facts, facts_of
 from dmabuf.explore.properties import unmet
 from dmabuf.explore.states.fingerprint import Fingerprints
 from dmabuf.explore.states.opaque import Opaque
-from dmabuf.explore.strategies.dfs import DepthFirst, Node, all_may_stop
+from dmabuf.explore.strategies.dfs import DepthFirst, Node, all_may_stop, is_timed
+from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
@@ -113,6 +114,12 @@ class Graph(DepthFirst):
         self._first = len(self.states)
         self._fingerprints.forget()
         self._touched = {}
+        for node in self.path[: self.known]:
+            self._touch(node.chosen // VARIANTS, node.footprint)
+
+    def _touch(self, task: int, footprint: Footprint) -> None:
+        for number in footprint:
+            self._touched.setdefault(number >> 1, set()).add(task)
 
     def pick(self, runtime: Tasks) -> int:
         """The path's next transition, or a new one at its end; -1 ends the execution."""
@@ -173,6 +180,8 @@ class Graph(DepthFirst):
         return is_new
 
     def _add(self, runtime: Tasks, enabled: list[int]) -> None:
+        if self.at_wait is not None and is_timed(enabled):
+            self.at_wait(runtime, enabled)
         facts = facts_of(runtime, enabled, self._fingerprints.known, unmet(runtime))
         self.states.append(State(tuple(enabled), self._facts.setdefault(facts, facts)))
 
@@ -207,8 +216,7 @@ class Graph(DepthFirst):
         """Remember what the transition touched, or compare with what it did before."""
         super().executed(transition, task, footprint)
         self._fingerprints.forget(task.number)
-        for number in footprint:
-            self._touched.setdefault(number >> 1, set()).add(task.number)
+        self._touch(task.number, footprint)
 
     # -- the graph -------------------------------------------------------------------------------
 

@@ -50,12 +50,13 @@ class Pct(Uniform):
         limit: int = 2000,
         at_rest: Callable[[Tasks, list[int]], object] | None = None,
         at_cut: Callable[[Tasks, list[int]], object] | None = None,
+        at_wait: Callable[[Tasks, list[int]], object] | None = None,
     ) -> None:
         if depth < 1:
             raise ValueError(f"a bug has a depth of 1 or more, not {depth}")
         self.depth = depth
         self.longest = _SHORTEST
-        super().__init__(seed=seed, limit=limit, at_rest=at_rest, at_cut=at_cut)
+        super().__init__(seed=seed, limit=limit, at_rest=at_rest, at_cut=at_cut, at_wait=at_wait)
 
     def start_walk(self) -> None:
         """Pick the run's points of change."""

@@ -9,69 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dmabuf.explore.dependence import independent
-from dmabuf.explore.strategies.happens import Accesses, firsts, unordered
+from dmabuf.explore.strategies.happens import Accesses, firsts, steps_of, unordered
+from dmabuf.explore.strategies.stands import Stand
 from dmabuf.explore.strategies.watch import has_ways
 from dmabuf.rt.api import READ, WRITE
-from dmabuf.rt.strategy import VARIANTS
+from dmabuf.rt.strategy import INTERRUPT, TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.choice import Choice
-    from dmabuf.explore.strategies.watch import Watches
-    from dmabuf.rt.api import Op
+    from dmabuf.explore.strategies.watch import Watch, Watches
     from dmabuf.rt.tasks import Tasks
 
 __all__ = ["Races"]
 
 Footprint = tuple[int, ...]
-
-
-class Stand:
-    """A task that stands at a step: one that it makes at last, or is left in at the end.
-
-    Attributes:
-        index: of the step; the number of steps made if it is not made.
-        task: whose step it is.
-        ordinal: of that task.
-        known: the steps that the task's arrival there depends on.
-        led: these, or what came before the task was there at all.
-        watch: what its ways depend on.
-        guard: the operation, if its ways are a matter of its object's state alone.
-        obj: its object, as read.
-        access: how it touches that if it touches nothing else; as read if it may.
-        raced: earlier steps that it stood beside, and races with.
-        touched: what it would have touched before those.
-    """
-
-    __slots__ = (
-        "access",
-        "guard",
-        "index",
-        "known",
-        "led",
-        "obj",
-        "ordinal",
-        "raced",
-        "task",
-        "touched",
-        "watch",
-    )
-
-    def __init__(self, index: int, task: int, ordinal: int, watch: Footprint) -> None:
-        self.index = index
-        self.task = task
-        self.ordinal = ordinal
-        self.watch = watch
-        self.known = 0
-        self.led = 0
-        self.guard: Op | None = None
-        self.obj = -1
-        self.access = READ
-        self.raced: list[int] = []
-        self.touched: set[int] = set()
-
-    def near_to(self, node: Choice) -> Footprint:
-        """What the step would have touched at a node from which its task could have moved."""
-        return (self.obj | self.access, *(node.near or {}).get(self.task, ()))
 
 
 class Races:
@@ -80,11 +31,13 @@ class Races:
     Attributes:
         path: the states of the execution; it grows and shrinks with the search.
         pasts: of each step compared, the steps that came before it and itself.
+        timed: tasks that are left in a wait with a deadline, and what they wait for.
     """
 
     def __init__(self, path: list[Choice], watches: Watches) -> None:
         self.path = path
         self.pasts: list[int] = []
+        self.timed: list[tuple[int, Footprint]] = []
         self._watches = watches
         self._accesses = Accesses()
         self._ways = Accesses()
@@ -98,26 +51,18 @@ class Races:
         task = node.chosen // VARIANTS
         before = self._latest.get(task, -1)
         stand = self._stand(index, task, node.ordinal, node.own, node.watch)
-        stand.guard, stand.obj, stand.access = node.guard, node.obj, node.access
-        known = past = stand.known
-        conflicting = self._accesses.before(node.footprint, known)
-        for earlier in conflicting:
-            past |= self.pasts[earlier]
-        if halts:
-            conflicting = [step for step in range(index - 1, -1, -1) if not known >> step & 1]
-        covered = known
-        for earlier in conflicting:
-            if not covered >> earlier & 1:
-                covered |= self.pasts[earlier]
-                if not self._closes(self.path[earlier], node.watch):
-                    self._reverse(earlier, index, past)
+        stand.guard, stand.decides = node.guard, node.decides
+        stand.obj, stand.access = node.obj, node.access
+        if node.chosen % VARIANTS != TIMEOUT:
+            stand.beside = node.watch.firm
+        past = self._before_it(index, node, stand, halts=halts)
         self.pasts.append(past | 1 << index)
         if self._stands.is_used:
             self._come_late(index, node)
         if self._ways.is_used:
             self._open_ways(index, node)
         node.stand = None
-        if node.watch:
+        if node.watch.firm:
             self._come_first(stand)
             if stand.raced:
                 node.stand = stand
@@ -125,18 +70,36 @@ class Races:
         self._latest[task] = index
         self._note(index, node)
 
+    def _before_it(self, index: int, node: Choice, stand: Stand, *, halts: bool) -> int:
+        """Have a step tried before those that it depends on; returns all that came before it."""
+        known = past = covered = stand.known
+        conflicting = depends = self._accesses.before(node.footprint, known)
+        for earlier in conflicting:
+            past |= self.pasts[earlier]
+        if halts:
+            conflicting = [step for step in range(index - 1, -1, -1) if not known >> step & 1]
+        watched = stand.beside
+        if node.chosen % VARIANTS == INTERRUPT:
+            watched += node.watch.signal
+        for earlier in conflicting:
+            if not covered >> earlier & 1:
+                covered |= self.pasts[earlier]
+                if not self._closes(self.path[earlier], watched):
+                    self._reverse(earlier, index, past, always=halts and earlier not in depends)
+        return past
+
     def _note(self, index: int, node: Choice) -> None:
         """Add a step to the history; most have neither other ways nor doors."""
         self._accesses.add(index, node.footprint)
         if node.stand is not None:
-            node.stood = (*node.watch, *node.stand.touched)
+            node.stood = (*node.watch.whole, *node.stand.touched)
             self._stands.add(index, node.stood)
         if node.ways:
             self._ways.add(index, node.ways)
         if node.shut:
             self._shut.add(index, node.shut)
 
-    def _stand(self, index: int, task: int, ordinal: int, own: int, watch: Footprint) -> Stand:
+    def _stand(self, index: int, task: int, ordinal: int, own: int, watch: Watch) -> Stand:
         """Where a task stood, and what had led it there."""
         stand = Stand(index, task, ordinal, watch)
         before = self._latest.get(task, -1)
@@ -159,18 +122,6 @@ class Races:
         """Could the node's step have opened a way of a step, or conflict with what it touches?"""
         return not (independent(node.footprint, watch) and independent(node.opened, watch))
 
-    def _is_there(self, earlier: int, node: Choice, stand: Stand) -> bool:
-        """Did the task stand at its step already before the earlier step?"""
-        return stand.ordinal < node.tasks and not stand.led >> earlier
-
-    def _is_closed(self, node: Choice, stand: Stand) -> bool:
-        """Was its step impossible there, wherever the task was?"""
-        return (
-            stand.guard in node.closed
-            and stand.obj == node.obj
-            and not independent(node.footprint, (node.obj | WRITE,))
-        )
-
     def _openers(self, earlier: int, stand: Stand, watch: Footprint) -> list[int]:
         """Steps that do not depend on the earlier one, and conflict with what is watched."""
         kept = unordered(self.pasts, earlier, stand.index)
@@ -180,48 +131,106 @@ class Races:
             if kept >> step & 1 and self._opens(self.path[step], watch)
         ]
 
-    def _reverse(self, earlier: int, index: int, past: int) -> None:
+    def _reverse(self, earlier: int, index: int, past: int, *, always: bool) -> None:
         """Have a step tried before an earlier one that it depends on and that did not enable it."""
-        node = self.path[earlier]
         kept = unordered(self.pasts, earlier, index)
+        later = self.path[index]
+        touched = None if always else self._before(earlier, index, kept)
+        if not self._is_covered(earlier, kept, touched):
+            self._ask(earlier, kept, [later.chosen], comes_first=not past & kept)
+
+    def _before(self, earlier: int, index: int, kept: int) -> Footprint | None:
+        """What a later step would have touched before an earlier one, if that can be told."""
+        later, node = self.path[index], self.path[earlier]
+        if later.is_plain:
+            return later.footprint
+        task = later.chosen // VARIANTS
+        near = (node.near or {}).get(task)
+        if near is None or self._latest.get(task, -1) > earlier:
+            return None
+        changed = any(not independent(self.path[step].footprint, near) for step in steps_of(kept))
+        return None if changed else near
+
+    def _is_covered(self, earlier: int, kept: int, touched: Footprint | None) -> bool:
+        """Is something explored instead of a step that commutes with all that is asked for?"""
+        if touched is None:
+            return False
+        footprints = [self.path[step].footprint for step in steps_of(kept)]
+        return self.path[earlier].covers([*footprints, touched])
+
+    def _ask(self, earlier: int, kept: int, last: list[int], *, comes_first: bool = False) -> None:
+        """Have some steps, and what they are to lead to, tried before an earlier one."""
+        chosen = [self.path[step].chosen for step in steps_of(kept)]
         first = [self.path[step].chosen for step in firsts(self.pasts, earlier, kept)]
-        if not past & kept:
-            first.append(self.path[index].chosen)
-        node.add_one(first)
+        if comes_first:
+            first += last
+        self.path[earlier].add_one(first, chosen + last)
 
     def _come_first(self, stand: Stand) -> None:
-        """Have a step tried before each earlier one that may have closed or opened a way of it."""
-        found = self._accesses.before(stand.watch, stand.known)
+        """Have a step tried before each earlier one that may have closed or opened a way of it.
+
+        A signal only opens a way, which is not there before it.
+        """
+        found = self._accesses.before(stand.beside, stand.known)
         if self._shut.is_used:
-            more = self._shut.all_before(stand.watch, stand.known)
+            more = self._shut.all_before(stand.watch.firm, stand.known)
             found = sorted({*found, *more}, reverse=True)
         for earlier in found:
-            self._try_first(earlier, self.path[earlier], stand)
+            node = self.path[earlier]
+            if self._matters(earlier, node, stand):
+                self._try_first(earlier, node, stand)
+
+    def _matters(self, earlier: int, node: Choice, stand: Stand) -> bool:
+        """May a step change a way of another, or does it end a timed wait that nobody is in?"""
+        firm, time = stand.watch.firm, stand.watch.time
+        touched = node.footprint
+        if not time or not independent(touched, (*firm, time[0])):
+            return True
+        if not independent(node.shut, firm):
+            return True
+        both = (stand.task, node.chosen // VARIANTS)
+        for later in self.path[earlier + 1 :]:
+            is_other = later.watch.time and later.chosen // VARIANTS not in both
+            if is_other and not independent(touched, later.watch.firm):
+                return True
+        return any(task not in both and not independent(touched, on) for task, on in self.timed)
 
     def _try_first(self, earlier: int, node: Choice, stand: Stand) -> None:
         """Have the way to a step tried that was perhaps possible before the earlier step."""
         if stand.led >> earlier & 1:
             node.add_all()  # who makes a helper task first is not a matter of footprints
             return
-        if not self._is_there(earlier, node, stand):
-            if not self._is_closed(node, stand):
-                self._lead(earlier, node, stand.led)
+        if stand.is_closed_at(node):
             return
-        stand.raced.append(earlier)
-        watch = stand.watch
+        last = [stand.task * VARIANTS]
+        if not stand.is_there(earlier, node):
+            self._lead(earlier, stand.led, last)
+            return
+        turns = stand.turns_at(node)
+        if independent(node.footprint, stand.watch.firm) and not node.shut:
+            turns = stand.timing_at(node)
+        else:
+            stand.raced.append(earlier)
         if node.offers(stand.task):
-            node.add(stand.task)
-            near = stand.near_to(node)
-            stand.touched.update(near)
-            watch += near
-        for step in self._openers(earlier, stand, watch):
-            self._lead(earlier, node, self.pasts[step])
+            stand.touched.update(stand.near_to(node))
+            if self._opens(node, turns) or self._closes(node, turns):
+                self._go_on(earlier, node, stand, turns)
+        for step in self._openers(earlier, stand, turns):
+            self._lead(earlier, self.pasts[step], last)
 
-    def _lead(self, earlier: int, node: Choice, past: int) -> None:
+    def _go_on(self, earlier: int, node: Choice, stand: Stand, turns: Footprint) -> None:
+        """Have a step tried that was possible, or one that says nothing about it."""
+        kept = unordered(self.pasts, earlier, stand.index)
+        for step in firsts(self.pasts, earlier, kept):
+            other = self.path[step]
+            if node.has(other.chosen) and not self._opens(other, turns):
+                return
+        if not self._is_covered(earlier, kept, (*turns, *(node.near or {}).get(stand.task, turns))):
+            node.add(stand.task)
+
+    def _lead(self, earlier: int, past: int, last: list[int]) -> None:
         """Have what came before something tried before an earlier step that did not."""
-        kept = past >> (earlier + 1) << (earlier + 1)
-        first = firsts(self.pasts, earlier, kept)
-        node.add_one([self.path[step].chosen for step in first])
+        self._ask(earlier, past >> (earlier + 1) << (earlier + 1), last)
 
     def _come_late(self, index: int, node: Choice) -> None:
         """Have what came before a step tried before races that were found when it was not made.
@@ -235,17 +244,17 @@ class Races:
                 assert stand is not None
                 for earlier in stand.raced:
                     raced = self.path[earlier]
-                    if not past >> earlier & 1 and self._opens(
-                        node, (*stand.watch, *stand.near_to(raced))
-                    ):
-                        self._lead(earlier, raced, past)
+                    if not past >> earlier & 1 and self._opens(node, stand.turns_at(raced)):
+                        self._lead(earlier, past, [stand.task * VARIANTS])
 
     def _open_ways(self, index: int, node: Choice) -> None:
         """Have a step tried before earlier ones that could have gone another way after it."""
         past = self.pasts[index]
         for footprint in (node.footprint, node.opened):
             for earlier in sorted(self._ways.all_before(footprint, past), reverse=True):
-                self._lead(earlier, self.path[earlier], past)
+                kept = past >> (earlier + 1) << (earlier + 1)
+                if not self._is_covered(earlier, kept, self.path[earlier].other):
+                    self._ask(earlier, kept, [self.path[earlier].chosen])
 
     def from_waiting(self, runtime: Tasks, *, halted: bool) -> None:
         """Races of the steps that tasks are blocked in at the end, or did not come to make."""
@@ -261,7 +270,8 @@ class Races:
             stand.obj = runtime.number_of(task.obj) << 1
             stand.access = task.op.access if task.op.touches is None else READ
             stand.guard = self._watches.guard(task)
-            if watch:
+            stand.decides = runtime.number_of(task.op.awaited(task.obj)) << 1
+            if watch.firm:
                 self._come_first(stand)
 
     def forget(self, node: Choice) -> None:

@@ -37,6 +37,7 @@ class Replay:
         completed: called after those that complete it.
         keep: numbers of tasks that must make no step while the execution is completed.
         completes: False for a schedule that never comes to rest, which ends with its last step.
+        time_passes: False for one that ends where only time goes on.
 
     Attributes:
         stuck: the index of the pair that was not possible, else None.
@@ -55,6 +56,7 @@ class Replay:
         completed: Callable[[ExploredTask, int, tuple[int, ...]], object] | None = None,
         keep: Collection[int] = (),
         completes: bool = True,
+        time_passes: bool = True,
     ) -> None:
         self.moves = moves
         self.by_number = by_number
@@ -64,6 +66,7 @@ class Replay:
         self.completed = completed
         self.keep = keep
         self.completes = completes
+        self.time_passes = time_passes
         self.stuck: int | None = None
         self.left_out = 0
         self.rested = False
@@ -103,7 +106,9 @@ class Replay:
         able = [
             one
             for one in enabled
-            if self.completes and not runtime.by_number[task_of(one)].may_stop
+            if self.completes
+            and not runtime.by_number[task_of(one)].may_stop
+            and (self.time_passes or variant_of(one) != TIMEOUT)
         ]
         if able and self.left_out < MAX_COMPLETION:
             following = next((one for one in able if variant_of(one) != TIMEOUT), able[0])

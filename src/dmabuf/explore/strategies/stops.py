@@ -9,10 +9,10 @@ source-DPOR does not, and visits the ones that it has not been in.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dmabuf.explore.strategies.dfs import Node, all_may_stop
+from dmabuf.explore.strategies.dfs import Node, all_may_stop, is_timed
 from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
@@ -83,8 +83,12 @@ class Rests:
                 stops.setdefault(node.chosen // VARIANTS, []).append(index)
         if not stops:
             return
+        self.note(path, pasts, rests(pasts, stops, new))
+
+    def note(self, path: Sequence[Choice], pasts: Sequence[int], sets: Iterable[int]) -> None:
+        """Note the states that some sets of the execution's steps lead to."""
         names = self._names_of(path, pasts)
-        for made in rests(pasts, stops, new):
+        for made in sets:
             steps = [index for index in range(len(path)) if made >> index & 1]
             key = frozenset(names[index] for index in steps)
             if key not in self._seen:
@@ -107,6 +111,7 @@ def _copy(node: Node) -> Node:
     copy = Node(node.chosen, [], {})
     copy.footprint = node.footprint
     copy.step = node.step
+    copy.op, copy.number = node.op, node.number
     return copy
 
 
@@ -115,13 +120,25 @@ class Visit:
 
     Attributes:
         path: these steps.
+        known: all of them may be made without asking, as long as they are what they were.
     """
 
-    def __init__(self, path: list[Node], at_rest: Callable[[Tasks, list[int]], object]) -> None:
+    def __init__(
+        self,
+        path: list[Node],
+        at_rest: Callable[[Tasks, list[int]], object],
+        at_wait: Callable[[Tasks, list[int]], object],
+    ) -> None:
         self.path = path
+        self.known = len(path)
         self.at_rest = at_rest
+        self.at_wait = at_wait
         self.differs = False
         self._depth = 0
+
+    def go_on_at(self, depth: int) -> None:
+        """The runtime has made that many of them, and asks now."""
+        self._depth = depth
 
     def pick(self, runtime: Tasks) -> int:
         """The next of the steps; after the last one, judge."""
@@ -132,6 +149,8 @@ class Visit:
             return -1 if self.differs else chosen
         if all_may_stop(runtime, enabled):
             self.at_rest(runtime, enabled)
+        elif is_timed(enabled):
+            self.at_wait(runtime, enabled)
         return -1
 
     def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:

@@ -38,8 +38,11 @@ class Uniform(DepthFirst):
         limit: int = 2000,
         at_rest: Callable[[Tasks, list[int]], object] | None = None,
         at_cut: Callable[[Tasks, list[int]], object] | None = None,
+        at_wait: Callable[[Tasks, list[int]], object] | None = None,
     ) -> None:
-        super().__init__(sleep=False, seed=seed, limit=limit, at_rest=at_rest, at_cut=at_cut)
+        super().__init__(
+            sleep=False, seed=seed, limit=limit, at_rest=at_rest, at_cut=at_cut, at_wait=at_wait
+        )
         self.walk = 0
         self.start_walk()
 

@@ -8,21 +8,55 @@ from __future__ import annotations
 
 import dis
 import functools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from dmabuf.hardware import GatedOp
 from dmabuf.rt.api import OPS, READ, WRITE
-from dmabuf.rt.strategy import INTERRUPT, TIMEOUT, VARIANTS
+from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator
+    from types import CodeType
 
-    from dmabuf.rt.api import Op
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["Watches", "has_ways"]
+__all__ = ["NOTHING", "Watch", "Watches", "has_ways"]
 
 Footprint = tuple[int, ...]
+Guard = Callable[[Any, Any], bool]
+
+
+class Watch(NamedTuple):
+    """What the ways of a step depend on: numbers of objects, as read or as changed.
+
+    Attributes:
+        firm: whichever way it goes.
+        signal: the task, if a signal may end the wait.
+        time: what a timeout depends on, if there may be one.
+    """
+
+    firm: Footprint = ()
+    signal: Footprint = ()
+    time: Footprint = ()
+
+    @property
+    def whole(self) -> Footprint:
+        """All of it."""
+        if not self.signal and not self.time:
+            return self.firm
+        return tuple(dict.fromkeys((*self.firm, *self.signal, *self.time)))
+
+    def other_way(self, variant: int) -> Footprint | None:
+        """What the step touches if it ends by a signal, not by time; or by time, not a signal."""
+        if variant == TIMEOUT:
+            return (*self.firm, *self.signal, *(number & ~WRITE for number in self.time))
+        return self.firm + self.time if variant == INTERRUPT else None
+
+
+NOTHING = Watch()
+"""Of a step that is always possible."""
 
 
 class Watches:
@@ -37,33 +71,35 @@ class Watches:
     def __init__(self) -> None:
         self.timed: set[int] = set()
 
-    def of(self, task: ExploredTask, runtime: Tasks) -> Footprint:
-        """Whatever the ways of the step that a task stands at depend on; conflicts open or close.
+    def of(self, task: ExploredTask, runtime: Tasks) -> Watch:
+        """What the ways of the step that a task stands at depend on; conflicts open or close.
 
-        That is its object, what it waits on, the task itself if a signal may end the wait, its
-        CPU where CPUs are shared. With a deadline also the clock, as changed (only the earliest
-        deadline can be taken, so that arming one counts), and what other timed steps wait for.
+        Its object, what it waits on, its CPU where CPUs are shared: whatever way it goes. The
+        task itself if a signal may end the wait. With a deadline the clock, as changed (only the
+        earliest deadline can be taken, so that arming one counts), and what other timed steps
+        wait for.
         """
         op = task.op
         assert op is not None
         plain = task.cpu is None and not runtime.cpus.taken_away
         if not op.is_guarded:
-            return () if plain else self._of_cpu(task, runtime)
+            return NOTHING if plain else Watch(self._of_cpu(task, runtime))
         number_of = runtime.number_of
-        watched = [number_of(task.obj) << 1 | READ]
-        if plain and op.waits_on is None and task.deadline is None and not task.interruptible:
-            return tuple(watched)
+        firm: Footprint = (number_of(task.obj) << 1 | READ,)
         if op.waits_on is not None:
-            watched.append(number_of(op.awaited(task.obj)) << 1 | READ)
-        if task.interruptible:
-            watched.append(number_of(task) << 1 | READ)
-        if task.deadline is not None:
-            watched.append(number_of(runtime.clock) << 1 | WRITE)
-            self.timed.add(number_of(op.awaited(task.obj)) << 1 | READ)
-            watched += self.timed
+            firm += (number_of(op.awaited(task.obj)) << 1 | READ,)
+        if isinstance(op, GatedOp):  # a reset changes the task
+            firm += (number_of(task) << 1 | READ,)
         if not plain:
-            watched += self._of_cpu(task, runtime)
-        return tuple(dict.fromkeys(watched))
+            firm += self._of_cpu(task, runtime)
+        if task.deadline is None and not task.interruptible:
+            return Watch(firm)
+        signal = (number_of(task) << 1 | READ,) if task.interruptible else ()
+        time: Footprint = ()
+        if task.deadline is not None:
+            self.timed.add(number_of(op.awaited(task.obj)) << 1 | READ)
+            time = (number_of(runtime.clock) << 1 | WRITE, *self.timed)
+        return Watch(firm, signal, time)
 
     @staticmethod
     def _of_cpu(task: ExploredTask, runtime: Tasks) -> Footprint:
@@ -84,62 +120,88 @@ class Watches:
             return (runtime.number_of(runtime.clock) << 1 | WRITE, *self.timed)
         return ()
 
-    def near(
-        self, runtime: Tasks, enabled: list[int], mover: ExploredTask
-    ) -> dict[int, Footprint] | None:
-        """What the guarded steps that are possible would touch, by task; not the mover's.
-
-        Those that touch but their object are left out: `touches` need not be asked.
-        """
-        found: dict[int, Footprint] | None = None
-        by_number = runtime.by_number
+    def near(self, runtime: Tasks, enabled: list[int], mover: ExploredTask) -> dict[int, Footprint]:
+        """What the steps that are possible would touch, by task; not the mover's, no timeouts."""
+        found: dict[int, Footprint] = {}
+        by_number, number_of, shared = runtime.by_number, runtime.number_of, runtime.cpus.taken_away
         for transition in enabled:
             task = by_number[transition // VARIANTS]
             op = task.op
-            if op is None or op.touches is None or not op.is_guarded or task is mover:
+            if task is mover or op is None or transition % VARIANTS >= BLOCK:
                 continue
-            if transition % VARIANTS < INTERRUPT:
-                touched = op.touches(task.obj, task)
-                found = found or {}
-                found[task.number] = tuple(runtime.number_of(o) << 1 | mode for o, mode in touched)
+            if op.touches is None:
+                touched: Footprint = (number_of(task.obj) << 1 | op.access,)
+            else:
+                touched = tuple(
+                    [number_of(o) << 1 | mode for o, mode in op.touches(task.obj, task)]
+                )
+            if task.deadline is not None:
+                touched += (number_of(runtime.clock) << 1,)
+            if shared or task.cpu is not None or task.interrupts is not None:
+                touched += self._of_its_cpu(task, runtime)
+            found[task.number] = touched
         return found
 
     @staticmethod
-    def guard(task: ExploredTask) -> Op | None:
-        """The operation it stands at, if its object's state alone says whether it can go on."""
-        op = task.op
-        if op is None or not op.is_guarded or has_ways(task) or not _asks_object_only(op):
-            return None
-        return op
+    def _of_its_cpu(task: ExploredTask, runtime: Tasks) -> Footprint:
+        """At most: as if it changed it, and opened a door."""
+        cpus = runtime.cpus
+        return (cpus.number(cpus.of(task)) << 1 | WRITE, cpus.doors_number << 1 | WRITE)
 
     @staticmethod
-    def closed(task: ExploredTask) -> Sequence[Op]:
-        """Operations that are not possible on the object that a task is about to make a step on.
+    def guard(task: ExploredTask) -> Guard | None:
+        """What decides whether its step can be made, if one object and who asks decide it."""
+        op = task.op
+        if op is None or not op.is_guarded or task.deadline is not None or task.interruptible:
+            return None
+        return op.guard if _asks_of(op.guard) else None
 
-        Those whose guards ask that object only, whichever task makes them.
+    @staticmethod
+    def closed(task: ExploredTask, runtime: Tasks) -> Collection[Guard | tuple[Guard, int]]:
+        """Guards that are false on the object that a task is about to make a step on.
+
+        With a task's number those that ask who asks, too.
         """
         op, obj = task.op, task.obj
         assert op is not None
         guards = _guards_of(obj.__class__, op.name.partition(".")[0])
-        return [one for one in guards if _is_closed(one, obj, task)] if guards else ()
+        if not guards:
+            return ()
+        found: set[Guard | tuple[Guard, int]] = set()
+        for guard in guards:
+            if _asks_of(guard) == "object":
+                if _is_closed(guard, obj, task):
+                    found.add(guard)
+            else:
+                others = runtime.tasks
+                found.update((guard, t.number) for t in others if _is_closed(guard, obj, t))
+        return found
 
 
-def _is_closed(op: Op, obj: Any, task: ExploredTask) -> bool:
+def owned_by(task: ExploredTask) -> Iterator[Any]:
+    """The locks that a task has to itself."""
+    return (lock for lock in task.held if getattr(lock, "owner", None) is task)
+
+
+def _is_closed(guard: Guard, obj: Any, task: ExploredTask) -> bool:
     try:
-        return not op.guard(obj, task)
+        return not guard(obj, task)
     except (AttributeError, TypeError):  # of another class with a like name: nobody stands there
         return False
 
 
 @functools.cache
-def _guards_of(kind: type, family: str) -> tuple[Op, ...]:
-    """The guarded operations on objects of a class: named alike, in its module or one beside it."""
+def _guards_of(kind: type, family: str) -> tuple[Guard, ...]:
+    """The guards of operations on a class: named alike, in its module or one beside it."""
     return tuple(
-        op
-        for name, op in OPS.items()
-        if name.partition(".")[0] == family
-        and _asks_object_only(op)
-        and op.guard.__module__.startswith(kind.__module__)
+        dict.fromkeys(
+            op.guard
+            for name, op in OPS.items()
+            if name.partition(".")[0] == family
+            and op.is_guarded
+            and _asks_of(op.guard)
+            and op.guard.__module__.startswith(kind.__module__)
+        )
     )
 
 
@@ -149,9 +211,29 @@ def has_ways(task: ExploredTask) -> bool:
 
 
 @functools.cache
-def _asks_object_only(op: Op) -> bool:
-    """Does its guard ignore which task asks?"""
-    code = getattr(op.guard, "__code__", None)
-    if code is None or not op.is_guarded or op.waits_on is not None or code.co_argcount < 2:
-        return False
-    return all(one.argval != code.co_varnames[1] for one in dis.get_instructions(code))
+def _asks_of(guard: Guard) -> str:
+    """What a guard asks: "object" alone, "task" if also who asks, and no more; else nothing."""
+    code = getattr(guard, "__code__", None)
+    if code is None or code.co_argcount < 2:
+        return ""
+    task = code.co_varnames[1]
+    steps = list(_flat(code))
+    uses = [index for index, (_name, value) in enumerate(steps) if value == task]
+    if not uses:
+        return "object"
+    return "task" if all(_is_comparison(steps[index + 1 : index + 4]) for index in uses) else ""
+
+
+def _flat(code: CodeType) -> Iterator[tuple[str, Any]]:
+    """Instructions; those that load several names come as several (Python 3.13)."""
+    for one in dis.get_instructions(code):
+        names: list[Any] = [one.argval]
+        if isinstance(one.argval, tuple):
+            names = list(cast("tuple[Any, ...]", one.argval))  # type: ignore[redundant-cast]
+        yield from ((one.opname, name) for name in names)
+
+
+def _is_comparison(steps: list[tuple[str, Any]]) -> bool:
+    """Is a name that was just loaded compared at once, or looked for in an attribute?"""
+    names = [name for name, _value in steps]
+    return names[0] == "IS_OP" or (names[1:] == ["LOAD_ATTR", "CONTAINS_OP"])

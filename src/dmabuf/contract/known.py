@@ -1,0 +1,181 @@
+"""Which class a lock is of, and what each task holds: the package's objects as plain records."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Hashable
+from typing import Any
+
+from dmabuf.contract.classes import LockClass
+from dmabuf.contract.order import Holder, Node, Order
+from dmabuf.contract.prime import MMAP, RESV
+from dmabuf.contract.stacks import Frames, site_of_creation
+from dmabuf.contract.usage import HARDIRQ, HARDIRQS_OFF, SOFTIRQ, SOFTIRQS_OFF
+from dmabuf.core.fence import Fence
+from dmabuf.core.timeline import Timeline
+from dmabuf.irq import IrqLine
+from dmabuf.report.finding import Place
+from dmabuf.rt.api import Task
+from dmabuf.sync.completion import Completion
+from dmabuf.sync.irq_work import IrqWork
+from dmabuf.sync.kthread import Kthread
+from dmabuf.sync.timer import Timer
+from dmabuf.sync.work import Work
+from dmabuf.sync.workqueue import WorkQueue
+from dmabuf.sync.ww_mutex import WwMutex
+
+__all__ = ["Known", "TaskHolder", "context_of"]
+
+_EVENTS = (Work, WorkQueue, Timer, IrqLine, IrqWork, Kthread, Completion)
+"""What is waited for is not that somebody lets go of them, but that something ends or happens."""
+
+
+class TaskHolder(Holder):
+    """What one task holds, and what it is in the middle of.
+
+    Attributes:
+        task: whose it is.
+        section: where the signalling section was opened that it is in; None outside.
+        is_own: that section is only the one which each signal is of itself.
+        nested: sections opened inside it, which recorded nothing.
+        waited: fences waited for inside it, as (timeline, seqno).
+        running: what others can wait for the end of, the innermost last.
+        recent: classes taken since it last waited for an event, with the chain at that time.
+    """
+
+    __slots__ = ("is_own", "nested", "recent", "running", "section", "task", "waited")
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task.name)
+        self.task = task
+        self.section: Frames | None = None
+        self.is_own = False
+        self.nested = 0
+        self.waited: list[tuple[Any, int]] = []
+        self.running: list[list[Any]] = []
+        self.recent: dict[LockClass, Node] = {}
+
+
+class Known:
+    """The classes of locks and the holders of a runtime's tasks.
+
+    Args:
+        order: where the classes are.
+        roles: the classes that the contract itself speaks of.
+    """
+
+    def __init__(self, order: Order, roles: dict[str, LockClass]) -> None:
+        self.order = order
+        self.roles = roles
+        self.classes: dict[int, LockClass | None] = {}
+        self.holders: dict[Task, TaskHolder] = {}
+        self._refs: dict[int, Any] = {}
+        self._fence_locks: dict[tuple[int, str], LockClass | None] = {}
+        self._late = 0
+
+    # -- tasks ---------------------------------------------------------------------------------
+
+    def holder(self, task: Task) -> TaskHolder:
+        """What that task holds."""
+        found = self.holders.get(task)
+        if found is None:
+            found = self.holders[task] = TaskHolder(task)
+        return found
+
+    def forget(self) -> None:
+        """A new runtime: none of its tasks and objects is known."""
+        self.holders.clear()
+        self.classes.clear()
+        self._refs.clear()
+        self._fence_locks.clear()
+
+    # -- classes -------------------------------------------------------------------------------
+
+    def created(self, obj: Any) -> None:
+        """An object was constructed: where, is its class."""
+        if isinstance(obj, (Timeline, *_EVENTS)) or getattr(obj, "is_lock", False):
+            key, place = site_of_creation()
+            self._enter(obj, key, place)
+
+    def of(self, obj: Any) -> LockClass | None:
+        """The class of an object; of its own if nobody listened when it was made."""
+        number = id(obj)
+        if number not in self.classes:
+            self._late += 1
+            return self._enter(obj, ("late", self._late), None)
+        return self.classes[number]
+
+    def set_class(self, obj: Any, key: Hashable, subclass: int) -> None:
+        """It is of the class of that key."""
+        self._keep(obj, self.order.classes.of(("key", key), _name(obj), subclass=subclass))
+
+    def sub(self, cls: LockClass, subclass: int) -> LockClass | None:
+        """A level of a class."""
+        return self.order.classes.of(
+            cls.key, cls.name, subclass=subclass, place=cls.place, role=cls.role
+        )
+
+    def of_fence_lock(self, fence: Fence) -> LockClass | None:
+        """The class of a fence's lock: the driver's lock, or that of all fences made alike."""
+        timeline = fence.timeline
+        if timeline.lock is not None:
+            return self.of(timeline.lock)
+        made = self.of(timeline)
+        if made is None:
+            return None
+        key = (made.number, type(fence).__name__)
+        if key not in self._fence_locks:
+            self._fence_locks[key] = self.order.classes.of(
+                ("fence.lock", *key), timeline.lock_name, place=made.place
+            )
+        return self._fence_locks[key]
+
+    def _enter(self, obj: Any, key: Hashable, place: Place | None) -> LockClass | None:
+        role = _role(obj)
+        if role:
+            return self._keep(obj, self.roles[role])
+        if isinstance(obj, WwMutex):
+            key, place = ("ww", obj.ww_class.name), None
+        is_event = isinstance(obj, _EVENTS)
+        cls = self.order.classes.of(
+            (key, type(obj).__name__), _name(obj), place=place, is_event=is_event
+        )
+        return self._keep(obj, cls)
+
+    def _keep(self, obj: Any, cls: LockClass | None) -> LockClass | None:
+        number = id(obj)
+        self.classes[number] = cls
+        try:
+            self._refs[number] = weakref.ref(obj, lambda _ref: self._drop(number))
+        except TypeError:
+            self._refs[number] = obj  # lives as long as its timeline: few
+        return cls
+
+    def _drop(self, number: int) -> None:
+        self.classes.pop(number, None)
+        self._refs.pop(number, None)
+
+
+def context_of(task: Task) -> int:
+    """What a task runs as, and which interrupts cannot come in between."""
+    context = 0
+    if task.in_irq:
+        context = HARDIRQ | HARDIRQS_OFF | SOFTIRQS_OFF
+    elif task.in_softirq:
+        context = SOFTIRQ | SOFTIRQS_OFF
+    if task.irqs_off:
+        context |= HARDIRQS_OFF | SOFTIRQS_OFF
+    if task.bh_off:
+        context |= SOFTIRQS_OFF
+    return context
+
+
+def _role(obj: Any) -> str:
+    """The part that an object plays in the contract."""
+    if isinstance(obj, WwMutex) and obj.ww_class.name == "reservation_ww_class":
+        return RESV
+    return MMAP if getattr(obj, "rule_across_wait", "") == "DF203" else ""
+
+
+def _name(obj: Any) -> str:
+    return str(getattr(obj, "name", "") or type(obj).__name__.lower())

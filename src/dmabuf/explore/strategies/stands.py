@@ -1,0 +1,99 @@
+"""Where a task stands before a step, whether it makes it or not: what its ways depend on.
+
+How that takes part in races is told in docs/design/0007-source-dpor.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dmabuf.explore.dependence import independent
+from dmabuf.rt.api import READ, WRITE
+
+if TYPE_CHECKING:
+    from dmabuf.explore.strategies.choice import Choice
+    from dmabuf.explore.strategies.watch import Guard, Watch
+
+__all__ = ["Stand"]
+
+Footprint = tuple[int, ...]
+
+
+class Stand:
+    """A task that stands at a step: one that it makes at last, or is left in at the end.
+
+    Attributes:
+        index: of the step; the number of steps made if it is not made.
+        task: whose step it is.
+        ordinal: of that task.
+        known: the steps that the task's arrival there depends on.
+        led: these, or what came before the task was there at all.
+        watch: what its ways depend on.
+        beside: what of it matters for steps before; for time only a timeout asks.
+        guard: what alone decides whether it is possible, if nothing else does.
+        decides: the object that it asks.
+        obj: its object, as read.
+        access: how it touches that if it touches nothing else; as read if it may.
+        raced: earlier steps that it stood beside, and races with.
+        touched: what it would have touched before those.
+    """
+
+    __slots__ = (
+        "access",
+        "beside",
+        "decides",
+        "guard",
+        "index",
+        "known",
+        "led",
+        "obj",
+        "ordinal",
+        "raced",
+        "task",
+        "touched",
+        "watch",
+    )
+
+    def __init__(self, index: int, task: int, ordinal: int, watch: Watch) -> None:
+        self.index = index
+        self.task = task
+        self.ordinal = ordinal
+        self.watch = watch
+        self.beside = watch.firm + watch.time
+        self.known = 0
+        self.led = 0
+        self.guard: Guard | None = None
+        self.decides = -1
+        self.obj = -1
+        self.access = READ
+        self.raced: list[int] = []
+        self.touched: set[int] = set()
+
+    def near_to(self, node: Choice) -> Footprint:
+        """What the step would have touched at a node from which its task could have moved."""
+        return (self.obj | self.access, *(node.near or {}).get(self.task, ()))
+
+    def turns_at(self, node: Choice) -> Footprint:
+        """What the step's way depends on from a node on; a possible step is ended by nothing."""
+        near = self.near_to(node) if node.offers(self.task) else ()
+        return (*(self.watch.firm if node.lets_pass(self.task) else self.watch.whole), *near)
+
+    def timing_at(self, node: Choice) -> Footprint:
+        """The same if only a timeout matters."""
+        if node.lets_pass(self.task):
+            return self.turns_at(node)
+        return self.watch.firm + self.watch.time
+
+    def is_there(self, earlier: int, node: Choice) -> bool:
+        """Did the task stand at its step already before an earlier step?"""
+        return self.ordinal < node.tasks and not self.led >> earlier
+
+    def is_closed_at(self, node: Choice) -> bool:
+        """Was its step impossible at a node, wherever the task was, until after the node's step?"""
+        if self.guard is None:
+            return False
+        if self.decides in node.owned:
+            return True
+        if self.obj != node.obj or independent(node.footprint, (self.decides | WRITE,)):
+            return False
+        return self.guard in node.closed or (self.guard, self.task) in node.closed

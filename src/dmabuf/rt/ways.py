@@ -1,0 +1,63 @@
+"""Steps that go another way than their action: a timeout, a signal, a CPU given up.
+
+>>> from dmabuf.rt.strategy import FirstEnabled
+>>> from dmabuf.rt.tasks import Tasks
+>>> overtaken(Tasks(FirstEnabled()), 5)
+()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dmabuf.rt.api import WRITE, Kind, Outcome
+from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, Footprint
+
+if TYPE_CHECKING:
+    from dmabuf.rt.explored_task import ExploredTask
+    from dmabuf.rt.tasks import Tasks
+
+__all__ = ["go_another_way", "overtaken"]
+
+
+def go_another_way(rt: Tasks, task: ExploredTask, variant: int) -> Footprint:
+    """Make a task's step as TIMEOUT, INTERRUPT or BLOCK say; returns what that touches."""
+    op, obj = task.op, task.obj
+    assert op is not None
+    cpus = rt.cpus
+    if variant == BLOCK:
+        footprint = cpus.widen(task, (rt.number_of(op.awaited(obj)) << 1,))
+        cpus.give_up(task)
+        return footprint
+    cpus.ran(task)
+    if variant == TIMEOUT:
+        return _time_out(rt, task)
+    assert variant == INTERRUPT
+    read = [op.awaited(obj), task, *([] if task.deadline is None else [rt.clock])]
+    task.outcome = Outcome.INTERRUPTED
+    return cpus.widen(task, tuple(rt.number_of(one) << 1 for one in read))
+
+
+def _time_out(rt: Tasks, task: ExploredTask) -> Footprint:
+    assert task.op is not None
+    assert task.deadline is not None
+    rt.clock.advance_to(task.deadline)
+    task.outcome = Outcome.TIMED_OUT
+    awaited = rt.number_of(task.op.awaited(task.obj)) << 1
+    clock = (rt.number_of(rt.clock) << 1) | WRITE
+    touched = (awaited, clock, *overtaken(rt, task.deadline))
+    if task.kind is Kind.HARDWARE:  # a reset of its engine would have stopped it
+        touched += (rt.number_of(task) << 1,)
+    return rt.cpus.widen(task, touched)
+
+
+def overtaken(rt: Tasks, deadline: int) -> Footprint:
+    """What keeps earlier deadlines from their timeouts: an end of the wait, or no CPU."""
+    touched: list[int] = []
+    for other in rt.tasks:
+        if other.op is None or other.deadline is None or other.deadline >= deadline:
+            continue
+        touched.append(rt.number_of(other.op.awaited(other.obj)) << 1)
+        if rt.cpus.depends(other):
+            touched.append(rt.cpus.number(rt.cpus.of(other)) << 1)
+    return tuple(touched)
