@@ -1,4 +1,6 @@
-"""Random programs, our verdict against SPIN's: `python -m tests.explore.promela_campaign 200`.
+"""Random programs, our verdict against SPIN's.
+
+`python -m tests.explore.export.promela_campaign 200`
 
 A second argument is the first seed, a third the engine ("source-DPOR"). Prints every program on
 which the two disagree; exit code 1 if there is one, 3 without SPIN.
@@ -13,8 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dmabuf.explore.export.refusal import NotExportable
-from tests.explore.promela_judge import Ours, judge, missing, prepare, unlike
-from tests.explore.promela_programs import Program, generate
+from tests.explore.export.promela_judge import Ours, judge, missing, prepare, unlike
+from tests.explore.export.promela_programs import Program, generate
 
 BATCH = 25
 _COUNTED = (

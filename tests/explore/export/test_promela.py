@@ -19,9 +19,9 @@ from dmabuf.sync.rwlock import RwLock
 from dmabuf.sync.semaphore import Semaphore
 from dmabuf.sync.spinlock import SPIN_LOCK_IRQ, SPIN_UNLOCK_IRQ
 from dmabuf.sync.waitqueue import WaitQueue
-from tests.explore.promela_campaign import campaign
-from tests.explore.promela_judge import judge, missing, prepare, unlike
-from tests.explore.promela_programs import Handler, Program, Task
+from tests.explore.export.promela_campaign import campaign
+from tests.explore.export.promela_judge import judge, missing, prepare, unlike
+from tests.explore.export.promela_programs import Handler, Program, Task
 
 PROGRAMS = 15
 needs_spin = pytest.mark.skipif(bool(missing()), reason=missing() or "SPIN is here")
