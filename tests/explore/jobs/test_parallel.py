@@ -334,7 +334,7 @@ def test_process_that_hangs_is_no_hang():
 def test_cluster_gives_the_answer_of_one_search():
     """The executor of `dask.distributed`, on a local cluster, is an executor like others."""
     distributed = pytest.importorskip("distributed", reason="no extra `cluster` is installed")
-    from tests.explore import parallel_designs
+    from tests.explore.jobs import parallel_designs
 
     fn = parallel_designs.disputed
     alone = told(fn)
