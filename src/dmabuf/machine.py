@@ -35,6 +35,7 @@ from dmabuf.mm.page_alloc import Memory, memory_of
 from dmabuf.mm.reclaim import is_reclaiming
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Kind, Op, Runtime, Task
+from dmabuf.rt.notes import Note, tell
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync.spurious import allow_spurious
 
@@ -292,6 +293,8 @@ class Machine:
         """Inside, a userspace task runs kernel code, which does not stop of itself."""
         task = self.rt.current()
         task.in_kernel = True
+        if not self.rt.quick:
+            tell(self.rt, Note.SYSCALL)
         try:
             yield
         finally:

@@ -57,6 +57,9 @@ class Ends:
                 self._order.release(holder, one)
         holder.forgets()
 
+    def enter(self, holder: TaskHolder) -> None:
+        """A process enters the kernel: nobody waits for the end of that."""
+
     def of_kthread(self, holder: TaskHolder) -> None:
         """All that a kernel thread does, it does before its end."""
         thread = holder.task.runtime.extras.get(_OF_TASK, {}).get(holder.task)

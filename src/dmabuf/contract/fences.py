@@ -94,9 +94,9 @@ class Fences:
         return seen is not None and seen[:2] == (fence.timeline, fence.seqno)
 
     def _since(self, holder: TaskHolder, fence: Fence) -> int:
-        """In which epoch of a task it published a fence; 0 if another one did."""
-        task, since = self._seen[id(fence)][2:]
-        return since if task is holder.task else 0
+        """In which epoch of a task it published a fence; 0 if it did not."""
+        seen = self._seen.get(id(fence))
+        return seen[3] if seen is not None and seen[2] is holder.task else 0
 
     def _met(self, holder: TaskHolder, _op: Op, fence: Fence) -> None:
         """A task touches a fence: published if another one made it."""
@@ -137,7 +137,7 @@ class Fences:
         self._met(holder, op, fence)
         published = self._is_published(fence)
         self._sections.signal(holder, fence, published=published)
-        if published and self._sections.is_unsaid(holder):
+        if self._sections.is_unsaid(holder, published=published):
             self._ends.signal(holder, fence, self._since(holder, fence))
         self._touch(holder, op, fence)
 

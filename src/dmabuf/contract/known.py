@@ -24,7 +24,7 @@ from dmabuf.sync.work import Work
 from dmabuf.sync.workqueue import WorkQueue
 from dmabuf.sync.ww_mutex import WwMutex
 
-__all__ = ["Known", "TaskHolder", "context_of", "has_ended"]
+__all__ = ["EVER", "Known", "TaskHolder", "context_of", "has_ended"]
 
 _EVENTS = (Work, WorkQueue, Timer, IrqLine, IrqWork, Kthread, Completion)
 """What is waited for is not that somebody lets go of them, but that something ends or happens."""
@@ -32,6 +32,9 @@ _EVENTS = (Work, WorkQueue, Timer, IrqLine, IrqWork, Kthread, Completion)
 
 _EPOCHS = 64
 """So many publications and waits of one task are told apart."""
+
+EVER = -1
+"""As an epoch: since something fresh began (see `TaskHolder.forgets`)."""
 
 _HOLDERS = 256
 """So many tasks are kept before those that have ended are looked for."""
@@ -100,7 +103,7 @@ class TaskHolder(Holder):
         self.earlier.clear()
 
     def took(self, since: int = 0) -> dict[LockClass, Node]:
-        """What it took since that epoch began; without one, since it last waited."""
+        """What it took since that epoch began, or EVER; without one, since it last waited."""
         taken: dict[LockClass, Node] = {}
         skipped = (since or self.waited_at) - (self.epoch - len(self.earlier))
         for some in self.earlier[max(skipped, 0) :]:

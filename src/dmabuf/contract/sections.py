@@ -35,6 +35,8 @@ _OWN = Fence._signal.__code__
 _ASKS = Fence._is_signaled.__code__
 _NEAR = 8
 """How far up the stack the signal is that opened a section of its own."""
+_BETWEEN = 4
+"""So many more frames lie between the step of a signal, and whoever asked for it."""
 
 _DIRECT_RECLAIM = int(Gfp.DIRECT_RECLAIM)
 _FS = int(Gfp.FS)
@@ -50,10 +52,12 @@ class Semantics:
     Attributes:
         opens_by_trylock: opening a section does not come after the locks held then.
         mode: how a section holds; READ in every kernel.
+        guesses: no annotation is read, see `cross_release`.
     """
 
     opens_by_trylock: bool = True
     mode: int = READ
+    guesses: bool = False
 
 
 NEWEST = Semantics()
@@ -168,9 +172,7 @@ class Sections:
         explicit = holder.section is not None and not holder.is_own
         if explicit:
             self._check_own_wait(holder, fence)
-        frames = frames_here()
-        asks = any(code is _ASKS for code, _line in frames[:_NEAR])
-        if not published or asks or not self._must_say_so(holder):
+        if not published or not self._must_say_so(holder):
             return
         if not explicit:
             message = (
@@ -179,22 +181,25 @@ class Sections:
             )
             about = holder.task.runtime.label(fence)
             self._found.violation(
-                "DF205", message, frames, suspected=True, who=holder.name, about=about
+                "DF205", message, frames_here(), suspected=True, who=holder.name, about=about
             )
         self._check_rescuer(holder, suspected=not explicit)
 
-    def is_unsaid(self, holder: TaskHolder) -> bool:
+    def is_unsaid(self, holder: TaskHolder, *, published: bool) -> bool:
         """Does a task signal that should have said beforehand that it is going to?"""
-        return (holder.section is None or holder.is_own) and self._must_say_so(holder)
+        unsaid = holder.section is None or holder.is_own
+        return published and unsaid and self._must_say_so(holder)
 
     def _must_say_so(self, holder: TaskHolder) -> bool:
-        """Is it kernel code that sleeps, and does not only tidy up while it frees memory?"""
+        """Is it kernel code that sleeps, and not in passing: by asking or while it frees memory?"""
         task = holder.task
         frees = task.scope & Scope.NORECLAIM or any(
             self._known.roles[role].name in holder.locks for role in (RECLAIM, NOTIFIER)
         )
         atomic = task.in_irq or task.in_softirq or task.is_atomic
-        return task.kind in (Kind.KTHREAD, Kind.WORKER) and not atomic and not frees
+        if task.kind not in (Kind.KTHREAD, Kind.WORKER) or atomic or frees:
+            return False
+        return all(code is not _ASKS for code, _line in frames_here(_NEAR + _BETWEEN))
 
     def _check_own_wait(self, holder: TaskHolder, fence: Fence) -> None:
         """A section that waited for what it signals, or for what comes after that."""

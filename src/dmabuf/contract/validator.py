@@ -34,6 +34,7 @@ from dmabuf.contract.alphabet import (
     TRIED,
 )
 from dmabuf.contract.classes import LockClass
+from dmabuf.contract.cross_release import GuessedEnds, GuessedSections
 from dmabuf.contract.ends import Ends
 from dmabuf.contract.fences import Fences
 from dmabuf.contract.known import Known, TaskHolder, context_of, has_ended
@@ -64,7 +65,8 @@ class Validator:
     """An instrument that judges locks, fences and contexts.
 
     Args:
-        semantics: of which kernel the fence annotation is: NEWEST or V6_12.
+        semantics: of which kernel the fence annotation is: NEWEST or V6_12; CROSS_RELEASE to
+            guess instead of reading it.
         mmu_notifier: as in a kernel with MMU notifiers; without them GFP_NOFS and GFP_NOIO in a
             signalling section go unnoticed, as there.
         limits: how much is kept; what was reached is in `limits`.
@@ -84,8 +86,9 @@ class Validator:
         self.order = Order(self._conflict, label=self._name, limits=limits)
         self._found = Found(self.order.reached)
         self._known = Known(self.order, prime(self.order, mmu_notifier=mmu_notifier))
-        self._ends = Ends(self._known)
-        self._sections = Sections(self._known, self._found, semantics, mmu_notifier=mmu_notifier)
+        ends, sections = (GuessedEnds, GuessedSections) if semantics.guesses else (Ends, Sections)
+        self._ends = ends(self._known)
+        self._sections = sections(self._known, self._found, semantics, mmu_notifier=mmu_notifier)
         self._fences = Fences(self._known, self._sections, self._ends)
         self._nests: dict[TaskHolder, tuple[int, Any]] = {}
         self._holders = self._known.holders
@@ -241,6 +244,8 @@ class Validator:
             sections.allocate(holder, subject)
         elif note is Note.USER_ACCESS:
             sections.touch_user_memory(holder)
+        elif note is Note.SYSCALL:
+            self._ends.enter(holder)
         else:
             self._noted_more(holder, note, subject)
 
@@ -302,7 +307,7 @@ class Validator:
         cls = self._known.of(obj)
         if cls is not None:
             self.order.acquire(holder, obj, cls, mode, flags, context | context_of(holder.task))
-            if holder.node is not None:
+            if holder.node is not None and not flags & TRYLOCK:
                 holder.recent[cls] = holder.node
 
     def _ask_nested(self, holder: TaskHolder, obj: Any, cls: Any, mode: int, context: int) -> None:

@@ -39,6 +39,7 @@ class Note(enum.Enum):
     NESTS = "takes a further lock of a class"  # (subclass, the lock that covers it or None)
     SET_CLASS = "says what class a lock is of"  # (the lock, key, subclass)
     IRQS_ON = "turns interrupts on"
+    SYSCALL = "enters the kernel"
 
 
 class Listeners:

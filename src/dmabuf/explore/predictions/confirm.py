@@ -50,7 +50,12 @@ _SHARE = 0.5
 
 
 def watched(
-    fn: Design, *, runs: int = _RUNS, budget: Budget | None = None, carrier: str = ""
+    fn: Design,
+    *,
+    runs: int = _RUNS,
+    budget: Budget | None = None,
+    carrier: str = "",
+    validator: Validator | None = None,
 ) -> Validator:
     """A validator that has watched random runs of a design.
 
@@ -59,8 +64,9 @@ def watched(
         runs: how many.
         budget: for all of them.
         carrier: what tasks run on.
+        validator: which one; it may have watched others before.
     """
-    validator = Validator()
+    validator = validator or Validator()
     search = Search(
         fn,
         replace(budget or _BUDGET, executions=runs),
