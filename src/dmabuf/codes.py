@@ -76,7 +76,7 @@ _LIST = (
         Strength.MUST,
         "No cycle of locks or waits.",
         "Take the locks in one order everywhere, or drop one before waiting for the other.",
-        ("explore",),
+        ("run", "explore"),
     ),
     Code(
         "DF002",
@@ -119,6 +119,18 @@ _LIST = (
         "A published fence signals in finite time, whatever userspace does.",
         "Let kernel code signal it on every path; let a timeout complete it for a job that hangs.",
         ("explore",),
+    ),
+    Code(
+        "DF102",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "Work that may run for ever is backed by a timeout and recovery; when reset fails or is "
+        "not supported, all in-flight fences are force-completed and submission is refused - also "
+        "a submission racing with that.",
+        "Complete each fence in flight after a reset, mark the device dead under the lock that "
+        "submission takes, and ask there.",
+        ("explore",),
+        implies=("DF101",),
     ),
     Code(
         "DF105",
@@ -166,7 +178,7 @@ _LIST = (
         "Waiting under a reservation lock is allowed, so the way to a signal takes none.",
         "Signal first and lock afterwards, hand what needs the lock to a work item that nobody "
         "waits for, or only try the lock.",
-        ("explore",),
+        ("run", "explore"),
         implies=("DF202", "DF101", "DF001"),
     ),
     Code(
@@ -176,7 +188,7 @@ _LIST = (
         "A lock held across a fence wait, or across anything that may wait for one, is not "
         "taken on the way to a signal.",
         "Drop the lock before the wait, or signal without taking it.",
-        ("explore",),
+        ("run", "explore"),
         implies=("DF101", "DF001"),
     ),
     Code(
@@ -186,7 +198,7 @@ _LIST = (
         "Reservation locks are taken inside page faults, so the way to a signal touches no user "
         "memory and takes no mmap_lock.",
         "Copy from user memory, and look up what needs mmap_lock, before the fence is published.",
-        ("explore",),
+        ("run", "explore"),
         implies=("DF201", "DF202", "DF108", "DF101", "DF001"),
     ),
     Code(
@@ -246,7 +258,7 @@ _LIST = (
         "GFP_KERNEL.",
         "Allocate before the fence is published; what is left takes GFP_ATOMIC or GFP_NOWAIT, and "
         "may fail.",
-        ("explore",),
+        ("run", "explore"),
         implies=("DF105", "DF202", "DF201", "DF108", "DF101", "DF001"),
     ),
     Code(
@@ -257,7 +269,7 @@ _LIST = (
         "with GFP_NOFS or GFP_NOIO either.",
         "Allocate before the fence is published; what is left takes GFP_ATOMIC or GFP_NOWAIT, and "
         "may fail.",
-        ("explore",),
+        ("run", "explore"),
         implies=("DF105", "DF202", "DF201", "DF108", "DF101", "DF001"),
     ),
     Code(
@@ -332,6 +344,7 @@ PRECEDENCE = (
     "DF202",
     "DF002",
     "DF108",
+    "DF102",
     "DF109",
     "DF004",
     "DF101",

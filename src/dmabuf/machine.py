@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.errors import DesignError
+from dmabuf.hardware import Engine
 from dmabuf.irq import IrqLine, IrqReturn
 from dmabuf.mm.page_alloc import Memory
 from dmabuf.mm.reclaim import is_reclaiming
@@ -133,6 +134,16 @@ class Machine:
         task = self._spawn(fn, name, Kind.HARDWARE, None)
         task.reliable = not hangs
         return task
+
+    @no_kernel("a device")
+    def engine(self, name: str = "engine", *, reset_may_fail: bool = False) -> Engine:
+        """Add a unit of hardware whose jobs may hang in the middle and are stopped by its reset.
+
+        Args:
+            name: for reports.
+            reset_may_fail: a reset may fail; then the engine is wedged and starts no job.
+        """
+        return Engine(name, self.rt, reset_may_fail=reset_may_fail)
 
     @kernel("request_irq", "request_threaded_irq")
     def irq(

@@ -9,6 +9,9 @@ Whatever is no proof fails: a finding, a bound or a limit that was reached. The 
 with the schedule, and the line that runs that one schedule again. Other arguments are fixtures as
 usual; they are the same objects in every execution, so they must not be changed by the design.
 
+A test that takes `lock_watch` has the `threading` locks watched that it makes (`dmabuf.pywatch`),
+and fails if there are findings.
+
 Imports stand inside functions: pytest loads this module in projects that have no design.
 """
 
@@ -20,16 +23,19 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from dmabuf.machine import Machine
+    from dmabuf.pywatch import Watcher
     from dmabuf.report.verdict import Verdict
 
 __all__ = [
+    "lock_watch",
     "machine",
     "pytest_addoption",
     "pytest_configure",
     "pytest_pyfunc_call",
+    "pytest_runtest_call",
 ]
 
 _MARK = "explore"
@@ -59,6 +65,32 @@ def machine(request: pytest.FixtureRequest) -> object:
     if node.get_closest_marker(_MARK) is None:
         pytest.fail("`machine` is for tests marked with @pytest.mark.explore", pytrace=False)
     return None
+
+
+@pytest.fixture
+def lock_watch() -> Iterator[Watcher]:
+    """Watches the locks that are made from here to the end of the test; findings fail it."""
+    from dmabuf.pywatch import watch
+
+    with watch() as watcher:
+        yield watcher
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """After a test that took `lock_watch`: does it fail by its locks?"""
+    watcher: Watcher | None = getattr(item, "funcargs", {}).get("lock_watch")
+    if watcher is None:
+        return (yield)
+    watcher.subject = item.nodeid
+    try:
+        answer = yield
+    finally:
+        if watcher.findings:
+            item.add_report_section("call", "lock_watch", watcher.text())
+    if watcher.certain or (watcher.strict and watcher.suspected):
+        pytest.fail(f"{watcher.headline()}: {watcher.findings[0].message}", pytrace=False)
+    return answer
 
 
 @pytest.hookimpl(tryfirst=True)

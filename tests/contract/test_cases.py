@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dmabuf.contract.validator import Validator
+from dmabuf.rules import RULES
 from tests.support import ground
 
 _CASES = Path(__file__).parent / "cases"
@@ -77,3 +78,17 @@ def test_corpus_has_both_kinds_in_number() -> None:
 
     assert 60 <= len(cases)
     assert len(cases) <= 3 * len(quiet)
+
+
+def test_every_rule_that_names_the_validator_has_a_case() -> None:
+    """What a rule's page says of the validator is shown by the corpus."""
+    named = {
+        code
+        for code, rule in RULES.items()
+        if any("contract.validator" in check.where for check in rule.checks)
+    }
+
+    shown = {code for one in _all() for _line, _verb, code in _expected(one.values[0])}
+
+    assert named <= shown
+    assert {"DF001", "DF202", "DF301"} <= named

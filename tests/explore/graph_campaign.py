@@ -18,7 +18,17 @@ from tests.explore.comparison import ends_of
 
 __all__ = ["compare"]
 
-GENERATORS = ["containers", "deferred", "dma_buf", "locks", "memory", "resv", "syncobj", "wait_set"]
+GENERATORS = [
+    "containers",
+    "deferred",
+    "dma_buf",
+    "locks",
+    "memory",
+    "reclaim",
+    "resv",
+    "syncobj",
+    "wait_set",
+]
 
 
 def compare(program: Any, cap: int) -> str:

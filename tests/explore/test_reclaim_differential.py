@@ -157,7 +157,7 @@ class Program(Compared):
     def __init__(self, seed: int) -> None:
         rng = random.Random(seed)
         self.kind = tuple(_OF)[seed % len(_OF)]
-        most = 3 if self.kind == "device" else 2
+        most = {"device": 3, "twice": 1}.get(self.kind, 2)
         self.tasks = [
             [(rng.choice(_OF[self.kind]), rng.randrange(4), rng.randrange(4)) for _ in range(count)]
             for count in [rng.randint(1, most) for _ in range(2 + (rng.random() < 0.1))]

@@ -44,11 +44,13 @@ def _not_together(options: argparse.Namespace) -> str:
     is_one = len(options.paths) == 1 and not os.path.isdir(options.paths[0])  # noqa: PTH112
     if options.replay and not is_one:
         return "--replay takes one design: dmabuf check FILE::NAME --replay TOKEN"
+    if options.replay and options.validate:
+        return "--validate watches random runs, so it does not go with --replay"
     if not options.export:
         return ""
     if not is_one:
         return f"--export takes one design: dmabuf check --export {options.export} FILE::NAME"
-    for other in ("replay", "html", "trace"):
+    for other in ("replay", "html", "trace", "validate"):
         if getattr(options, other):
             return f"--export writes the design, not a verdict, so it does not go with --{other}"
     return ""
@@ -70,6 +72,7 @@ def _job(options: argparse.Namespace) -> Job:
         Limits(import_seconds=seconds),
         jobs,
         options.export,
+        options.validate,
     )
 
 
@@ -91,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--html", metavar="FILE", default="", help="write one page that shows all results")
     add("--trace", metavar="FILE", default="", help="write the schedules as a trace for Perfetto")
     add("--export", choices=("promela",), default="", help="write one design for SPIN to stdout")
+    add("--validate", action="store_true", help="predict from a few runs, and judge that")
     add("--replay", metavar="TOKEN", default="", help="run the one schedule of a token again")
     add("--budget", metavar="B", default="30s", help="per design: 10s, 2m, 5000x, 900steps, 10s,5x")
     add("--seed", metavar="N", type=int, default=0, help="order in which schedules are tried")

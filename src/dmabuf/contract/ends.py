@@ -105,7 +105,9 @@ def _what_runs(value: Any, obj: Any) -> list[Any]:
     """What began with a step: a queue and its item, a timer, irq work, the line itself."""
     if hasattr(obj, "raised"):
         return [obj]
-    first = cast("tuple[Any, ...]", value)[0] if isinstance(value, tuple) else value
+    first: Any = value
+    if isinstance(value, tuple):
+        first = cast("tuple[Any, ...]", value)[0]  # type: ignore[redundant-cast]
     if first is None:
         return []
     return [obj, first] if hasattr(obj, "mem_reclaim") else [first]

@@ -112,6 +112,7 @@ class Fences:
     def _signal(self, holder: TaskHolder, op: Op, fence: Fence) -> None:
         if is_flagged(fence):
             return
+        self._met(holder, op, fence)
         published = self._is_published(fence)
         self._sections.signal(holder, fence, published=published)
         if published and self._sections.is_unsaid(holder):

@@ -49,6 +49,7 @@ _STATED = {
     (RECLAIM, FENCE): "shrinkers wait for fences",
     (RECLAIM, I_MMAP): "reclaim unmaps files",
     (NOTIFIER, FENCE): "MMU notifiers wait for fences",
+    (RESV, NOTIFIER): "memory is allocated under reservation locks, which may tell MMU notifiers",
 }
 _SAYS = {
     FENCE: "the wait for a fence",

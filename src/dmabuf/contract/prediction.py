@@ -28,11 +28,15 @@ class Prediction:
         conflict: the cycle or nesting; None if the run itself broke the rule.
         is_suspicion: it rests on a guess, and is reported as a finding only once a search has
             confirmed it.
+        who: the task that is suspected.
+        about: the object with which.
     """
 
     finding: Finding
     conflict: Conflict | None = None
     is_suspicion: bool = False
+    who: str = ""
+    about: str = ""
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -71,6 +75,8 @@ class Found:
         self.reached = reached
         self.predictions: list[Prediction] = []
         self._seen: set[object] = set()
+        self._told: set[tuple[str, Place | None]] = set()
+        self._reported: set[tuple[str, Place | None]] = set()
 
     def __iter__(self) -> Iterator[Prediction]:
         return iter(self.predictions)
@@ -83,10 +89,11 @@ class Found:
         interrupted = isinstance(conflict, Cycle) and bool(conflict.context)
         stack = own.held_at if interrupted else own.taken_at
         place = stack[0] if stack else None
-        classes = tuple(sorted(link.before.number for link in links))
+        classes = (own.before.number, own.after.number)
         suspected = isinstance(conflict, Cycle) and conflict.is_guess
-        if not self._is_new((code, classes, place)):
+        if (code, place) in self._reported or not self._is_new((code, classes, place)):
             return
+        self._told.add((code, place))
         finding = Finding(
             code=code,
             message=message_of(conflict),
@@ -106,15 +113,23 @@ class Found:
         *,
         key: object = None,
         suspected: bool = False,
+        who: str = "",
+        about: str = "",
     ) -> None:
-        """Something that the run itself did; the same once for each place, or once for `key`."""
+        """Something that the run itself did; the same once for each place, or once for `key`.
+
+        What the runtime reports and a conflict says as well is told once.
+        """
         stack: Stack = places(frames)
         place = stack[0] if stack else None
+        if place is not None and (code, place) in self._told:
+            return
+        self._reported.add((code, place))
         if self._is_new((code, suspected, key or place, None if key else message)):
             finding = Finding(
                 code=code, message=message, implied=_implied(code), place=place, stack=stack
             )
-            self._add(Prediction(finding, None, suspected))
+            self._add(Prediction(finding, None, suspected, who, about))
 
     def _is_new(self, key: object) -> bool:
         if key in self._seen:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dmabuf.contract.known import Known, TaskHolder
     from dmabuf.contract.prediction import Found
 
-__all__ = ["NEWEST", "V6_12", "Sections", "Semantics"]
+__all__ = ["NEWEST", "NOLOCKDEP", "V6_12", "Sections", "Semantics"]
 
 _SECTION = "a signalling section"
 _OWN = Fence._signal.__code__
@@ -38,7 +38,8 @@ _NEAR = 8
 
 _DIRECT_RECLAIM = int(Gfp.DIRECT_RECLAIM)
 _FS = int(Gfp.FS)
-_NOLOCKDEP = 0x8000000
+NOLOCKDEP = 1 << 31
+"""A bit of ours for __GFP_NOLOCKDEP, whose number depends on how a kernel was configured."""
 _SCOPED_NOFS = Scope.NOFS | Scope.NOIO
 
 
@@ -131,7 +132,7 @@ class Sections:
     def allocate(self, holder: TaskHolder, gfp: Gfp) -> None:
         """A task allocates: what direct reclaim may do, it may do right here."""
         flags, scope = int(gfp), holder.task.scope
-        if not flags & _DIRECT_RECLAIM or flags & _NOLOCKDEP or scope & Scope.NORECLAIM:
+        if not flags & _DIRECT_RECLAIM or flags & NOLOCKDEP or scope & Scope.NORECLAIM:
             return
         if flags & _FS and not scope & _SCOPED_NOFS:
             self._touch(holder, RECLAIM)
@@ -144,17 +145,21 @@ class Sections:
 
     def hold(self, holder: TaskHolder, role: str) -> None:
         """A task begins to free memory, or to tell notifiers."""
-        self._order.acquire(holder, role, self._known.roles[role], EXCLUSIVE, 0, NO_IRQ)
+        cls = self._known.roles[role]
+        self._order.acquire(holder, cls.name, cls, EXCLUSIVE, 0, NO_IRQ)
 
     def drop(self, holder: TaskHolder, role: str) -> None:
         """It has."""
-        self._order.release(holder, role)
+        self._order.release(holder, self._known.roles[role].name)
 
     def _touch(self, holder: TaskHolder, role: str, mode: int = EXCLUSIVE) -> None:
+        cls = self._known.roles[role]
         before = len(holder.locks)
-        self._order.acquire(holder, role, self._known.roles[role], mode, 0, NO_IRQ)
+        self._order.acquire(holder, cls.name, cls, mode, 0, NO_IRQ)
         if len(holder.locks) > before:
-            self._order.release(holder, role)
+            if holder.node is not None:
+                holder.recent[cls] = holder.node
+            self._order.release(holder, cls.name)
 
     # -- signals -------------------------------------------------------------------------------
 
@@ -165,19 +170,31 @@ class Sections:
             self._check_own_wait(holder, fence)
         frames = frames_here()
         asks = any(code is _ASKS for code, _line in frames[:_NEAR])
-        if not published or asks or not must_say_so(holder):
+        if not published or asks or not self._must_say_so(holder):
             return
         if not explicit:
             message = (
                 f"{holder.name} signals {fence.name}, which others can see, outside any signalling "
                 "section: nobody checks what it does on the way there"
             )
-            self._found.violation("DF205", message, frames, suspected=True)
+            about = holder.task.runtime.label(fence)
+            self._found.violation(
+                "DF205", message, frames, suspected=True, who=holder.name, about=about
+            )
         self._check_rescuer(holder, suspected=not explicit)
 
     def is_unsaid(self, holder: TaskHolder) -> bool:
         """Does a task signal that should have said beforehand that it is going to?"""
-        return (holder.section is None or holder.is_own) and must_say_so(holder)
+        return (holder.section is None or holder.is_own) and self._must_say_so(holder)
+
+    def _must_say_so(self, holder: TaskHolder) -> bool:
+        """Is it kernel code that sleeps, and does not only tidy up while it frees memory?"""
+        task = holder.task
+        frees = task.scope & Scope.NORECLAIM or any(
+            self._known.roles[role].name in holder.locks for role in (RECLAIM, NOTIFIER)
+        )
+        atomic = task.in_irq or task.in_softirq or task.is_atomic
+        return task.kind in (Kind.KTHREAD, Kind.WORKER) and not atomic and not frees
 
     def _check_own_wait(self, holder: TaskHolder, fence: Fence) -> None:
         """A section that waited for what it signals, or for what comes after that."""
@@ -207,14 +224,6 @@ def _fences(what: Any) -> Iterable[Fence]:
     if isinstance(what, Fence):
         return (what,)
     return cast("Sequence[Fence]", what) if isinstance(what, Sequence) else ()
-
-
-def must_say_so(holder: TaskHolder) -> bool:
-    """Is it kernel code that sleeps, and does not only tidy up while it frees memory?"""
-    task = holder.task
-    frees = task.scope & Scope.NORECLAIM or RECLAIM in holder.locks or NOTIFIER in holder.locks
-    atomic = task.in_irq or task.in_softirq or task.is_atomic
-    return task.kind in (Kind.KTHREAD, Kind.WORKER) and not atomic and not frees
 
 
 def _label(obj: Any) -> str:

@@ -3,7 +3,7 @@
     from dmabuf.contract.validator import Validator
 
     validator = Validator()
-    with validator.watching(runtime):
+    with validator.watching():
         ...                                   # locks, fences, workers, of any driver
     for finding in validator.findings:
         print(finding.code, finding.message)
@@ -33,6 +33,7 @@ from dmabuf.contract.alphabet import (
     QUEUED,
     TRIED,
 )
+from dmabuf.contract.classes import LockClass
 from dmabuf.contract.ends import Ends
 from dmabuf.contract.fences import Fences
 from dmabuf.contract.known import Known, TaskHolder, context_of
@@ -45,6 +46,7 @@ from dmabuf.contract.sections import NEWEST, Sections, Semantics
 from dmabuf.contract.stacks import frames_here
 from dmabuf.contract.usage import NO_IRQ
 from dmabuf.report.finding import Finding
+from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Op, Outcome, Task
 from dmabuf.rt.notes import Note, attach, detach
 from dmabuf.sync import completion, mutex, ww_mutex
@@ -96,9 +98,13 @@ class Validator:
 
     @contextmanager
     @no_kernel("booting a kernel with CONFIG_PROVE_LOCKING")
-    def watching(self, runtime: Any) -> Generator[Validator]:
-        """Listen to a runtime inside, and look at the end what was left behind."""
-        self.attach(runtime)
+    def watching(self, runtime: Any = None) -> Generator[Validator]:
+        """Listen to a runtime inside, and look at the end what was left behind.
+
+        Args:
+            runtime: of whatever kind; the ambient one if not given.
+        """
+        self.attach(runtime or ambient())
         try:
             yield self
         finally:
@@ -106,7 +112,12 @@ class Validator:
 
     @no_kernel("booting a kernel with CONFIG_PROVE_LOCKING")
     def attach(self, runtime: Any) -> None:
-        """Listen to a runtime from now on; what it knows of classes from other runs stays."""
+        """Listen to a runtime from now on; what it knows of classes from other runs stays.
+
+        In the body of a design this makes it watch every execution of a search.
+        """
+        if getattr(self._runtime, "over", False):
+            self.detach()
         if self._runtime is not None:
             raise ValueError("a validator listens to one runtime at a time: detach it first")
         self._runtime = runtime
@@ -147,6 +158,13 @@ class Validator:
     def limits(self) -> list[str]:
         """A sentence for each limit that was reached: what lies beyond was not looked at."""
         return self.order.reached.told()
+
+    @no_kernel("held_locks of a task")
+    def classes_of(self, task: Task) -> list[LockClass]:
+        """The classes of what a task holds, the last one first; what it asks for is among them."""
+        holder = self._holders.get(task)
+        nodes = holder.chain() if holder is not None else []
+        return [node.cls for node in nodes if node.cls is not None]
 
     # -- the instrument ------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +23,21 @@ from dmabuf.explore.explanations.token import TokenError, check_of, decode
 from dmabuf.explore.lassos.timers import confirmed, suspect
 from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
-from dmabuf.explore.search import Budget, Case, Progress, carrier_named
+from dmabuf.explore.pressure import with_the_fewest
+from dmabuf.explore.search import Budget, Case, Progress
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import all_may_stop
 from dmabuf.explore.traits import assumed
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.verdict import Status, Verdict
+from dmabuf.rt.carriers import carrier_named
 from dmabuf.rt.tasks import Tasks
 
 if TYPE_CHECKING:
     from dmabuf.explore.jobs.parallel import Crew
 
-__all__ = ["Budget", "Progress", "check_design", "replay_design"]
+__all__ = ["Budget", "Progress", "check_design", "explained", "replay_design"]
 
 _MAX_FINDINGS = 20
 _LEARN = Budget(seconds=2.0, executions=2000)
@@ -67,17 +69,31 @@ def check_design(
         progress: called now and then.
         stop: asked between executions whether to end with what is known by then.
         crew: workers (`explore.jobs.parallel.Crew`); how many there are does not change the answer.
+
+    Where memory may be short several times, what is told is what the fewest shortages break.
     """
-    explored = explore(
-        fn,
-        budget or Budget(),
-        engine=engine,
-        seed=seed,
-        carrier=carrier,
-        progress=progress,
-        stop=stop,
-        crew=crew,
-    )
+
+    def check(one: Design, workers: Crew | None = None) -> Verdict:
+        explored = explore(
+            one,
+            budget or Budget(),
+            engine=engine,
+            seed=seed,
+            carrier=carrier,
+            progress=progress,
+            stop=stop,
+            crew=workers,
+        )
+        return explained(explored, subject, notes=workers.notes if workers is not None else ())
+
+    verdict = check(fn, crew)
+    if verdict.status is not Status.VIOLATED:
+        return verdict
+    return with_the_fewest(verdict, check, fn)
+
+
+def explained(explored: Exploration, subject: str, *, notes: Iterable[str] = ()) -> Verdict:
+    """The verdict on what was explored: its findings, each with the simplest schedule."""
     ranked = _ranked(explored)
     stops = _stoppers(explored)
     simplifier = Simplifier(explored, lambda rest: diagnose(rest, explored.wakers, stops))
@@ -89,7 +105,7 @@ def check_design(
         findings,
         notes=(
             *((f"{more} more findings are not shown",) if more else ()),
-            *(crew.notes if crew is not None else ()),
+            *notes,
         ),
     )
 

@@ -94,6 +94,7 @@ class _Finder:
         self.state = snapshot
         self.wakers = wakers
         self.stoppers = stoppers
+        self.dead = dict(snapshot.dead)
         self.acts = dict(snapshot.acts)
         self.failures = dict(snapshot.failures)
         self.closed = False
@@ -127,6 +128,9 @@ class _Finder:
 
     def _not_signalled(self, task: int, fence: int) -> Diagnosis:
         state, name, label = self.state, self.name(task), self.label(fence)
+        if task in self.dead:
+            message = f"{self.dead[task]}, and nothing completes {label}, which {name} would signal"
+            return Diagnosis("DF102", message, (task,))
         if task in state.blocked:
             return self.of_task(task, (), fence=fence)
         if task in state.loops:
@@ -290,6 +294,10 @@ class _Finder:
         edge = path[-1]
         chain = tuple(dict.fromkeys([*(e.task for e in path), task]))
         waiter, name = self.name(edge.task), self.name(task)
+        if task in self.dead and edge.via != "lock":
+            on_the_way = self._on_the_way(fence)
+            message = f"{self.dead[task]}; {waiter} waits for {edge.label}{on_the_way}, from {name}"
+            return Diagnosis("DF001" if fence is None else "DF102", message, chain)
         if task in self.state.loops:
             return self._looping(edge, task, chain, fence)
         if edge.via == "lock":
@@ -297,7 +305,7 @@ class _Finder:
                 return Diagnosis("DF004", f"{name} ended while it held {edge.label}", chain)
             code = "DF001" if fence is None else "DF108"
             return Diagnosis(code, self._stops_holding(edge, task), chain)
-        on_the_way = "" if fence is None else f" on the way to the signal of {self.label(fence)}"
+        on_the_way = self._on_the_way(fence)
         if task in self.state.stopped and self.state.kinds.get(task) is Kind.HARDWARE:
             message = f"{waiter} waits for {edge.label}{on_the_way}; {name} may hang"
             return Diagnosis("DF001" if fence is None else "DF101", message, chain)
@@ -315,10 +323,13 @@ class _Finder:
         message = f"{waiter} waits for {edge.label}{on_the_way}, but {name} has done all it does"
         return Diagnosis("DF001" if fence is None else "DF108", message, chain)
 
+    def _on_the_way(self, fence: int | None) -> str:
+        return "" if fence is None else f" on the way to the signal of {self.label(fence)}"
+
     def _looping(
         self, edge: _Edge, task: int, chain: tuple[int, ...], fence: int | None
     ) -> Diagnosis:
-        on_the_way = "" if fence is None else f" on the way to the signal of {self.label(fence)}"
+        on_the_way = self._on_the_way(fence)
         message = (
             f"{self.name(edge.task)} waits for {edge.label}{on_the_way}; "
             f"{self.name(task)} {self._repeats()} instead"

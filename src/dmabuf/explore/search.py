@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from dmabuf.errors import InternalError
 from dmabuf.explore.calm import is_calm
 from dmabuf.explore.explanations.shrink import Event, causal_past, fewest_switches, switches_of
-from dmabuf.explore.foreign.whose import is_ours
+from dmabuf.explore.foreign.whose import is_our_assertion
 from dmabuf.explore.jobs.parts import Made, Position, made_of, nodes_of, position_of
 from dmabuf.explore.lassos.liveness import lassos
 from dmabuf.explore.lassos.timers import suspect
 from dmabuf.explore.lassos.turns import go_round
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP, Setup, engine_named, engine_that_proves
 from dmabuf.explore.properties import build, is_judged
-from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
+from dmabuf.explore.snapshot import Past, Snapshot, past_of, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
 from dmabuf.explore.strategies.dpor import SourceSets
 from dmabuf.explore.strategies.graph import Graph
@@ -32,7 +32,7 @@ from dmabuf.explore.strategies.stops import Visit
 from dmabuf.explore.traits import add_traits
 from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
-from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
+from dmabuf.rt.carriers import Carrier, carrier_named
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import VARIANTS
 from dmabuf.rt.tasks import Tasks
@@ -48,7 +48,6 @@ __all__ = [
     "Case",
     "Progress",
     "Search",
-    "carrier_named",
 ]
 
 _TELL_EVERY_S = 0.1
@@ -130,6 +129,9 @@ class Search:
         strategy: goes from execution to execution.
         first: the steps of the first execution.
         stem: the steps that all executions are to begin with; another search covers the rest.
+        make: the strategy, if it is none of the engines.
+        on_start: called with each runtime before its first step.
+        on_end: called with it when its tasks still stand where they ended.
     """
 
     design: Design
@@ -157,6 +159,9 @@ class Search:
     visits: int = 0
     first: tuple[Made, ...] = ()
     stem: Stem | None = None
+    make: Callable[[Setup], DepthFirst] | None = None
+    on_start: Callable[[Tasks], object] | None = None
+    on_end: Callable[[Tasks], object] | None = None
     strategy: DepthFirst = field(init=False)
     _path: list[Node] = field(init=False)
     _waking: frozenset[str] = field(init=False)
@@ -178,7 +183,7 @@ class Search:
     def _make_strategy(self) -> DepthFirst:
         steps = self.budget.steps_per_execution
         setup = Setup(self.seed, steps, self._at_rest, self._at_cut, self._at_wait, self.stem)
-        return engine_named(self.engine).make(setup)
+        return (self.make or engine_named(self.engine).make)(setup)
 
     @property
     def used(self) -> str:
@@ -340,6 +345,8 @@ class Search:
         self._touched = {}
         rt = Tasks(strategy, names=self.names, carrier=self._carried_by)
         rt.at_end = lambda runtime: self._ended(runtime, repeat=repeat)
+        if self.on_start is not None:
+            self.on_start(rt)
         rt.run(lambda runtime: build(self.design, runtime))
         if isinstance(strategy, SourceSets) and is_judged(rt):
             self.engine = SLEEP  # which is in every state; this one is not
@@ -359,6 +366,8 @@ class Search:
     def _ended(self, rt: Tasks, *, repeat: bool) -> None:
         """An execution is over, and its tasks still stand where they stood."""
         strategy = self.strategy
+        if self.on_end is not None:
+            self.on_end(rt)
         strategy.ended(rt)
         ran = strategy.is_complete and strategy.diverged is None
         if ran and not (repeat or rt.failure or rt.reports) and self.on_complete is not None:
@@ -415,17 +424,8 @@ class Search:
         if snapshot is not None:
             self._add(rt, (SUSPECT, snapshot.pending, snapshot.timers), snapshot=snapshot)
 
-    def _past(self) -> tuple[dict[int, set[int]], set[tuple[int, int]]]:
-        """By object number who made steps on it, and (task, object) of steps that end waits."""
-        touched: dict[int, set[int]] = {}
-        woke: set[tuple[int, int]] = set()
-        for node in self._path:
-            task = node.chosen // VARIANTS
-            for number in node.footprint:
-                touched.setdefault(number >> 1, set()).add(task)
-            if node.step[0] in self._waking:
-                woke.add((task, node.step[1] >> 1))
-        return touched, woke
+    def _past(self) -> Past:
+        return past_of(self._path, self._waking)
 
     def _at_cut(self, rt: Tasks, enabled: list[int]) -> None:
         """Tasks that lock each other out are found even if others never come to rest."""
@@ -437,7 +437,7 @@ class Search:
         assert rt.failure is not None
         task, error = rt.failure
         last = traceback.extract_tb(error.__traceback__)[-1:]
-        if isinstance(error, InternalError) or _is_our_assertion(error, last):
+        if isinstance(error, InternalError) or is_our_assertion(error):
             raise InternalError(f"in {task.name}: {str(error) or last[0].line}") from error
         traceback.clear_frames(error.__traceback__)  # it may hold all the memory there is
         where = [(frame.filename, frame.lineno) for frame in last]
@@ -483,15 +483,3 @@ class Search:
     def kept(self, key: Any) -> dict[Any, Case]:
         """Where a case of that key is kept."""
         return self.suspects if key[0] == SUSPECT else self.cases
-
-
-def _is_our_assertion(error: BaseException, last: list[traceback.FrameSummary]) -> bool:
-    """Did one of our own assertions fail? Then the answer would not be worth anything."""
-    return isinstance(error, AssertionError) and is_ours(last[0].filename)
-
-
-def carrier_named(name: str) -> Carrier:
-    """The carrier of that name ("greenlet", "threads"); without one the best there is."""
-    if name == "threads" or (not name and not has_greenlet()):
-        return Baton()
-    return Greenlets()

@@ -19,18 +19,32 @@ from dmabuf.core.fence_unwrap import pending_inside
 from dmabuf.core.fence_wait import SLEEP as ANY_SLEEP
 from dmabuf.core.syncobj_steps import SLEEP as SYNCOBJ_SLEEP
 from dmabuf.explore.properties import finite_in, unmet
+from dmabuf.hardware import ENGINES, is_reset, plain
 from dmabuf.mm.acts import Act, act_of, failure_of
 from dmabuf.rt.api import Kind
 from dmabuf.rt.strategy import VARIANTS
 from dmabuf.sync.waitqueue import SCHEDULE, WaitQueue
 
 if TYPE_CHECKING:
+    from dmabuf.explore.strategies.dfs import Node
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["Blocked", "Snapshot", "blocked_in", "is_owed", "take_cycle", "take_snapshot"]
+__all__ = [
+    "Blocked",
+    "Past",
+    "Snapshot",
+    "blocked_in",
+    "is_owed",
+    "past_of",
+    "take_cycle",
+    "take_snapshot",
+]
 
 _NAMED_MAX = 4
+
+Past = tuple[dict[int, set[int]], set[tuple[int, int]]]
+"""By object number, who made steps on it; and (task, object) of each step that ends waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +118,8 @@ class Snapshot:
     """What tasks asked the allocator for last and did not get."""
     timers: tuple[tuple[int, int], ...] = ()
     """(task, awaited object) of waits that time may end, in a state where nothing else goes on."""
+    dead: tuple[tuple[int, str], ...] = ()
+    """Jobs that were stopped by a reset, or run on an engine that could not be reset; and why."""
     unmet: tuple[str, ...] = ()
     """Names of properties that were to become true, and never do."""
 
@@ -125,7 +141,26 @@ class Snapshot:
         kept = tuple((task, self.holds[task]) for task in sorted(self.kept))
         ended = tuple(sorted(self.finished))
         key = waits, self.stopped, ended, self.pending, kept, self.left, self.woke
-        return (*key, self.loops, self.unmet) if self.loops or self.unmet else key
+        more = self.loops, self.unmet, self.dead
+        return (*key, *more) if any(more) else key
+
+
+def past_of(path: Sequence[Node], waking: Collection[str]) -> Past:
+    """What the steps of an execution touched, and which of them ended waits.
+
+    Args:
+        path: the steps.
+        waking: names of the operations that do.
+    """
+    touched: dict[int, set[int]] = {}
+    woke: set[tuple[int, int]] = set()
+    for node in path:
+        task = node.chosen // VARIANTS
+        for number in node.footprint:
+            touched.setdefault(number >> 1, set()).add(task)
+        if node.step[0] in waking:
+            woke.add((task, node.step[1] >> 1))
+    return touched, woke
 
 
 def take_snapshot(
@@ -146,12 +181,12 @@ def take_snapshot(
     blocked = {
         task.number: blocked_in(rt, task)
         for task in rt.tasks
-        if task.op is not None and task.number not in can_move
+        if task.op is not None and task.number not in can_move and not is_reset(task)
     }
     pending = [(rt.number_of(f), f) for f in _pending(rt, touched)]
     labels = {number: rt.label(fence) for number, fence in pending}
     labels |= {entry.obj: entry.label for entry in blocked.values()}
-    finished = tuple(task.number for task in rt.tasks if task.finished)
+    finished = tuple(task.number for task in rt.tasks if task.finished or is_reset(task))
     awaited = {entry.obj for entry in blocked.values()}
     return Snapshot(
         blocked=blocked,
@@ -165,10 +200,24 @@ def take_snapshot(
         owed=tuple(t.number for t in rt.tasks if t.number in blocked and is_owed(t)),
         left=() if can_move else _left(rt),
         unmet=unmet(rt),
+        dead=_dead(rt),
         acts=tuple((task.number, act) for task in rt.tasks if (act := act_of(task)) is not None),
         failures=tuple((t.number, words) for t in rt.tasks if (words := failure_of(t))),
         woke=tuple(sorted((t, obj) for t, obj in set(woke) if t in finished and obj in awaited)),
     )
+
+
+def _dead(rt: Tasks) -> tuple[tuple[int, str], ...]:
+    """Why jobs do not go on: their engine was reset, or could not be."""
+    found: list[tuple[int, str]] = []
+    for engine in rt.extras.get(ENGINES, ()):
+        name = rt.label(engine)
+        for job in engine.all:
+            if engine.is_wedged and not job.finished:
+                found.append((job.number, f"the reset of {name} failed"))
+            elif is_reset(job) and not job.finished:
+                found.append((job.number, f"{name} was reset"))
+    return tuple(found)
 
 
 def _left(rt: Tasks) -> tuple[tuple[str, str], ...]:
@@ -230,7 +279,7 @@ def blocked_in(rt: Tasks, task: ExploredTask) -> Blocked:
         label=label + _of_which(rt, task),
         owners=tuple(owner.number for owner in _owners(awaited, task)),
         fences=_fences(rt, task),
-        lost=op is SCHEDULE and _is_lost(rt, obj, task),
+        lost=plain(op) is SCHEDULE and _is_lost(rt, obj, task),
         rule=getattr(awaited, "rule_across_wait", ""),
         interrupted_by=handler.number if handler is not None and handler is not task else None,
     )
@@ -243,7 +292,7 @@ def _awaited(rt: Tasks, task: ExploredTask) -> tuple[Any, str]:
     are submitted the answer is the one that is not.
     """
     assert task.op is not None
-    if task.op is SYNCOBJ_SLEEP:
+    if plain(task.op) is SYNCOBJ_SLEEP:
         missing = task.obj.unsubmitted()
         if missing is not None:
             return missing, f"a submission to {rt.label(missing)}"
@@ -264,11 +313,11 @@ def _owners(awaited: Any, task: ExploredTask) -> tuple[ExploredTask, ...]:
 def _fences(rt: Tasks, task: ExploredTask) -> tuple[int, ...]:
     """The fences that its wait is for; of a container those inside it that are pending."""
     awaited: Sequence[Fence] = ()
-    if task.op is FENCE_WAIT:
+    if plain(task.op) is FENCE_WAIT:
         awaited = (task.obj,)
-    elif task.op is ANY_SLEEP:
+    elif plain(task.op) is ANY_SLEEP:
         awaited = task.obj.fences
-    elif task.op is SYNCOBJ_SLEEP:
+    elif plain(task.op) is SYNCOBJ_SLEEP:
         awaited = task.obj.pending()
     inside = [rt.number_of(fence) for outer in awaited for fence in pending_inside(outer)]
     return tuple(dict.fromkeys(inside)) or tuple(rt.number_of(fence) for fence in awaited)
@@ -276,7 +325,7 @@ def _fences(rt: Tasks, task: ExploredTask) -> tuple[int, ...]:
 
 def _of_which(rt: Tasks, task: ExploredTask) -> str:
     """Names what is pending in a container that a task waits for."""
-    if task.op is not FENCE_WAIT or not is_container(task.obj):
+    if plain(task.op) is not FENCE_WAIT or not is_container(task.obj):
         return ""
     pending = [rt.label(fence) for fence in pending_inside(task.obj)]
     more = ", ..." if len(pending) > _NAMED_MAX else ""

@@ -28,7 +28,7 @@ from dmabuf.mm.acts import Act, doing
 from dmabuf.mm.mm_struct import IS_PRESENT, LOAD, POPULATE, STORE, Vma, check_no_resv
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Runtime, Task
-from dmabuf.sync.context import allocate, might_sleep
+from dmabuf.sync.context import allocate, might_sleep, touches_user_memory
 from dmabuf.sync.gfp import Gfp
 
 __all__ = [
@@ -92,6 +92,7 @@ def might_fault(rt: Runtime, what: str = "user memory") -> None:
     if rt.extras.get(PAGEFAULT, {}).get(rt.current()):
         return
     might_sleep(f"an access to {what}", runtime=rt)
+    touches_user_memory(rt)
     check_no_resv(rt, f"touches {what}")
 
 

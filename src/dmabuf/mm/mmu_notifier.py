@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
-from dmabuf.sync.context import might_sleep, warn_on
+from dmabuf.sync.context import might_sleep, notifying, warn_on
 
 if TYPE_CHECKING:
     from dmabuf.mm.mm_struct import MmStruct
@@ -252,6 +252,10 @@ class Subscriptions:
 
         Returns False if a callback would have had to sleep and may not; then nothing is begun.
         """
+        with notifying(self.rt):
+            return self._start(found)
+
+    def _start(self, found: Range) -> bool:
         rt = self.rt
         rt.step(START, self, found)
         intervals, seq = rt.current().value

@@ -52,9 +52,9 @@ _STALL_NS = 100_000_000
 """How long an allocation that never fails sleeps before it looks again: HZ/10."""
 
 SHORTAGES: dict[int, str] = {
-    Kinds.ALL: "memory is short",
-    Kinds.USER: "memory is short: user pages go",
-    Kinds.SLAB: "memory is short: shrinkers are asked",
+    Kinds.ALL: "short of memory",
+    Kinds.USER: "short, user pages go",
+    Kinds.SLAB: "short, shrinkers run",
 }
 """Which ways an allocation may go besides the ordinary one, for reports."""
 

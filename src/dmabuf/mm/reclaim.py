@@ -12,6 +12,7 @@ from dmabuf._names import kernel, no_kernel
 from dmabuf.mm.reclaimable import reclaimable
 from dmabuf.mm.shrinker import shrink_slab
 from dmabuf.rt.api import Runtime, Scope, Task
+from dmabuf.sync.context import fs_reclaim
 from dmabuf.sync.gfp import Gfp
 
 __all__ = ["Kinds", "is_reclaiming", "reclaim"]
@@ -42,11 +43,12 @@ def reclaim(rt: Runtime, gfp: Gfp, kinds: Kinds, free: Callable[[int], None]) ->
     task.scope = before | Scope.NORECLAIM | Scope.RECLAIM
     freed = 0
     try:
-        if kinds & Kinds.USER:
-            for mm in reclaimable(rt).walk("mms"):
-                freed += mm.reclaim(gfp, free)
-        if kinds & Kinds.SLAB:
-            freed += shrink_slab(gfp, rt=rt)
+        with fs_reclaim(gfp, rt):
+            if kinds & Kinds.USER:
+                for mm in reclaimable(rt).walk("mms"):
+                    freed += mm.reclaim(gfp, free)
+            if kinds & Kinds.SLAB:
+                freed += shrink_slab(gfp, rt=rt)
     finally:
         task.scope = before
     return freed

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dmabuf.codes import CODES
 from dmabuf.report.columns import clean
 from dmabuf.report.finding import Finding
+from dmabuf.report.judgement import judgement_lines
 from dmabuf.report.schedule import schedule_lines
 from dmabuf.report.style import Style
 from dmabuf.report.verdict import Status, Trouble, Verdict
@@ -20,6 +21,7 @@ from dmabuf.report.waits import stack_lines, wait_lines
 
 __all__ = [
     "fact_lines",
+    "finding_text",
     "replay_line",
     "summary_text",
     "switches_text",
@@ -42,7 +44,7 @@ _LEAST_ROWS = 8
 def verdict_text(verdict: Verdict, style: Style | None = None) -> str:
     """The whole report about one design."""
     style = style or Style()
-    lines = [_headline(verdict, style)]
+    lines = [_headline(verdict, style), *judgement_lines(verdict.predicted, style)]
     for number, finding in enumerate(verdict.findings, 1):
         lines.append("")
         if len(verdict.findings) > 1:
@@ -53,6 +55,11 @@ def verdict_text(verdict: Verdict, style: Style | None = None) -> str:
         lines.append("")
     lines += fact_lines(verdict, style)
     return "\n".join(lines)
+
+
+def finding_text(finding: Finding, style: Style | None = None) -> str:
+    """One finding, for reports that are not about a design."""
+    return "\n".join(_finding(finding, "", style or Style()))
 
 
 def verdict_line(verdict: Verdict, style: Style | None = None) -> str:

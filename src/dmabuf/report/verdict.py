@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dmabuf.report.finding import Finding, Place
+from dmabuf.report.judgement import Judgement, Outcome
 
 __all__ = ["ExitCode", "Exported", "Result", "Status", "Trouble", "Verdict", "worst"]
 
@@ -71,6 +72,7 @@ class Verdict:
         limit: which limit was reached, empty if none.
         carrier: "greenlet" or "threads".
         engine: the one whose executions were counted.
+        predicted: what the validator foresaw, if it was asked, and what became of that.
     """
 
     subject: str
@@ -88,13 +90,16 @@ class Verdict:
     carrier: str = ""
     engine: str = ""
     notes: tuple[str, ...] = field(default=())
+    predicted: tuple[Judgement, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 proved, 1 findings, 4 undecided."""
-        if self.findings:
+        """0 proved, 1 findings, also confirmed predictions, 4 undecided."""
+        outcomes = {one.outcome for one in self.predicted}
+        if self.findings or Outcome.CONFIRMED in outcomes:
             return ExitCode.FINDINGS
-        return ExitCode.CLEAN if self.status is Status.PROVED else ExitCode.UNDECIDED
+        decided = self.status is Status.PROVED and Outcome.UNKNOWN not in outcomes
+        return ExitCode.CLEAN if decided else ExitCode.UNDECIDED
 
     def _repr_html_(self) -> str:
         """The page about this verdict in a frame of its own, for notebooks."""
@@ -109,6 +114,7 @@ class Verdict:
         data["findings"] = [finding.to_data() for finding in self.findings]
         data["assumed"] = list(self.assumed)
         data["notes"] = list(self.notes)
+        data["predicted"] = [one.to_data() for one in self.predicted]
         return data
 
     @staticmethod
@@ -120,6 +126,7 @@ class Verdict:
             "findings": tuple(Finding.from_data(one) for one in data["findings"]),
             "assumed": tuple(data["assumed"]),
             "notes": tuple(data["notes"]),
+            "predicted": tuple(Judgement.from_data(one) for one in data["predicted"]),
         }
         return Verdict(**fields)
 

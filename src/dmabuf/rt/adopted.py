@@ -31,11 +31,12 @@ class Adopted:
         numbers: by `id`, the number.
     """
 
-    __slots__ = ("_labels", "_names", "creators", "numbers", "objects")
+    __slots__ = ("_labels", "_names", "_places", "creators", "numbers", "objects")
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._labels: dict[int, str | tuple[ExploredTask, int]] = {}
+        self._labels: list[str | int] = []
+        self._places: dict[int, int] = {}
         self.objects: list[Any] = []
         self.creators: list[ExploredTask] = []
         self.numbers: dict[int, int] = {}
@@ -48,19 +49,19 @@ class Adopted:
     def add(self, creator: ExploredTask, obj: Any, label: str) -> None:
         """Give an object its number and its name in reports."""
         count = creator.created = creator.created + 1
-        number = self._names.object(creator.number, count)
+        self.numbers[id(obj)] = self._names.object(creator.number, count)
         self.objects.append(obj)
         self.creators.append(creator)
-        self.numbers[id(obj)] = number
-        self._labels[id(obj)] = label or (creator, count)
+        self._labels.append(label or count)
 
     def label(self, obj: Any) -> str:
         """The name of an object in reports."""
-        label = self._labels.get(id(obj))
-        if isinstance(label, str):
-            return label
         kind = type(obj).__name__.lower()
-        if label is None:
+        places = self._places
+        for place in range(len(places), len(self.objects)):
+            places[id(self.objects[place])] = place
+        place = places.get(id(obj), -1)
+        if place < 0:
             return kind
-        creator, count = label
-        return f"{kind} {creator.name}#{count}"
+        label = self._labels[place]
+        return label if isinstance(label, str) else f"{kind} {self.creators[place].name}#{label}"

@@ -69,6 +69,9 @@ class Scope(enum.IntFlag):
     RECLAIM = 8
 
 
+_USER, _HARDWARE, _NO_SCOPE = Kind.USER, Kind.HARDWARE, Scope.NONE
+"""At hand: on Python 3.11 to ask an enumeration for a member takes as long as a call."""
+
 OPS: dict[str, Op] = {}
 """Every operation of the package by name: the alphabet."""
 
@@ -227,7 +230,7 @@ class Task:
         self.in_kernel = False
         self.reliable = False
         self.signalling = 0
-        self.scope = Scope.NONE
+        self.scope = _NO_SCOPE
         self.held: dict[Any, int] = {}
         self.created = 0
         self.carrier: Any = None
@@ -252,9 +255,9 @@ class Task:
     @property
     def may_stop(self) -> bool:
         """May it stop here for ever? Userspace outside the kernel may, hardware may hang."""
-        if self.kind is Kind.USER:
+        if self.kind is _USER:
             return not self.in_kernel
-        return self.kind is Kind.HARDWARE and not self.reliable
+        return self.kind is _HARDWARE and not self.reliable
 
     def __repr__(self) -> str:
         return f"<Task {self.name} {self.kind.value}>"

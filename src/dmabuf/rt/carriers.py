@@ -22,7 +22,7 @@ from dmabuf.rt.ambient import ambient, set_ambient
 if TYPE_CHECKING:
     from dmabuf.rt.api import Task
 
-__all__ = ["Baton", "Carrier", "Greenlets", "best_carrier", "has_greenlet"]
+__all__ = ["Baton", "Carrier", "Greenlets", "best_carrier", "carrier_named", "has_greenlet"]
 
 Body = Callable[[], "Task | None"]
 
@@ -208,3 +208,10 @@ def has_greenlet() -> bool:
 def best_carrier() -> Carrier:
     """Greenlets where they are installed, else the baton."""
     return Greenlets() if has_greenlet() else Baton()
+
+
+def carrier_named(name: str) -> Carrier:
+    """The carrier of that name ("greenlet", "threads"); without one the best there is."""
+    if name == "threads":
+        return Baton()
+    return Greenlets() if name else best_carrier()

@@ -17,16 +17,18 @@ __all__ = ["ExploredTask", "Names"]
 
 
 _COUNT_BITS = 40
+_DONE = Outcome.DONE
 
 
 class Names:
     """Numbers for keys: the same key has the same number in all executions of a search."""
 
-    __slots__ = ("_numbers", "_objects")
+    __slots__ = ("_numbers", "_objects", "_tasks")
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._objects: dict[int, int] = {}
+        self._tasks: dict[tuple[int, ...], int] = {}
 
     def number(self, key: tuple[Any, ...]) -> int:
         """The number of a key, given out when first asked for."""
@@ -34,6 +36,13 @@ class Names:
         found = numbers.get(key)
         if found is None:
             found = numbers[key] = len(numbers)
+        return found
+
+    def task(self, key: tuple[int, ...]) -> int:
+        """The number of the task with that key."""
+        found = self._tasks.get(key)
+        if found is None:
+            found = self._tasks[key] = self.number(("task", *key))
         return found
 
     def object(self, creator: int, count: int) -> int:
@@ -87,7 +96,7 @@ class ExploredTask(Task):
         self.deadline: int | None = None
         self.interruptible = False
         self.options: Callable[[ExploredTask], list[int]] | int = 0
-        self.outcome = Outcome.DONE
+        self.outcome = _DONE
         self.starting = True
         self.finished = False
         self.fresh = False

@@ -36,26 +36,25 @@ class Possible:
         found: list[int] = []
         timed: list[ExploredTask] = []
         shared = self.cpus.are_shared
-        for task in self.tasks:
+        for task in filter(self.cpus.may_run, self.tasks) if shared else self.tasks:
             op = task.op
-            if op is None or (shared and not self.cpus.may_run(task)):
+            if op is None:
                 continue
-            base = task.base
-            if not op.is_guarded or op.guard(task.obj, task):
-                options = task.options
-                if not options:
-                    found.append(base)
-                elif isinstance(options, int):
-                    found.extend(range(base, base + options))
-                else:
-                    found.extend(base + option for option in options(task))
+            if op.is_guarded and not op.guard(task.obj, task):
+                if task.deadline is not None:
+                    timed.append(task)
+                if task.interruptible and task.signal_pending:
+                    found.append(task.base + INTERRUPT)
+                if shared and self.cpus.must_give_up(task):
+                    found.append(task.base + BLOCK)
                 continue
-            if task.deadline is not None:
-                timed.append(task)
-            if task.interruptible and task.signal_pending:
-                found.append(base + INTERRUPT)
-            if shared and self.cpus.must_give_up(task):
-                found.append(base + BLOCK)
+            options = task.options
+            if not options:
+                found.append(task.base)
+            elif isinstance(options, int):
+                found.extend(range(task.base, task.base + options))
+            else:
+                found.extend(task.base + option for option in options(task))
         if timed:
             due = earliest(timed, exact=not self.any_time)
             found += [task.base + TIMEOUT for task in due]

@@ -99,7 +99,7 @@ class Tasks(Possible):
     def _make_task(
         self, name: str, kind: Kind, key: tuple[int, ...], cpu: int | None
     ) -> ExploredTask:
-        number = self.names.number(("task", *key))
+        number = self.names.task(key)
         return ExploredTask(self, name, kind, key=key, number=number, cpu=cpu)
 
     @property

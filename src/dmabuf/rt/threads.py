@@ -177,6 +177,12 @@ class Threads:
             task.signal_pending = True
             self._end_parked(task, only_interruptible=True)
 
+    def stop(self, task: Task) -> None:
+        """End a task at its next step, or in the one that it waits in."""
+        with self.mutex:
+            task.told_to_die = True
+            self._end_parked(task, only_interruptible=False)
+
     def _end_parked(self, task: Task, *, only_interruptible: bool) -> None:
         for entries in list(self.parked.values()):
             for parked in list(entries):

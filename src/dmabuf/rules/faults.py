@@ -189,6 +189,11 @@ _DF203 = Rule(
     allowed="Touching user memory with page faults off, where failing is provided for.",
     checks=(
         Check(
+            "run",
+            "dmabuf.contract.validator.Validator",
+            "user memory or mmap_lock in a signalling section, also when no fault comes of it",
+        ),
+        Check(
             "explore",
             "dmabuf.explore.diagnose.diagnose",
             "a task touches user memory, or waits for mmap_lock, while a fence waits for it",

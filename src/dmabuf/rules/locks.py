@@ -208,6 +208,12 @@ _DF202 = Rule(
     "for it; a trylock does not wait.",
     checks=(
         Check(
+            "run",
+            "dmabuf.contract.validator.Validator",
+            "a lock taken in a signalling section that was ever held across a wait, or across what "
+            "may wait",
+        ),
+        Check(
             "explore",
             "dmabuf.explore.diagnose.diagnose",
             "a closed chain of waits with a fence and a lock in it",

@@ -214,7 +214,7 @@ _DF301 = Rule(
             "must: what is needed for completion allocates nothing with GFP_KERNEL",
         ),
         Source(
-            '001, "Job requires memory allocation"',
+            '000, "Job requires memory allocation"',
             "fact: the deadlock in four lines",
         ),
         Source('000, "GFP_KERNEL allocations"', "fact: an unbounded wait on the way to the signal"),
@@ -239,6 +239,11 @@ _DF301 = Rule(
     allowed="GPU drivers may wait for fences in a shrinker, and a driver whose fences nobody waits "
     "for in reclaim may say so (never_in_reclaim) and allocate as it likes.",
     checks=(
+        Check(
+            "run",
+            "dmabuf.contract.validator.Validator",
+            "an allocation with GFP_KERNEL in a signalling section, also when there is memory",
+        ),
         Check(
             "explore",
             "dmabuf.explore.diagnose.diagnose",
@@ -388,6 +393,12 @@ _DF302 = Rule(
     near_misses=(pages_are_pinned, somebody_else_allocates),
     allowed="Waiting for fences in an MMU notifier, for GPU drivers that need it.",
     checks=(
+        Check(
+            "run",
+            "dmabuf.contract.validator.Validator",
+            "an allocation with GFP_NOFS or GFP_NOIO in a signalling section, also when there is "
+            "memory",
+        ),
         Check(
             "explore",
             "dmabuf.explore.diagnose.diagnose",

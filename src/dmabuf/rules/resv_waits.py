@@ -209,6 +209,11 @@ _DF201 = Rule(
     allowed="A trylock does not wait, and before publication nobody can wait for the fence.",
     checks=(
         Check(
+            "run",
+            "dmabuf.contract.validator.Validator",
+            "a reservation lock taken in a signalling section, in the first run already",
+        ),
+        Check(
             "explore",
             "dmabuf.explore.diagnose.diagnose",
             "a closed chain of waits with a fence in it and a reservation lock in front of the "

@@ -32,10 +32,10 @@ from dmabuf.explore.explanations.shrink import (
 )
 from dmabuf.explore.lassos.timers import suspect
 from dmabuf.explore.properties import build
-from dmabuf.explore.search import carrier_named
 from dmabuf.explore.snapshot import Snapshot, take_snapshot
 from dmabuf.explore.strategies.replay import Replay
 from dmabuf.machine import Design
+from dmabuf.rt.carriers import carrier_named
 from dmabuf.rt.explored_task import ExploredTask, Names
 from dmabuf.rt.strategy import TIMEOUT, VARIANTS, task_of, variant_of
 from dmabuf.rt.tasks import Tasks

@@ -11,11 +11,11 @@ from dmabuf.explore.explanations.shrink import Event
 from dmabuf.explore.explanations.spans import Spans
 from dmabuf.explore.explanations.token import TokenError
 from dmabuf.explore.properties import build
-from dmabuf.explore.search import carrier_named
 from dmabuf.explore.strategies.replay import Replay
 from dmabuf.machine import Design
 from dmabuf.mm.page_alloc import ALLOC, SHORTAGES
 from dmabuf.report.finding import Place, Stack, Step, Taken
+from dmabuf.rt.carriers import carrier_named
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS, task_of, variant_of
 from dmabuf.rt.tasks import Tasks

@@ -30,11 +30,12 @@ from dmabuf.explore.foreign import chance
 from dmabuf.explore.foreign.guards import Guards
 from dmabuf.explore.foreign.load import LoadError, Target, load_designs, said
 from dmabuf.explore.foreign.wire import LOST_PIPE, Job, line_of
-from dmabuf.explore.search import Progress, carrier_named
+from dmabuf.explore.search import Progress
 from dmabuf.machine import Design
 from dmabuf.report.finding import Finding, Place
 from dmabuf.report.json import trouble_data
 from dmabuf.report.verdict import ExitCode, Exported, Result, Status, Trouble, Verdict
+from dmabuf.rt.carriers import carrier_named
 
 __all__ = ["main"]
 
@@ -280,6 +281,11 @@ def _explore(asked: _Asked, design: Design, wire: Wire) -> Verdict:
     if verdict.status is Status.PROVED and not verdict.steps:
         note = "no task makes a step, so there was nothing to explore"
         verdict = replace(verdict, notes=(*verdict.notes, note))
+    if job.validate and not _STOPPED.is_set():
+        from dmabuf.explore.predictions.confirm import predicted
+
+        answers = predicted(design, asked.subject, budget=job.budget, carrier=job.carrier)
+        verdict = replace(verdict, predicted=answers)
     return verdict
 
 

@@ -354,7 +354,7 @@ class _Watch:
             return None
         explains = self.progress is not None and self.progress.findings > 0
         grace = _EXPLAIN_GRACE_S if explains else self.job.limits.grace_seconds
-        return self.started + seconds + grace
+        return self.started + seconds * (1 + self.job.validate) + grace
 
     def _hangs(self, now: float, patience: float) -> str:
         """What it does that is no step, for too long by now; empty if there is no such thing."""

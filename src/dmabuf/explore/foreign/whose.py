@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import sysconfig
+import traceback
 from pathlib import Path
 
-__all__ = ["PACKAGE", "is_installed", "is_of_design", "is_ours", "is_pythons"]
+__all__ = ["PACKAGE", "is_installed", "is_of_design", "is_our_assertion", "is_ours", "is_pythons"]
 
 PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
 _DESIGNS = PACKAGE + "rules" + os.sep
@@ -41,3 +42,9 @@ def is_installed(filename: str) -> bool:
 def is_of_design(filename: str) -> bool:
     """A file that a design's author answers for, or uses."""
     return not is_ours(filename) and not is_pythons(filename)
+
+
+def is_our_assertion(error: BaseException) -> bool:
+    """Did one of our own assertions fail? Then the answer would not be worth anything."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    return isinstance(error, AssertionError) and is_ours(last[0].filename)

@@ -57,6 +57,7 @@ class Job:
         limits: what a design may use besides.
         jobs: workers of a search that is not over at once; 0 for none.
         export: the language to write the design in, instead of a verdict.
+        validate: have the validator watch runs, and its predictions judged.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -67,6 +68,7 @@ class Job:
     limits: Limits = field(default_factory=Limits)
     jobs: int = 0
     export: str = ""
+    validate: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """As plain data."""

@@ -26,9 +26,10 @@ from typing import Any
 from dmabuf.explore.jobs.parts import split
 from dmabuf.explore.jobs.work import Done, Piece, Settings, Work, do_work, restored
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP
-from dmabuf.explore.search import MAX_CASES, Budget, Case, Search, carrier_named
+from dmabuf.explore.search import MAX_CASES, Budget, Case, Search
 from dmabuf.explore.strategies.stems import stems_of
 from dmabuf.machine import Design, Machine
+from dmabuf.rt.carriers import carrier_named
 
 __all__ = ["Crew", "Given", "InProcess", "Window", "can_be_divided"]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dmabuf.explore.lassos.timers import Armed, armed_in
 from dmabuf.explore.snapshot import is_owed
+from dmabuf.hardware import is_reset
 from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def facts_of(
     return Facts(
         must=tuple(sorted(able - free)),
         may=tuple(sorted(free)),
-        ended=tuple(task.number for task in rt.tasks if task.finished),
+        ended=tuple(task.number for task in rt.tasks if task.finished or is_reset(task)),
         owed=tuple(sorted(t.number for t in rt.tasks if t.op is not None and is_owed(t))),
         pending=tuple(sorted(pending)),
         unmet=unmet,

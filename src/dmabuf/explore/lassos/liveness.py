@@ -11,14 +11,13 @@ in docs/design/0010-states.md.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmabuf.explore.lassos.components import Arrows, Edge, fair_parts, parts, way
 from dmabuf.explore.lassos.facts import Facts, Wrong
-from dmabuf.rt.strategy import VARIANTS
+from dmabuf.explore.lassos.least import Least, always_wrong, mover, movers
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.graph import Graph
@@ -27,12 +26,6 @@ __all__ = ["Lasso", "States", "lassos"]
 
 MAX_LASSOS = 60
 """More cycles than this are not told one by one."""
-
-MAX_PLACES = 20_000
-"""The shortest turn is looked for no further than this."""
-
-_Place = tuple[int, frozenset[int], frozenset[int]]
-"""A state, who has moved on the way there, and who has to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,81 +70,41 @@ def lassos(graph: Graph) -> Iterator[Lasso]:
     if not graph.states:
         return
     states = States(graph)
+    least = Least(states.facts, states.arrows)
     circling = set[int]().union(*parts(range(len(states.facts)), states.arrows))
     wrongs = sorted({one for state in circling for one in states.facts[state].wrong}, key=repr)
     seen: set[tuple[frozenset[Wrong], frozenset[int]]] = set()
     for wrong in wrongs:
         where = {state for state in circling if wrong in states.facts[state].wrong}
-        for part in fair_parts(where, states.arrows, states.must, _mover):
-            always = _always(part, states)
-            movers = _movers(part, states.arrows)
-            if (always, movers) not in seen and len(seen) < MAX_LASSOS:
-                seen.add((always, movers))
-                yield _lasso(part, states, always)
-
-
-def _mover(step: int) -> int:
-    return step // VARIANTS
-
-
-def _movers(part: frozenset[int], arrows: Arrows) -> frozenset[int]:
-    return frozenset(_mover(step) for state in part for step, _to in arrows.inside(state, part))
-
-
-def _always(part: frozenset[int], states: States) -> frozenset[Wrong]:
-    """What is wrong in every state of a part."""
-    found: set[Wrong] = set(states.facts[min(part)].wrong)
-    for state in part:
-        found.intersection_update(states.facts[state].wrong)
-    return frozenset(found)
+        wholes = fair_parts(where, states.arrows, states.must, mover)
+        for whole in sorted(wholes, key=least.distance_to):
+            part, arrows = least.part(whole)
+            kind = always_wrong(part, states.facts), movers(part, arrows)
+            if kind not in seen and len(seen) < MAX_LASSOS:
+                seen.add(kind)
+                yield _lasso(part, states, least, arrows)
 
 
 def _by(task: int) -> Callable[[Edge], bool]:
-    return lambda edge: _mover(edge[1]) == task
+    return lambda edge: mover(edge[1]) == task
 
 
-def _lasso(part: frozenset[int], states: States, wrong: frozenset[Wrong]) -> Lasso:
-    """The shortest way there, and a short turn in which everybody moves who has to."""
+def _lasso(part: frozenset[int], states: States, least: Least, arrows: Arrows) -> Lasso:
+    """The least way there and round; where there are too many a short one."""
+    wrong = always_wrong(part, states.facts)
+    found = least.lasso(part, arrows)
+    if found is not None:
+        return Lasso(*found, wrong)
     start = min(part)
-    turn = _shortest_turn(start, part, states) or _any_turn(start, part, states)
+    turn = _any_turn(start, part, states)
     return Lasso(tuple(states.stem(start)), tuple(step for _state, step, _to in turn), wrong)
-
-
-def _shortest_turn(start: int, part: frozenset[int], states: States) -> list[Edge]:
-    """Breadth first over states with who has moved and who has to; empty if that is too much."""
-    came: dict[_Place, tuple[_Place, Edge]] = {}
-    none: frozenset[int] = frozenset()
-    queue: deque[_Place] = deque([(start, none, frozenset(states.must(start)))])
-    while queue and len(came) < MAX_PLACES:
-        place = queue.popleft()
-        state, moved, needed = place
-        for step, to in states.arrows.inside(state, part):
-            now = moved | {_mover(step)}
-            following = (to, now, needed | frozenset(states.must(to)))
-            if following in came:
-                continue
-            came[following] = place, (state, step, to)
-            if to == start and following[2] <= now:
-                return _back(following, came)
-            queue.append(following)
-    return []
-
-
-def _back(place: _Place, came: dict[_Place, tuple[_Place, Edge]]) -> list[Edge]:
-    found: list[Edge] = []
-    while True:
-        place, edge = came[place]
-        found.append(edge)
-        if not place[1]:  # nobody has moved: the beginning
-            found.reverse()
-            return found
 
 
 def _any_turn(start: int, part: frozenset[int], states: States) -> list[Edge]:
     arrows = states.arrows
     turn = way(start, part, arrows, lambda edge: edge[2] == start)
     while True:
-        moved = {_mover(step) for _state, step, _to in turn}
+        moved = {mover(step) for _state, step, _to in turn}
         missing = {t for state, _step, _to in turn for t in states.must(state)} - moved
         if not missing:
             return turn

@@ -21,7 +21,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dmabuf.explore.snapshot import Snapshot, take_snapshot
+from dmabuf.explore.snapshot import Past, Snapshot, take_snapshot
 from dmabuf.rt.api import Kind
 from dmabuf.rt.strategy import TIMEOUT, task_of, variant_of
 
@@ -54,7 +54,7 @@ def armed_in(rt: Tasks) -> tuple[Armed, ...]:
 def suspect(
     rt: Tasks,
     enabled: list[int],
-    past: Callable[[], tuple[dict[int, set[int]], set[tuple[int, int]]]],
+    past: Callable[[], Past],
 ) -> Snapshot | None:
     """The state if a fence is pending in it and only time goes on; None if it is another.
 

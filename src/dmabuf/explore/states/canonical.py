@@ -101,9 +101,24 @@ class Walk:
             self._tokens.append((number,))
 
     def put_all(self, values: Iterable[Any]) -> None:
-        """Several values, in their order; their number is for the caller to say."""
+        """Several values, in their order; their number is for the caller to say.
+
+        The same as `put` for each: half of all that is put comes this way.
+        """
+        tokens, seen, kept = self._tokens, self._seen, self._kept
         for value in values:
-            self.put(value)
+            kind = class_of(value)
+            if kind in _PLAIN:
+                tokens.append(value)
+            elif kind is ExploredTask:
+                tokens.append(("task", value.number))
+            else:
+                key = id(value)
+                number = seen.get(key)
+                if number is None:
+                    number = seen[key] = len(kept)
+                    kept.append(value)
+                tokens.append((number,))
 
     def put_set(self, values: Iterable[Any]) -> None:
         """Values without an order of their own."""
@@ -154,16 +169,18 @@ class Walk:
     def finish(self) -> None:
         """Look into everything that has been met, and at what is met then."""
         kept = self._kept
-        while self._done < len(kept):
-            if self._done > MAX_OBJECTS:
+        done = self._done
+        while done < len(kept):
+            if done > MAX_OBJECTS:
                 raise Opaque(f"more than {MAX_OBJECTS} objects")
-            value = kept[self._done]
+            value = kept[done]
             kind = class_of(value)
             form = form_of(kind)
             if form is None:
                 raise Opaque(f"an object of class {kind.__module__}.{kind.__qualname__}")
             form(self, value)
-            self._done += 1
+            done += 1
+        self._done = done
 
     def digest(self) -> bytes:
         """16 bytes: two different states having the same is no more likely than a broken disk."""

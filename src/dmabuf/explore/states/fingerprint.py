@@ -21,6 +21,7 @@ from dmabuf.explore.states.canonical import Walk
 from dmabuf.explore.states.codes_of import name_of, per_code, reads_of
 from dmabuf.explore.states.frame_values import can_read, contents, position
 from dmabuf.explore.states.opaque import Opaque
+from dmabuf.hardware import plain
 from dmabuf.rt.own_steps import CLOCK_ARM
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync import timer
@@ -177,7 +178,7 @@ def _read(rt: Tasks, task: ExploredTask) -> list[_Held]:
     found: list[_Held] = []
     if frame is not None and frame.f_code is _ANNOUNCE:
         frame = frame.f_back
-    if frame is not None and frame.f_code is _STEP and task.op is not CLOCK_ARM:
+    if frame is not None and frame.f_code is _STEP and plain(task.op) is not CLOCK_ARM:
         frame = frame.f_back  # all that it knows is announced
     while frame is not None and frame.f_code is not _MAIN:
         found.append(_Held(frame.f_code, position(frame), contents(frame)))
@@ -203,7 +204,9 @@ def _special(code: CodeType) -> dict[int, str]:
 def _put_frame(walk: Walk, held: _Held) -> None:
     code, where, values = held
     walk.say(name_of(code), where, len(values))
-    walk.reads |= reads_of(code)
+    reads = reads_of(code)
+    if reads:
+        walk.reads |= reads
     if code is _STEP:
         _put_step(walk, values)
         return

@@ -42,9 +42,7 @@ def _sequence(walk: Any, value: Any) -> None:
 
 def _mapping(walk: Any, value: Any) -> None:
     walk.say(type(value).__name__, len(value))
-    for key, item in value.items():
-        walk.put(key)
-        walk.put(item)
+    walk.put_all([one for pair in value.items() for one in pair])
 
 
 def _set(walk: Any, value: Any) -> None:
@@ -286,12 +284,13 @@ def attributes(walk: Any, value: Any, *, slots: tuple[Any, ...]) -> None:
     """An object of a class written in Python: its class, slots and attributes."""
     kind: Any = class_of(value)
     walk.say("object", kind.__module__, kind.__qualname__)
+    found: list[Any] = []
     for slot in slots:
         try:
-            found = slot.__get__(value)
+            found.append(slot.__get__(value))
         except AttributeError:
-            found = NULL
-        walk.put(found)
+            found.append(NULL)
+    walk.put_all(found)
     _attributes_in_dict(walk, value)
     if is_design_class(kind):
         walk.put(kind)

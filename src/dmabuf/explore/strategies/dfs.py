@@ -198,28 +198,31 @@ class DepthFirst:
             random.Random(f"{self.seed}:{self._depth}").shuffle(todo)
         elif previous is not None and len(todo) > 1:
             same = previous.chosen // VARIANTS
-            todo.sort(key=lambda transition: transition // VARIANTS != same)
+            first = [transition for transition in todo if transition // VARIANTS == same]
+            if first != todo[: len(first)]:
+                todo[:] = first + [t for t in todo if t // VARIANTS != same]
 
     def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
         """Remember what the transition touched, or compare with what it did before."""
-        node = self.path[self._depth]
+        depth = self._depth
+        self._depth = depth + 1
+        node = self.path[depth]
         op = task.op
         assert op is not None
-        step = (op.name, footprint[0] if footprint else -1)
-        if self._depth < self.known:
-            if self.diverged is None and (node.footprint, node.step) != (footprint, step):
-                self.diverged = (self._depth, node.step, step)
+        step = op.name, footprint[0] if footprint else -1
+        if depth < self.known and self.diverged is None:
+            if (node.footprint, node.step) != (footprint, step):
+                self.diverged = (depth, node.step, step)
+        elif transition % VARIANTS or task.options:
+            node.op = None
+        elif op.touches is None:
+            node.op = op if len(footprint) == 1 else None
+            node.number = footprint[0] >> 1
         else:
-            by_action = transition % VARIANTS == 0 and not task.options
-            if op.touches is None:
-                node.op = op if by_action and len(footprint) == 1 else None
-                node.number = footprint[0] >> 1
-            else:
-                node.op = op if by_action else None
-                node.number = cast("Tasks", task.runtime).number_of(task.obj)
+            node.op = op
+            node.number = cast("Tasks", task.runtime).number_of(task.obj)
         node.footprint = footprint
         node.step = step
-        self._depth += 1
 
     def backtrack(self) -> bool:
         """Move to the next execution; False when all have been run."""

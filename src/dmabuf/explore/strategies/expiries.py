@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dmabuf.explore.strategies.stops import Rests, rests
 from dmabuf.rt.api import Kind
-from dmabuf.rt.strategy import TIMEOUT, task_of, variant_of
+from dmabuf.rt.strategy import TIMEOUT, VARIANTS, task_of, variant_of
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.choice import Choice
@@ -36,6 +36,8 @@ class Expiries(Rests):
             new: the first step that was not in the execution before.
             runtime: knows the kinds of tasks.
         """
+        if TIMEOUT not in [node.chosen % VARIANTS for node in path]:
+            return
         timed = 0
         stops: dict[int, list[int]] = {}
         for index, node in enumerate(path):

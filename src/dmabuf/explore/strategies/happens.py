@@ -19,21 +19,22 @@ Footprint = tuple[int, ...]
 
 
 class Accesses:
-    """The steps that touched each object, in order: the dependence of steps as an index."""
+    """The steps that touched each object, in order: the dependence of steps as an index.
 
-    __slots__ = ("_of",)
+    Attributes:
+        is_used: something was noted at some time.
+    """
+
+    __slots__ = ("_of", "is_used")
 
     def __init__(self) -> None:
         self._of: dict[int, list[int]] = {}
-
-    @property
-    def is_used(self) -> bool:
-        """Was anything ever noted?"""
-        return bool(self._of)
+        self.is_used = False
 
     def add(self, step: int, footprint: Footprint) -> None:
         """The latest step has that footprint."""
         of = self._of
+        self.is_used = True
         for number in footprint:
             entries = of.get(number >> 1)
             if entries is None:
@@ -69,20 +70,22 @@ class Accesses:
 
     def all_before(self, footprint: Footprint, known: int) -> set[int]:
         """The same where what was noted does not order steps, so `known` is not closed."""
-        return {
-            entry >> 1
-            for number in footprint
-            for entry in self._of.get(number >> 1, ())
-            if (entry & 1 or number & 1) and not known >> (entry >> 1) & 1
-        }
+        found: set[int] = set()
+        for number in footprint:
+            for entry in self._of.get(number >> 1, ()):
+                if (entry | number) & 1 and not known >> (entry >> 1) & 1:
+                    found.add(entry >> 1)
+        return found
 
 
 def unordered(pasts: list[int], step: int, end: int) -> int:
     """The steps after `step` and before `end` that `step` did not come before."""
-    kept = 0
-    for later in range(step + 1, end):
-        if not pasts[later] >> step & 1:
-            kept |= 1 << later
+    kept, mine = 0, 1 << step
+    later = mine
+    for past in pasts[step + 1 : end]:
+        later <<= 1
+        if not past & mine:
+            kept |= later
     return kept
 
 

@@ -111,6 +111,7 @@ def _copy(node: Node) -> Node:
     copy = Node(node.chosen, [], {})
     copy.footprint = node.footprint
     copy.step = node.step
+    copy.op, copy.number = node.op, node.number
     return copy
 
 
@@ -119,6 +120,7 @@ class Visit:
 
     Attributes:
         path: these steps.
+        known: all of them may be made without asking, as long as they are what they were.
     """
 
     def __init__(
@@ -128,10 +130,15 @@ class Visit:
         at_wait: Callable[[Tasks, list[int]], object],
     ) -> None:
         self.path = path
+        self.known = len(path)
         self.at_rest = at_rest
         self.at_wait = at_wait
         self.differs = False
         self._depth = 0
+
+    def go_on_at(self, depth: int) -> None:
+        """The runtime has made that many of them, and asks now."""
+        self._depth = depth
 
     def pick(self, runtime: Tasks) -> int:
         """The next of the steps; after the last one, judge."""

@@ -1,0 +1,1 @@
+"""What the validator predicts of a design, confirmed with a schedule or refuted by exhaustion."""
