@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from dmabuf.codes import CODES, PRECEDENCE
 from dmabuf.errors import WouldDeadlock
 from dmabuf.explore.diagnose import Diagnosis, diagnose
+from dmabuf.explore.explanations.divergence import matches
 from dmabuf.explore.explanations.explain import Telling, finding_of, tell
 from dmabuf.explore.explanations.simplest import Simplifier
 from dmabuf.explore.explanations.telling import changed
-from dmabuf.explore.explanations.token import TokenError, check_of, decode
+from dmabuf.explore.explanations.token import TokenError, decode
 from dmabuf.explore.foreign.interrupts import interruptible
 from dmabuf.explore.lassos.timers import confirmed, suspect
 from dmabuf.explore.lassos.turns import snapshot_of_turn
@@ -76,10 +77,10 @@ def check_design(
     """
     with interruptible(stop) as is_asked:
 
-        def check(one: Design, workers: Crew | None = None) -> Verdict:
+        def check(one: Design, share: Budget, workers: Crew | None = None) -> Verdict:
             explored = explore(
                 one,
-                budget or Budget(),
+                share,
                 engine=engine,
                 seed=seed,
                 carrier=carrier,
@@ -89,7 +90,7 @@ def check_design(
             )
             return explained(explored, subject, notes=workers.notes if workers is not None else ())
 
-        verdict = check(fn, crew)
+        verdict = check(fn, budget or Budget(), crew)
         if verdict.status is not Status.VIOLATED:
             return verdict
         return with_the_fewest(verdict, check, fn)
@@ -127,9 +128,9 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
 def _replayed(fn: Design, subject: str, token: str, learnt: Exploration) -> Verdict:
     moves, check = decode(token)
     carrier = learnt.carrier
-    seen, telling, rt = _told_again(fn, moves, learnt, carrier)
-    if check_of(telling.checks) != check:
-        raise changed(telling)
+    seen, telling, rt = _told_again(fn, moves, check, learnt, carrier)
+    if not matches(telling.checks, check):
+        raise changed(telling, check)
     if rt.failure is not None:
         seen = [Case("failure", moves, 0, failure=(rt.failure[0].name, rt.failure[1]))]
     elif rt.reports:
@@ -164,7 +165,7 @@ Moves = list[tuple[int, int]]
 
 
 def _told_again(
-    fn: Design, moves: Moves, learnt: Exploration, carrier: str
+    fn: Design, moves: Moves, check: str, learnt: Exploration, carrier: str
 ) -> tuple[list[Case], Telling, Tasks]:
     """A schedule run once more until nothing happens, or once round its cycle."""
     seen: list[Case] = []
@@ -185,7 +186,13 @@ def _told_again(
     if circle is not None:
         seen.append(Case(circle.key, moves, 0, snapshot=circle))
     told = tell(
-        fn, moves, names=learnt.names, carrier=carrier, at_end=at_end, completes=circle is None
+        fn,
+        moves,
+        names=learnt.names,
+        carrier=carrier,
+        at_end=at_end,
+        completes=circle is None,
+        check=check,
     )
     return seen, *told
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dmabuf import Mutex, check_design
+from dmabuf.explore.check import replay_design
+from dmabuf.explore.explanations.divergence import check_of, first_change, matches, seal
 from dmabuf.explore.explanations.packed import MAX_PACKED, pack, unpack
-from dmabuf.explore.explanations.token import TokenError, check_of, decode, encode
+from dmabuf.explore.explanations.token import TokenError, decode, encode, token_of
+from dmabuf.rt.api import OPS
 from dmabuf.rt.strategy import INTERRUPT, MAX_OPTIONS, TIMEOUT
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -187,3 +192,96 @@ def _tokens(python: str, hash_seed: str, carrier: str) -> str:
         command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=True
     )
     return ran.stdout
+
+
+WORDS = ["mutex.lock", "mutex.unlock", "fence.wait", "fence.signal", "shared.read", "shared.write"]
+
+
+def steps_of(rng, count, tasks):
+    """A schedule, and what its steps are."""
+    who = [rng.randrange(tasks) for _ in range(count)]
+    return [(one, 0) for one in who], [f"{one} {rng.choice(WORDS)} 0" for one in who]
+
+
+def changed_once(rng, steps, how):
+    """The steps with one operation changed, come in or gone in its task; where, and what it was."""
+    index = rng.randrange(len(steps))
+    who, was, _ = steps[index].split(" ")
+    mine = [i for i, step in enumerate(steps) if i >= index and step.split(" ")[0] == who]
+    names = [steps[i].split(" ")[1] for i in mine]
+    new = rng.choice([word for word in WORDS if word != was])
+    moved = {"changed": [new, *names[1:]], "came": [new, *names[:-1]], "went": [*names[1:], new]}
+    found = list(steps)
+    for place, name in zip(mine, moved[how], strict=True):
+        found[place] = f"{who} {name} 0"
+    first = next((i for i in range(len(steps)) if found[i] != steps[i]), None)
+    return found, first
+
+
+@pytest.mark.parametrize("how", ["changed", "came", "went"])
+@pytest.mark.parametrize(("count", "tasks"), [(4, 2), (24, 3), (200, 2)])
+def test_first_step_that_changed_is_named(count, tasks, how):
+    """Also what it was, in nearly all cases; where it is not, the group that it is in."""
+    rng = random.Random(f"{count} {how}")
+    named = tried = 0
+    for _ in range(12):
+        moves, steps = steps_of(rng, count, tasks)
+        token = token_of(moves, steps)
+        now, first = changed_once(rng, steps, how)
+        if first is None:
+            continue
+        tried += 1
+        change = first_change(now, decode(token)[1], count, OPS.keys() | set(WORDS))
+        assert len(token) <= 64
+        named += change == (first, first, steps[first].split(" ")[1])
+
+    assert named >= tried * 0.6
+
+
+def test_letters_of_groups_find_several_changes():
+    """The group of the first one is told where more than one thing changed."""
+    steps = [f"{n % 3} shared.read 0" for n in range(60)]
+    now = ["0 mutex.lock 0" if n in (20, 41, 50) else step for n, step in enumerate(steps)]
+
+    change = first_change(now, seal(steps, 60), 60, WORDS)
+
+    assert (18, 23, "") == change
+
+
+def test_schedule_that_stops_short_tells_what_changed_before():
+    """Groups that were gone through are compared also where a later step is not possible."""
+    steps = [f"{n % 3} shared.read 0" for n in range(60)]
+    now = ["0 mutex.lock 0" if n == 3 else step for n, step in enumerate(steps)]
+
+    assert (0, 5, "") == first_change(now[:30], seal(steps, 60), 60, WORDS)
+    assert first_change(steps[:30], seal(steps, 60), 60, WORDS) is None
+
+
+def test_tokens_without_letters_of_groups_are_read():
+    """Those that were printed before there were any fit as before."""
+    steps = [f"{n % 3} shared.read 0" for n in range(60)]
+
+    assert matches(steps, check_of(steps))
+    assert matches(steps, seal(steps, 60))
+    assert not matches(steps[1:], seal(steps, 60))
+
+
+def test_changed_design_is_told_which_step_changed():
+    """In words, with the operation that stood there and the one that does now."""
+
+    def design(machine, lock):
+        cell = Mutex("A")
+
+        def one():
+            if lock:
+                cell.lock()
+            else:
+                cell.trylock()
+            machine.choose(1)
+
+        machine.kthread(one)
+
+    token = check_design(lambda machine: design(machine, lock=True), "x").findings[0].token
+
+    with pytest.raises(TokenError, match=r"Step 1, by one, was mutex\.lock .*mutex\.trylock"):
+        replay_design(lambda machine: design(machine, lock=False), "x", token)

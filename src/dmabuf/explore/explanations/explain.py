@@ -8,7 +8,7 @@ from dmabuf.explore.explanations.frames import place_of_error
 from dmabuf.explore.explanations.shrink import switches_of
 from dmabuf.explore.explanations.spans import via_of
 from dmabuf.explore.explanations.telling import Telling, tell
-from dmabuf.explore.explanations.token import check_of, encode
+from dmabuf.explore.explanations.token import token_of
 from dmabuf.report.finding import Finding, Taken, Wait
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def finding_of(
         steps=steps,
         switches=switches_of(telling.events),
         fewest=fewest,
-        token=encode(case.moves, check_of(telling.checks)),
+        token=token_of(case.moves, telling.checks),
         turn=case.snapshot.turn if case.snapshot else 0,
         left_out=telling.left_out if telling.rested else 0,
         stack=telling.reported_at,

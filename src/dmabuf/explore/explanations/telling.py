@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dmabuf.explore.explanations.divergence import first_change
 from dmabuf.explore.explanations.frames import stack_of
 from dmabuf.explore.explanations.shrink import Event
 from dmabuf.explore.explanations.spans import Spans
@@ -15,6 +16,7 @@ from dmabuf.explore.strategies.replay import Replay
 from dmabuf.machine import Design
 from dmabuf.mm.page_alloc import ALLOC, SHORTAGES
 from dmabuf.report.finding import Place, Stack, Step, Taken
+from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import carrier_named
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS, task_of, variant_of
@@ -177,6 +179,7 @@ def tell(
     at_end: Callable[[Tasks, list[int]], object] | None = None,
     completes: bool = True,
     time_passes: bool = True,
+    check: str = "",
 ) -> tuple[Telling, Tasks]:
     """Run the schedule and capture it; the other tasks then run until nothing happens.
 
@@ -188,6 +191,7 @@ def tell(
         at_end: called where nothing can happen any more.
         completes: False for a schedule that never comes to rest, which ends with its last step.
         time_passes: False for one that ends where only time goes on.
+        check: of the token, which may tell what has changed where the schedule is not possible.
 
     Raises TokenError if the schedule is not possible.
     """
@@ -215,21 +219,34 @@ def tell(
     rt.run(lambda runtime: build(design, runtime))
     telling.left_out, telling.rested = replay.left_out, replay.rested
     if replay.stuck is not None:
-        raise TokenError(_misfit(rt, moves, replay.stuck, telling))
+        earlier = _first_change(telling, check, len(moves)) if check else ""
+        raise TokenError(_misfit(rt, moves, replay.stuck, telling) + (earlier and f". {earlier}"))
     return telling, rt
 
 
-def changed(telling: Telling) -> TokenError:
-    """A schedule was possible, but its operations are not those that the token was made of.
+def changed(telling: Telling, check: str) -> TokenError:
+    """A schedule was possible, but its operations are not those that the token was made of."""
+    said = _first_change(telling, check, len(telling.steps))
+    return TokenError(f"this schedule does not fit the design: its operations have changed. {said}")
 
-    The token has a check over all of them and cannot say which one differs, so they are named.
-    """
-    told = [f"{n}. {step.task} {step.text}" for n, step in enumerate(telling.steps, 1)]
+
+def _first_change(telling: Telling, check: str, count: int) -> str:
+    """Which step changed first, as far as a token's check tells."""
+    found = first_change(telling.checks, check, count, OPS)
+    if found is None:
+        return ""
+    steps = telling.steps[found.first : found.last + 1]
+    if found.was:
+        step = steps[0]
+        was = OPS[found.was].says.replace(" {}", "")
+        return (
+            f"Step {found.first + 1}, by {step.task}, was {found.was} ({was}), "
+            f"now it is {step.op} ({step.text})"
+        )
+    told = [f"{n}. {step.task} {step.text}" for n, step in enumerate(steps, found.first + 1)]
     more = f" and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
-    return TokenError(
-        "this schedule does not fit the design: its operations have changed since the token was "
-        f"printed. They are now {'; '.join(told[:_TOLD])}{more}"
-    )
+    where = f"steps {found.first + 1} to {found.last + 1}" if len(steps) > 1 else "one step"
+    return f"A change shows first in {where}, now {'; '.join(told[:_TOLD])}{more}"
 
 
 def _misfit(rt: Tasks, moves: Sequence[tuple[int, int]], stuck: int, telling: Telling) -> str:

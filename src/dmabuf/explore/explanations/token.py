@@ -3,7 +3,8 @@
 `1.k7qa.ab3a` reads: format 1, check `k7qa`, then one step of the first task, three of the
 second, one of the first. `~` after a letter marks a timeout, `!` an interrupted wait, `:n` the
 n-th way of a choice. Steps are counted in operations, so the token outlives edits that leave
-the operations alone, and the check tells when they changed.
+the operations alone, and the check tells when they changed; that of a longer schedule has more
+letters, which tell where (`divergence`).
 
 A schedule for which that gets long is packed instead (`packed`): its token begins with `2.`.
 
@@ -16,40 +17,44 @@ from __future__ import annotations
 import itertools
 import re
 import string
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from dmabuf.errors import DmabufError
+from dmabuf.explore.explanations.divergence import check_of, seal
 from dmabuf.explore.explanations.packed import MAX_PACKED, pack, unpack
 from dmabuf.rt.strategy import INTERRUPT, TIMEOUT
 
-__all__ = ["TokenError", "check_of", "decode", "encode"]
+__all__ = ["TokenError", "decode", "encode", "token_of"]
 
 RUNS, PACKED = "1", "2"
 LONGEST = 64
 """A token of format 1 that is longer is packed where that makes it shorter."""
 
 _LETTERS = string.ascii_lowercase + string.ascii_uppercase
-_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
 _ITEM = re.compile(r"(\+*[A-Za-z])(~|!|:\d{1,3}(?:\.)?)?(\d{0,5})")
 _MAX_STEPS = 100_000
+
+_CHECK = 4
+"""Letters of the check without those of groups, which never decide how a token is written."""
+
+Moves = Sequence[tuple[int, int]]
 
 
 class TokenError(DmabufError):
     """A replay token that cannot be read, or does not fit the design."""
 
 
-def check_of(steps: Iterable[str]) -> str:
-    """Four letters that change when the operations of a schedule do."""
-    value = zlib.crc32("\n".join(steps).encode())
-    return "".join(_DIGITS[(value >> shift) & 31] for shift in (0, 5, 10, 15))
+def token_of(moves: Moves, steps: Sequence[str]) -> str:
+    """The token of (task ordinal, variant) pairs, with as much of a check of the steps as fits."""
+    shortest = encode(moves, check_of(steps))
+    return encode(moves, seal(steps, max(LONGEST - len(shortest), 0) + _CHECK))
 
 
-def encode(moves: Sequence[tuple[int, int]], check: str) -> str:
+def encode(moves: Moves, check: str) -> str:
     """The token of (task ordinal, variant) pairs."""
     items = [_item(move, len(list(run))) for move, run in itertools.groupby(moves)]
     token = f"{RUNS}.{check}.{''.join(items)}"
-    if len(token) > LONGEST and len(moves) <= MAX_PACKED:
+    if len(token) > LONGEST + len(check) - _CHECK and len(moves) <= MAX_PACKED:
         return min(f"{PACKED}.{check}.{pack(moves)}", token, key=len)
     return token
 
