@@ -9,6 +9,7 @@ import pytest
 import dmabuf.explore.check  # imported here once: `pytester` forgets what its runs import
 import dmabuf.report.text
 from dmabuf import Mutex, Shared, Timeline, design
+from dmabuf.explore.foreign.wire import Limits
 
 pytest_plugins = ["pytester"]
 
@@ -237,3 +238,88 @@ def test_how_to_page_is_true(run):
     token = re.search(r"--dmabuf-replay=\S+", fails.stdout.str())[0]
     assert said in page
     assert token in page
+
+
+HANGS = """
+import threading
+import pytest
+from dmabuf import Mutex
+
+def spin():
+    while True:
+        pass
+
+def swallow():
+    while True:
+        try:
+            sum(range(1000))
+        except BaseException:
+            pass
+
+@pytest.mark.explore
+@pytest.mark.parametrize("body", [spin, swallow, threading.Event().wait])
+def test_task(machine, body):
+    machine.kthread(Mutex("A").lock, "other")
+    machine.kthread(body, "task")
+
+@pytest.mark.explore
+def test_body(machine):
+    spin()
+
+@pytest.mark.explore
+def test_after(machine):
+    pass
+"""
+
+
+@pytest.mark.slow
+def test_plugin_ends_what_computes_or_blocks_without_a_step(run, monkeypatch):
+    """Such a test fails with the line that it stands at, and the run goes on."""
+    short = Limits(cpu_seconds=0.05, idle_seconds=0.2)
+    monkeypatch.setattr("dmabuf.explore.foreign.watchdog.DEFAULT", short)
+
+    result = run(HANGS)
+
+    result.assert_outcomes(failed=4, passed=1)
+    said = [re.search(r"DF005 (\w+ \w+) .* at (\w+\.py):\d+;", line) for line in result.outlines]
+    assert [
+        ("spin computes", "test_it.py"),
+        ("swallow computes", "test_it.py"),
+        ("wait blocks", "threading.py"),
+        ("spin computes", "test_it.py"),
+    ] == [one.groups() for one in said if one]
+
+
+INTERRUPTED = """
+import signal
+import pytest
+from dmabuf import Shared
+
+presses = [signal.SIGINT]
+
+@pytest.mark.explore(budget="1000000x")
+def test_large(machine):
+    cell = Shared(0, "cell")
+
+    def adds():
+        for _ in range(6):
+            cell.add(1)
+        while presses:
+            signal.raise_signal(presses.pop())
+
+    for _ in range(4):
+        machine.kthread(adds)
+
+def test_after():
+    pass
+"""
+
+
+@pytest.mark.slow
+def test_plugin_interrupted_keeps_what_is_known(run):
+    """Ctrl-C inside a task is no finding: the test is undecided, and the run ends."""
+    result = run(INTERRUPTED, how="runpytest_subprocess")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines([r"test_it.py::test_large: INCONCLUSIVE \(interrupted\)"])
+    assert pytest.ExitCode.INTERRUPTED == result.ret

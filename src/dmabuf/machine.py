@@ -31,7 +31,7 @@ from dmabuf._names import kernel, no_kernel
 from dmabuf.errors import DesignError
 from dmabuf.hardware import Engine
 from dmabuf.irq import IrqLine, IrqReturn
-from dmabuf.mm.page_alloc import Memory
+from dmabuf.mm.page_alloc import Memory, memory_of
 from dmabuf.mm.reclaim import is_reclaiming
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Kind, Op, Runtime, Task
@@ -260,6 +260,8 @@ class Machine:
         """
         if pressure < 0 or reserve < 0 or (pages is not None and pages < 0):
             raise DesignError("amounts of memory are 0 or more")
+        if memory_of(self.rt) is not None:
+            raise DesignError("a machine has one memory; say memory() once")
         limit = self.rt.extras.get(PRESSURE_LIMIT)
         allowed = pressure if limit is None else min(pressure, limit)
         return Memory(pages=pages, pressure=allowed, reserve=reserve, kswapd=kswapd, rt=self.rt)

@@ -5,9 +5,11 @@
         lock = Mutex("A")
         machine.kthread(...)
 
-Whatever is no proof fails: a finding, a bound or a limit that was reached. The report has a section
-with the schedule, and the line that runs that one schedule again. Other arguments are fixtures as
-usual; they are the same objects in every execution, so they must not be changed by the design.
+Whatever is no proof fails: a finding, a bound or a limit that was reached, a design that computes
+or blocks without a step. Ctrl-C ends the run, and the search with what is known by then. The report
+has a section with the schedule, and the line that runs that one schedule again. Other arguments are
+fixtures as usual; they are the same objects in every execution, so they must not be changed by the
+design.
 
 A test that takes `lock_watch` has the `threading` locks watched that it makes (`dmabuf.pywatch`),
 and fails if there are findings.
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from dmabuf.machine import Machine
     from dmabuf.pywatch import Watcher
+    from dmabuf.report.finding import Place
     from dmabuf.report.verdict import Verdict
 
 __all__ = [
@@ -105,6 +108,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
     if verdict.status is Status.PROVED and not options["replay"]:
         return True
+    if verdict.limit == "interrupted":
+        pyfuncitem.session.shouldstop = "interrupted"
     pyfuncitem.add_report_section("call", "dmabuf", _report(verdict, pyfuncitem.nodeid))
     pytest.fail(_headline(verdict, pyfuncitem.nodeid), pytrace=False)
 
@@ -140,11 +145,14 @@ def _explore(item: pytest.Function, options: Mapping[str, Any]) -> Verdict:
     from dmabuf.explore.check import check_design, replay_design
     from dmabuf.explore.explanations.token import TokenError
     from dmabuf.explore.foreign.chance import guarded
+    from dmabuf.explore.foreign.watchdog import Watchdog
     from dmabuf.explore.portfolio import EngineError
 
-    fn, subject, token = _design_of(item), item.nodeid, options["replay"]
+    subject, token = item.nodeid, options["replay"]
+    quiet = nullcontext() if token else redirect_stdout(StringIO())
     try:
-        with guarded(), nullcontext() if token else redirect_stdout(StringIO()):
+        with Watchdog(subject, _home(item)) as watchdog, guarded(), quiet:
+            fn = watchdog.watched(_design_of(item))
             if token:
                 return replay_design(fn, subject, token)
             return check_design(
@@ -154,11 +162,20 @@ def _explore(item: pytest.Function, options: Mapping[str, Any]) -> Verdict:
                 engine=options["engine"],
                 seed=options["seed"],
             )
+        return watchdog.verdict
     except TokenError as error:
         said = f"--dmabuf-replay: {error} (name one test: pytest {subject} --dmabuf-replay=...)"
         pytest.fail(said, pytrace=False)
     except (ValueError, EngineError) as error:
         pytest.fail(f"@pytest.mark.explore: {error}", pytrace=False)
+
+
+def _home(item: pytest.Function) -> Place:
+    """Where the test begins."""
+    from dmabuf.report.finding import Place
+
+    path, line, _name = item.reportinfo()
+    return Place(str(path), (line or 0) + 1, item.originalname)
 
 
 def _design_of(item: pytest.Function) -> Callable[[Machine], object]:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BAD = Path("tests/explore/bad")
+BAD = Path("tests/explore/foreign/bad")
 EXAMPLE = "examples/lock_across_wait.py"
 
 

@@ -88,7 +88,7 @@ def test_check_harm_is_told_with_file_and_line(run):
 
     assert (1, "") == (code, err)
     assert "DF005" in out
-    assert re.search(r"at: tests/explore/bad/escapes\.py:\d+", out)
+    assert re.search(r"at: tests/explore/foreign/bad/escapes\.py:\d+", out)
 
 
 def test_check_escapes_foreign_names(run):

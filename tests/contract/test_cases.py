@@ -17,8 +17,8 @@ from tests.support import ground
 _CASES = Path(__file__).parent / "cases"
 _MARK = re.compile(r"# (expect|suspect): (DF\d+)")
 
-Told = set[tuple[int, str, str]]
-"""Line, whether expected or suspected, and rule."""
+Told = list[tuple[int, str, str]]
+"""Line, whether expected or suspected, and rule; in order, and as often as told."""
 
 
 def _all() -> list[Any]:
@@ -36,7 +36,7 @@ def _all() -> list[Any]:
 def _expected(case: Any) -> Told:
     lines, first = inspect.getsourcelines(case)
     found = ((first + index, _MARK.search(line)) for index, line in enumerate(lines))
-    return {(number, *match.groups()) for number, match in found if match}  # type: ignore[misc]
+    return [(number, match[1], match[2]) for number, match in found if match]
 
 
 def _told(case: Any, kind: str) -> Told:
@@ -49,14 +49,14 @@ def _told(case: Any, kind: str) -> Told:
 
     on.reports(run)
     assert not validator.limits
-    told: Told = set()
+    told: Told = []
     for prediction in validator.predictions:
         place = prediction.finding.place
         assert place is not None, prediction.finding.message
         assert place.file == case.__code__.co_filename, prediction.finding.message
         verb = "suspect" if prediction.is_suspicion else "expect"
-        told.add((place.line, verb, prediction.finding.code))
-    return told
+        told.append((place.line, verb, prediction.finding.code))
+    return sorted(told)
 
 
 @pytest.mark.parametrize("kind", ["threads", "greenlets", "baton"])

@@ -1,155 +1,232 @@
-"""Ways to weaken dependence, footprints and runtime, each of which the comparison must notice.
+"""Weaken the footprint of every operation and every rule of the search: is each one noticed?
 
-Some mistakes are none: that taking a lock only reads it, for example, is never noticed, because
-whoever frees it changes it, so the order of two takers is explored all the same.
+    python -m tests.explore.mutants [PATTERN] [--tries PROGRAMS] [--seeds SEEDS]
+
+The operations are those of the alphabet, whatever they are: each claims in turn to change nothing,
+to touch nothing, to touch only the first of its objects, or all but that. A mutant is killed by a
+program on which source-DPOR or sleep sets then come to other ends than naive search. The rules are
+`rule_mutants`. Prints who kills whom; exits 1 if less than 95 % are killed.
+
+Left out are the mutants of `EQUIVALENT`, with the reason why no program can tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import argparse
+import fnmatch
+import gc
+import importlib
+import itertools
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from dmabuf.core import fence_steps, fence_wait, timeline
-from dmabuf.explore.dependence import independent
-from dmabuf.explore.strategies import dfs
-from dmabuf.rt import tasks
-from dmabuf.rt.api import READ, Op
-from dmabuf.rt.cpus import Cpus
-from dmabuf.sync import completion, irq_work, mutex, shared, spinlock, waitqueue
+import dmabuf
+from dmabuf.explore.portfolio import DPOR, SLEEP
+from dmabuf.explore.search import Budget, Search
+from dmabuf.rt.api import OPS, READ, WRITE, Op
+from tests.explore.equivalent_mutants import EQUIVALENT
+from tests.explore.fuzz import compare
+from tests.explore.nightly import GENERATORS
+from tests.explore.random_programs import FAMILIES, generate
+from tests.explore.rule_mutants import RULE_MUTANTS
+from tests.explore.small_scope import GROUPS, programs
 
-__all__ = ["MUTANTS", "Mutant"]
+__all__ = ["ENOUGH", "Entry", "Pool", "fill_alphabet", "kills", "weakenings"]
 
-Apply = Callable[[pytest.MonkeyPatch], None]
+ENOUGH = 0.95
+CAP = 250
+"""Programs with more schedules are left out."""
+_APART = ("__main__", "pytest_plugin", "_fused")
+_LOOKS = 2
+
+Touches = Callable[[Any, Any], tuple[tuple[Any, int], ...]]
+Ends = tuple[frozenset[Any], frozenset[str]]
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One mistake.
+def fill_alphabet() -> None:
+    """Import every module, so that all operations are known."""
+    for module in pkgutil.walk_packages(dmabuf.__path__, "dmabuf."):
+        if not module.name.endswith(_APART):
+            importlib.import_module(module.name)
+
+
+def weakenings(op: Op) -> Iterator[tuple[str, Touches]]:
+    """Each way in which an operation could hide something of what it touches."""
+    honest: Touches = op.touches or (lambda obj, _task: ((obj, op.access),))
+    if op.touches is not None or op.access == WRITE:
+        yield "reads", lambda obj, task: tuple((one, READ) for one, _mode in honest(obj, task))
+    yield "sees nothing", lambda _obj, _task: ()
+    if op.touches is not None:
+        yield "sees the first", lambda obj, task: honest(obj, task)[:1]
+        yield "not the first", lambda obj, task: honest(obj, task)[1:]
+
+
+@dataclass
+class Entry:
+    """A program, the operations and steps of some executions, and what naive search came to."""
+
+    label: str
+    make: Callable[[], Any]
+    ops: frozenset[str]
+    size: int = 0
+    naive: Ends | None = None
+    is_known: bool = False
+
+
+def _ends(program: Any, engine: str, *, sleep: bool = True) -> Ends | None:
+    """What a search of a program comes to; None if that takes too many executions."""
+    found: set[Any] = set()
+    body = getattr(program, "design", program)
+    worlds: list[Any] = []
+
+    def design(machine: Any) -> None:
+        worlds[:] = [body(machine) or program.world]
+
+    def complete(rt: Any, _strategy: Any) -> None:
+        world = worlds[0]
+        blocked = tuple((task.name, task.op.name) for task in rt.tasks if task.op is not None)
+        state = world.final(rt) if hasattr(world, "final") else (world.logs, world.state)
+        seen = world.observed() if hasattr(world, "observed") else ()
+        found.add((repr(seen), repr(state), blocked))
+
+    budget = Budget(seconds=None, executions=CAP)
+    search = Search(design, budget, sleep=sleep, engine=engine, on_complete=complete).run()
+    if search.limit:
+        return None
+    return frozenset(found), frozenset(repr(key) for key in search.cases)
+
+
+def _used(program: Any) -> tuple[frozenset[str], int]:
+    """The operations of some executions, and how many steps they take."""
+    names: list[str] = []
+    for seed in range(_LOOKS):
+        search = Search(getattr(program, "design", program), Budget(None, 1), seed=seed)
+        search._verified = True
+        search.run()
+        names += [node.step[0] for node in search.strategy.path]
+    return frozenset(names), len(names)
+
+
+@dataclass
+class Pool:
+    """Programs of all generators, found by the operations that they make.
 
     Attributes:
-        name: what is wrong.
-        seed: of a program that notices it.
-        families: acts of the programs that may notice.
-        apply: makes the mistake.
+        seeds: so many of each generator.
     """
 
-    name: str
-    seed: int
-    families: tuple[str, ...]
-    apply: Apply
+    seeds: int
+    _by_op: dict[str, list[Entry]] = field(default_factory=dict)
+
+    def fill(self) -> None:
+        """Make them."""
+        for label, make in self._makers():
+            entry = Entry(label, make, *_used(make()))
+            for op in entry.ops:
+                self._by_op.setdefault(op, []).append(entry)
+        for entries in self._by_op.values():
+            entries.sort(key=lambda entry: entry.size)
+        gc.collect()
+
+    def _makers(self) -> Iterator[tuple[str, Callable[[], Any]]]:
+        for group in GROUPS:
+            for number, program in enumerate(itertools.islice(programs(group), 0, None, 11)):
+                yield f"{group} {11 * number}", lambda p=program: p
+        for seed in range(self.seeds):
+            for name, generator in GENERATORS.items():
+                yield f"{name} {seed}", lambda g=generator, s=seed: g(s)
+            family = sorted(FAMILIES)[seed % len(FAMILIES)]
+            yield f"{family} {seed}", lambda f=family, s=seed: generate(s, (f,))
+            yield f"random {seed}", lambda s=seed: generate(s)
+
+    def of(self, op: str) -> list[Entry]:
+        """Those that make an operation, the shortest first."""
+        return self._by_op.get(op, [])
 
 
-def _only_reads(op: Op) -> Apply:
-    """The operation claims to change nothing."""
-
-    def apply(patch: pytest.MonkeyPatch) -> None:
-        before = op.touches
-        if before is None:
-            patch.setattr(op, "access", READ)
-        else:
-            patch.setattr(op, "touches", lambda o, t: tuple((x, READ) for x, _ in before(o, t)))
-
-    return apply
+def _naive(entry: Entry) -> Ends | None:
+    if not entry.is_known:
+        entry.is_known = True
+        entry.naive = _ends(entry.make(), "", sleep=False)
+    return entry.naive
 
 
-def _only_first(op: Op) -> Apply:
-    """The operation forgets all objects but the first."""
-
-    def apply(patch: pytest.MonkeyPatch) -> None:
-        before = op.touches
-        assert before is not None
-        patch.setattr(op, "touches", lambda o, t: before(o, t)[:1])
-
-    return apply
-
-
-def _all_but_first(op: Op) -> Apply:
-    """The operation forgets its first object."""
-
-    def apply(patch: pytest.MonkeyPatch) -> None:
-        before = op.touches
-        assert before is not None
-        patch.setattr(op, "touches", lambda o, t: before(o, t)[1:])
-
-    return apply
+def kills(entry: Entry, op: Op, touches: Touches) -> bool:
+    """Does a program notice that an operation hides something?"""
+    naive = _naive(entry)
+    if naive is None:
+        return False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(op, "touches", touches)
+        for engine in (DPOR, SLEEP):
+            try:
+                found = _ends(entry.make(), engine)
+            except Exception:  # noqa: BLE001 - an assertion of the search notices, too
+                return True
+            if found is not None and found != naive:
+                return True
+    return False
 
 
-def _nothing(op: Op) -> Apply:
-    """The operation claims to touch nothing."""
-    return lambda patch: patch.setattr(op, "touches", lambda _o, _t: ())
+def _killer(pool: Pool, op: Op, touches: Touches, tries: int) -> str:
+    for entry in itertools.islice(pool.of(op.name), tries):
+        if kills(entry, op, touches):
+            return entry.label
+    return ""
 
 
-def _commute(relation: Callable[[Any, Any], bool]) -> Apply:
-    """Another notion of independence."""
-    return lambda patch: patch.setattr(dfs, "independent", relation)
+def _footprints(pool: Pool, pattern: str, tries: int) -> Iterator[tuple[str, str]]:
+    """Each mutant of a footprint and its killer."""
+    for op in sorted(OPS.values(), key=lambda op: op.name):
+        if not fnmatch.fnmatch(op.name, pattern) or op.name.startswith("test"):
+            continue
+        for how, touches in weakenings(op):
+            name = f"{op.name} {how}"
+            if name not in EQUIVALENT:
+                yield name, _killer(pool, op, touches, tries)
 
 
-def _another(where: type, name: str, replacement: Any) -> Apply:
-    """Another method of the runtime."""
-    return lambda patch: patch.setattr(where, name, replacement)
+def _rules(pattern: str) -> Iterator[tuple[str, str]]:
+    """Each mutant of a rule and its killer."""
+    for mutant in RULE_MUTANTS:
+        if fnmatch.fnmatch(f"rule: {mutant.name}", pattern):
+            with pytest.MonkeyPatch.context() as patch:
+                mutant.apply(patch)
+                said = compare(mutant.program, engine=DPOR).said
+            yield f"rule: {mutant.name}", str(mutant.where) if said else ""
 
 
-def _timeless(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Independence that forgets the clock, which is the first object that a runtime adopts."""
-    mine, theirs = ([n for n in footprint if n >> 1 != 1] for footprint in (one, other))
-    return independent(tuple(mine), tuple(theirs))
+def main() -> int:
+    """Print each mutant with its killer, then the survivors and how many there are."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("pattern", nargs="?", default="*", help="operations, or 'rule: ...' (all)")
+    parser.add_argument("--tries", type=int, default=40, help="programs for each mutant (40)")
+    parser.add_argument("--seeds", type=int, default=100, help="programs of each generator (100)")
+    args = parser.parse_args()
+    fill_alphabet()
+    pool = Pool(args.seeds)
+    pool.fill()
+    gc.disable()
+    killed, survived = 0, []
+    found = itertools.chain(_footprints(pool, args.pattern, args.tries), _rules(args.pattern))
+    for number, (name, killer) in enumerate(found):
+        killed += bool(killer)
+        if not killer:
+            tried = min(len(pool.of(name.partition(" ")[0])), args.tries)
+            survived.append(f"{name} (of {tried} programs that could)")
+        print(f"{name:50} {killer or 'SURVIVES'}", flush=True)  # noqa: T201 - a command
+        if number % 20 == 0:
+            gc.collect()
+    print("\nsurvivors:", *survived, sep="\n    ")  # noqa: T201
+    total = killed + len(survived)
+    print(f"{killed} of {total} killed, {len(EQUIVALENT)} equivalent left out")  # noqa: T201
+    return int(not total or killed / total < ENOUGH)
 
 
-MUTANTS = (
-    Mutant("everything commutes", 0, ("shared",), _commute(lambda one, other: True)),
-    Mutant(
-        "reads and writes commute",
-        0,
-        ("shared",),
-        _commute(lambda one, other: not any(n & 1 and n in other for n in one)),
-    ),
-    Mutant(
-        "only the first object counts",
-        1,
-        ("fence",),
-        _commute(lambda a, b: not a or not b or a[0] >> 1 != b[0] >> 1 or not (a[0] | b[0]) & 1),
-    ),
-    Mutant("mutex.lock reads", 88, ("mutex", "shared"), _only_reads(mutex.LOCK)),
-    Mutant("mutex.unlock reads", 5, ("mutex", "shared"), _only_reads(mutex.UNLOCK)),
-    Mutant("mutex.trylock reads", 24, ("mutex", "shared"), _only_reads(mutex.TRYLOCK)),
-    Mutant("mutex.is_locked sees nothing", 1, ("mutex",), _nothing(mutex.IS_LOCKED)),
-    Mutant("spinlock.unlock reads", 12, ("spin", "shared"), _only_reads(spinlock.SPIN_UNLOCK)),
-    Mutant("spinlock.trylock reads", 30, ("spin", "shared"), _only_reads(spinlock.SPIN_TRYLOCK)),
-    Mutant("shared.read sees nothing", 0, ("shared",), _nothing(shared.LOAD)),
-    Mutant("shared.write reads", 10, ("shared",), _only_reads(shared.STORE)),
-    Mutant("shared.add reads", 1, ("shared",), _only_reads(shared.ADD)),
-    Mutant("shared.exchange reads", 0, ("shared",), _only_reads(shared.EXCHANGE)),
-    Mutant("completion.complete reads", 0, ("completion",), _only_reads(completion.COMPLETE)),
-    Mutant(
-        "completion.complete_all reads", 10, ("completion",), _only_reads(completion.COMPLETE_ALL)
-    ),
-    Mutant("completion.wait reads", 14, ("completion",), _only_reads(completion.WAIT)),
-    Mutant("completion.try_wait reads", 258, ("completion",), _only_reads(completion.TRY_WAIT)),
-    Mutant("completion.reinit reads", 54, ("completion",), _only_reads(completion.REINIT)),
-    Mutant("waitqueue.prepare reads", 11, ("queue",), _only_reads(waitqueue.PREPARE)),
-    Mutant("waitqueue.wake reads", 42, ("queue",), _only_reads(waitqueue.WAKE)),
-    Mutant("fence.signal reads", 1, ("fence",), _only_reads(fence_steps.SIGNAL)),
-    Mutant("fence.signal ignores the lock", 1, ("fence",), _only_first(fence_steps.SIGNAL)),
-    Mutant("fence.unlock reads", 159, ("fence",), _only_reads(fence_steps.UNLOCK)),
-    Mutant("fence.unlock ignores the lock", 159, ("fence",), _only_first(fence_steps.UNLOCK)),
-    Mutant("fence.wait ignores the lock", 159, ("fence",), _only_first(fence_steps.WAIT)),
-    Mutant("fence.look sees nothing", 174, ("fence", "time"), _nothing(fence_steps.LOOK)),
-    Mutant("fence.add_callback reads", 164, ("fence",), _only_reads(fence_steps.ADD_CALLBACK)),
-    Mutant("fence.is_signaled sees nothing", 1, ("fence",), _nothing(fence_steps.TEST)),
-    Mutant("timeline.draw reads", 10, ("dynamic", "fence"), _only_reads(timeline.DRAW)),
-    Mutant("wait_any.wake reads", 5, ("any",), _only_reads(fence_wait.WAKE)),
-    Mutant("irq_work.queue reads", 3, ("work", "shared"), _only_reads(irq_work.QUEUE)),
-    Mutant(
-        "handlers and the CPUs they take commute",
-        42,
-        ("irq", "spin"),
-        _another(Cpus, "widen", lambda _self, _task, touched: touched),
-    ),
-    Mutant("nobody touches the clock", 0, ("time",), _commute(_timeless)),
-    Mutant("clock.arm sees nothing", 0, ("time",), _nothing(tasks.CLOCK_ARM)),
-    Mutant("clock.now sees nothing", 0, ("time",), _nothing(tasks.CLOCK_NOW)),
-)
-"""All of them are noticed; `test_differential` says so."""
+if __name__ == "__main__":
+    sys.exit(main())

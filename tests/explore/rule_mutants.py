@@ -1,9 +1,7 @@
 """Ways to weaken the rules of source-DPOR, each with a program on which it is noticed.
 
 Weakenings that only have more explored than is needed are none: that an initial is not recognised,
-that a closed step counts as possible, that what spawned a task is not known. Two more are not
-noticed by any program so far: forgetting what a guarded step would have touched besides its watch
-(`Watches.near`), and what other timed steps wait for. The argument of design 0007 needs both.
+that a closed step counts as possible, that what spawned a task is not known.
 """
 
 from __future__ import annotations
@@ -185,6 +183,45 @@ RULE_MUTANTS = (
         Watches,
         "of",
         _without(lambda number, task, rt: number == rt.cpus.number(rt.cpus.of(task))),
+    ),
+    RuleMutant(
+        "anything stands for anything", ("completion", 383), Choice, "covers", lambda *_: True
+    ),
+    RuleMutant("what could move is not tried", ("completion", 383), Races, "_go_on", _nothing),
+    RuleMutant(
+        "a possible step is never kept back",
+        ("completion", 383),
+        Choice,
+        "lets_pass",
+        lambda *_: True,
+    ),
+    RuleMutant(
+        "time does not matter to a timeout",
+        ("completion", 383),
+        Stand,
+        "timing_at",
+        lambda self, _node: self.watch.firm,
+    ),
+    RuleMutant(
+        "who is to make a step is not asked",
+        ("lock", 694),
+        Stand,
+        "is_closed_at",
+        lambda self, _node: self.guard is not None,
+    ),
+    RuleMutant(
+        "a signal ends nothing",
+        ("lock", 390),
+        Stand,
+        "turns_at",
+        lambda self, node: (*self.watch.firm, *self.near_to(node)),
+    ),
+    RuleMutant(
+        "what a step would have touched is not known",
+        ("ring", 125),
+        Stand,
+        "turns_at",
+        lambda self, n: self.watch.firm if n.lets_pass(self.task) else self.watch.whole,
     ),
 )
 """All of them are noticed; `test_dpor` says so."""

@@ -8,7 +8,7 @@ import pytest
 from dmabuf.explore.search import Budget, Search
 from dmabuf.rt.explored_task import Names
 from tests.explore.fuzz import compare
-from tests.explore.mutants import MUTANTS
+from tests.explore.mistakes import MUTANTS
 from tests.explore.oracle import differences, everything, reduced
 from tests.explore.random_programs import FAMILIES, generate
 

@@ -172,6 +172,15 @@ def test_pressure_refuses_negative_amounts(how):
         Machine(Threads()).memory(**how)
 
 
+def test_pressure_refuses_a_second_memory():
+    """A machine has one memory."""
+    machine = Machine(Threads())
+    machine.memory()
+
+    with pytest.raises(DesignError, match="once"):
+        machine.memory()
+
+
 @pytest.mark.parametrize(("waits", "found"), [("fence", ["DF005"]), ("lock", ["DF005"]), ("", [])])
 def test_never_in_reclaim_is_looked_at(waits, found):
     """Who waits for the fence or the lock inside a shrinker breaks the design's own promise."""
@@ -204,29 +213,19 @@ def test_never_in_reclaim_is_looked_at(waits, found):
 
 
 def test_kswapd_that_waits_for_ever_is_found():
-    """What kswapd has begun it owes: its lock is the shrinker's, and somebody else's."""
+    """What kswapd has begun it owes, though nobody owes it work."""
 
     @design
     def stops(machine):
         machine.memory()
-        lock, event = Mutex("cache"), Completion("never")
-
-        def scan(_control):
-            with lock:
-                return 1
-
-        def holds():
-            with lock:
-                event.wait()
-
-        Shrinker("cache", lambda _sc: 1, scan)
+        event = Completion("of userspace")
+        Shrinker("cache", lambda _sc: 1, lambda _sc: event.wait())
         machine.kthread(lambda: allocate(Gfp.ATOMIC), "network")
         machine.userspace(event.complete, "user")
-        machine.kthread(holds)
 
     verdict = check_design(stops, "stops")
 
-    assert Status.VIOLATED is verdict.status
+    assert ["DF001"] == [finding.code for finding in verdict.findings]
 
 
 def test_kswapd_that_is_never_woken_owes_nothing():
@@ -255,3 +254,50 @@ def test_pressure_states_tell_what_is_left_of_the_budget(engine):
     ends, _executions = ends_of(body, engine)
 
     assert {(), (1,)} == ends
+
+
+def test_lock_held_across_an_allocation_is_the_lock_s_rule():
+    """Who signals allocates nothing: it needs a lock that somebody holds who reclaims."""
+
+    @design
+    def holds(machine):
+        machine.memory(kswapd=False)
+        lock, fence = Mutex("vm"), Timeline("gpu").fence()
+        Shrinker("cache", lambda _sc: 1, lambda _sc: fence.wait())
+
+        def bind():
+            with lock:
+                allocate(Gfp.KERNEL)
+
+        def retire():
+            with lock:
+                pass
+            fence.signal()
+
+        machine.kthread(bind)
+        machine.kthread(retire)
+
+    verdict = check_design(holds, "holds")
+
+    assert ["DF202"] == [finding.code for finding in verdict.findings]
+
+
+def test_two_allocations_on_the_way_are_two_findings():
+    """The same wait, in the same task, by two lines that allocate: each rule is told."""
+
+    @design
+    def job_allocates(machine):
+        machine.memory(kswapd=False)
+        fence = Timeline("gpu").fence()
+        Shrinker("cache", lambda _sc: 1, lambda _sc: fence.wait())
+
+        def job():
+            allocate(Gfp.KERNEL, "a page table")
+            allocate(Gfp.NOFS, "a ring entry")
+            fence.signal()
+
+        machine.kthread(job)
+
+    verdict = check_design(job_allocates, "job")
+
+    assert ["DF301", "DF302"] == [finding.code for finding in verdict.findings]

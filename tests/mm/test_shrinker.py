@@ -2,6 +2,8 @@
 
 import pytest
 
+from dmabuf.core.resv import Resv
+from dmabuf.mm.page_alloc import Memory
 from dmabuf.mm.shrinker import SHRINK_EMPTY, SHRINK_STOP, Shrinker, shrink_slab
 from dmabuf.sync.completion import Completion
 from dmabuf.sync.gfp import Gfp
@@ -75,3 +77,31 @@ def test_shrinker_free_twice_warns(rt):
         shrinker.free()
 
     assert ["DF004"] == [code for code, _message in rt.reports(main)]
+
+
+@pytest.mark.parametrize(
+    ("how", "found"), [("lock", ["DF304"]), ("trylock", []), ("own", ["DF304"])]
+)
+def test_reservation_lock_in_reclaim_is_df304(rt, how, found):
+    """A shrinker that waits for one is reported, whoever holds it; trying is allowed."""
+
+    def main():
+        memory, buffer, victim = Memory(pages=0), Resv("buffer"), Resv("victim")
+
+        def scan(_control):
+            wanted = buffer if how == "own" else victim
+            if how != "trylock":
+                wanted.lock()
+                wanted.unlock()
+            elif wanted.trylock():
+                wanted.unlock()
+            memory.free()
+            return 1
+
+        Shrinker("cache", lambda _sc: 1, scan)
+        with buffer:
+            memory.alloc(Gfp.DIRECT_RECLAIM | Gfp.FS | Gfp.NORETRY)
+
+    if how == "own" and not rt.explored:
+        pytest.skip("live the warning is survived, and the task waits for itself")
+    assert found == [code for code, _message in rt.reports(main)][:1]  # live DF204 follows

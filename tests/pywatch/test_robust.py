@@ -1,8 +1,10 @@
 """The watcher is never the reason why a program stops, and says what it did not look at."""
 
 import _thread
+import copy
 import gc
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -292,6 +294,31 @@ def test_an_exception_under_a_lock_frees_it():
             raise ZeroDivisionError
         assert [] == watcher._ledger.here().locks
         in_turn(takes(b, a))
+
+    assert [] == told(watcher)
+
+
+@pytest.mark.parametrize("name", ["Lock", "RLock"])
+@pytest.mark.parametrize("what", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_watched_lock_is_not_copied(name, what):
+    """Whoever asks whether something can be sent elsewhere gets the same answer."""
+    with watch():
+        lock = getattr(threading, name)()
+        with pytest.raises(TypeError, match="cannot pickle"):
+            what(lock)
+
+
+def test_a_condition_frees_all_levels_of_its_lock():
+    """And has them all back after the wait."""
+    with watch() as watcher:
+        ready, inner = threading.Condition(), threading.Lock()
+        with ready, ready:
+            ready.wait(timeout=0.001)
+            assert [ready._lock] == watcher._ledger.here().locks
+            with inner:
+                pass
+        assert [] == watcher._ledger.here().locks
+        in_turn(takes(ready))
 
     assert [] == told(watcher)
 

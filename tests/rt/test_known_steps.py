@@ -2,7 +2,9 @@
 
 import pytest
 
+from dmabuf.explore.search import Budget, Search
 from dmabuf.explore.strategies.dfs import DepthFirst
+from dmabuf.machine import design
 from dmabuf.rt.explored_task import Names
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync.mutex import Mutex
@@ -87,3 +89,21 @@ def test_known_step_in_another_state_is_noticed(how):
     strategy = twice(body, body)
 
     assert strategy.diverged is not None
+
+
+def test_states_of_a_known_prefix_are_judged_once():
+    """What holds always is asked where a step is new, and not again where it is repeated."""
+    asked = []
+
+    @design
+    def two(machine):
+        cell = Shared(0, "cell")
+        machine.always(lambda: not asked.append(1), "asked")
+        for name in "AB":
+            machine.kthread(lambda: [cell.add(1) for _ in range(4)], name)
+
+    search = Search(two, Budget(), engine="sleep sets").run()
+
+    new = search.steps + search.made  # after each new step, and where each execution went on
+    again = 8 * 4  # the first schedule is run some more times, to compare
+    assert len(asked) <= new + again < new + search.replayed

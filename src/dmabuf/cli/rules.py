@@ -52,6 +52,7 @@ def _known_id(text: str) -> str:
 
 
 def _run_rules(ids: list[str], *, as_json: bool) -> int:
+    from dmabuf.explore.foreign.interrupts import interruptible
     from dmabuf.rules import RULES, run_rule
 
     missing = [one for one in ids if one not in RULES]
@@ -60,12 +61,15 @@ def _run_rules(ids: list[str], *, as_json: bool) -> int:
         return 3
     style = style_of_stdout()
     runs: list[Any] = []
-    for one in ids or list(RULES):
-        run = run_rule(RULES[one])
-        runs.append(run)
-        if not as_json:
-            shown = ["", *broken_lines(run, style), ""] if len(ids) == 1 else []
-            print("\n".join([*run_lines(run, style), *shown]), flush=True)
+    with interruptible(None) as is_asked:
+        for one in ids or list(RULES):
+            run = run_rule(RULES[one])
+            if is_asked():
+                raise KeyboardInterrupt
+            runs.append(run)
+            if not as_json:
+                shown = ["", *broken_lines(run, style), ""] if len(ids) == 1 else []
+                print("\n".join([*run_lines(run, style), *shown]), flush=True)
     code = 0 if all(run.ok for run in runs) else 1
     if as_json:
         _print_rules_json({"exit_code": code, "runs": [run_data(run) for run in runs]})

@@ -46,7 +46,6 @@ class Ends:
         running = _what_runs(holder.task.value, obj)
         if not running:
             return
-        holder.recent.clear()
         holder.running.append(running)
         for one in running:
             self._hold(holder, one)
@@ -56,6 +55,7 @@ class Ends:
         if holder.running:
             for one in reversed(holder.running.pop()):
                 self._order.release(holder, one)
+        holder.forgets()
 
     def of_kthread(self, holder: TaskHolder) -> None:
         """All that a kernel thread does, it does before its end."""
@@ -76,17 +76,30 @@ class Ends:
             surely = holder.section is not None and not holder.is_own
             self._needs(holder, cls, obj, "completes", surely=surely)
 
-    def signal(self, holder: TaskHolder, fence: Any) -> None:
-        """A task signals without saying so beforehand: the same for all fences, as a guess."""
+    def signal(self, holder: TaskHolder, fence: Any, since: int) -> None:
+        """A task signals without saying so beforehand: the same for all fences, as a guess.
+
+        Args:
+            holder: the task.
+            fence: what it signals.
+            since: in which of its epochs it published the fence; 0 if another task did.
+        """
         cls = self._known.roles[FENCE]
-        self._needs(holder, cls, fence, "signals", surely=False)
+        self._needs(holder, cls, fence, "signals", surely=False, since=since)
 
     def _needs(
-        self, holder: TaskHolder, event: LockClass, obj: Any, verb: str, *, surely: bool
+        self,
+        holder: TaskHolder,
+        event: LockClass,
+        obj: Any,
+        verb: str,
+        *,
+        surely: bool,
+        since: int = 0,
     ) -> None:
         frames = frames_here()
         label = self._order.label(obj)
-        for cls, node in list(holder.recent.items()):
+        for cls, node in holder.took(since).items():
             if cls is event or cls.role == FENCE:
                 continue
             link = _link(event, cls, node, surely=surely)

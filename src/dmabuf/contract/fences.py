@@ -10,7 +10,10 @@ from dmabuf.contract.modes import EXCLUSIVE
 from dmabuf.contract.usage import HARDIRQS_OFF, SOFTIRQS_OFF
 from dmabuf.core import fence_steps, resv_steps, syncobj_steps
 from dmabuf.core.fence import Fence
+from dmabuf.core.fence_array import FenceArray
+from dmabuf.core.fence_chain import FenceChain
 from dmabuf.core.fence_steps import is_flagged, peek_lock
+from dmabuf.core.sync_file import SyncFile
 from dmabuf.rt.api import Op, Task
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ class Fences:
         self._sections = sections
         self._ends = ends
         self._makers: dict[int, tuple[Any, int, Task]] = {}
-        self._seen: dict[int, tuple[Any, int]] = {}
+        self._seen: dict[int, tuple[Any, int, Task, int]] = {}
 
     def before(self) -> dict[Op, Handler]:
         """What is heard before a step."""
@@ -55,10 +58,10 @@ class Fences:
         return {
             fence_steps.SIGNAL: self._signalled,
             fence_steps.UNLOCK: self._unlock,
-            fence_steps.PUBLISH: lambda _h, _op, obj: self._publish(obj),
+            fence_steps.PUBLISH: lambda h, _op, obj: self._publish(h, obj),
             resv_steps.SET: self._set,
             syncobj_steps.SWAP: self._swap,
-            fence_steps.WAIT: lambda h, _op, _obj: h.recent.clear(),
+            fence_steps.WAIT: lambda h, _op, _obj: h.waits(),
         }
 
     def created(self, task: Task, obj: Any) -> None:
@@ -66,15 +69,34 @@ class Fences:
         if isinstance(obj, Fence):
             self._makers[id(obj)] = (obj.timeline, obj.seqno, task)
             self._seen.pop(id(obj), None)
+        elif isinstance(obj, SyncFile):
+            self._publish(self._known.holder(task), obj.fence)
 
     # -- publication ---------------------------------------------------------------------------
 
-    def _publish(self, fence: Any) -> None:
-        if isinstance(fence, Fence) and not is_flagged(fence):
-            self._seen[id(fence)] = (fence.timeline, fence.seqno)
+    def _publish(self, holder: TaskHolder, fence: Fence | None) -> None:
+        """Others can find a fence, and what it contains, since that task did something."""
+        left = [fence]
+        since = 0
+        while left:
+            one = left.pop()
+            if one is None or is_flagged(one) or self._is_published(one):
+                continue
+            since = since or holder.publishes()
+            self._seen[id(one)] = (one.timeline, one.seqno, holder.task, since)
+            if isinstance(one, FenceArray):
+                left += one.fences
+            elif isinstance(one, FenceChain):
+                left += (one.fence, one._prev)
 
     def _is_published(self, fence: Fence) -> bool:
-        return self._seen.get(id(fence)) == (fence.timeline, fence.seqno)
+        seen = self._seen.get(id(fence))
+        return seen is not None and seen[:2] == (fence.timeline, fence.seqno)
+
+    def _since(self, holder: TaskHolder, fence: Fence) -> int:
+        """In which epoch of a task it published a fence; 0 if another one did."""
+        task, since = self._seen[id(fence)][2:]
+        return since if task is holder.task else 0
 
     def _met(self, holder: TaskHolder, _op: Op, fence: Fence) -> None:
         """A task touches a fence: published if another one made it."""
@@ -82,13 +104,13 @@ class Fences:
         if made is None or made[:2] != (fence.timeline, fence.seqno):
             return
         if made[2] is not holder.task:
-            self._publish(fence)
+            self._publish(self._known.holder(made[2]), fence)
 
     def _set(self, holder: TaskHolder, _op: Op, _fences: Any) -> None:
-        self._publish(holder.task.arg[1])
+        self._publish(holder, holder.task.arg[1])
 
     def _swap(self, holder: TaskHolder, _op: Op, _obj: Any) -> None:
-        self._publish(holder.task.arg)
+        self._publish(holder, holder.task.arg)
 
     # -- locks and signals ---------------------------------------------------------------------
 
@@ -116,7 +138,7 @@ class Fences:
         published = self._is_published(fence)
         self._sections.signal(holder, fence, published=published)
         if published and self._sections.is_unsaid(holder):
-            self._ends.signal(holder, fence)
+            self._ends.signal(holder, fence, self._since(holder, fence))
         self._touch(holder, op, fence)
 
     def _signalled(self, holder: TaskHolder, op: Op, fence: Fence) -> None:

@@ -24,10 +24,17 @@ from dmabuf.sync.work import Work
 from dmabuf.sync.workqueue import WorkQueue
 from dmabuf.sync.ww_mutex import WwMutex
 
-__all__ = ["Known", "TaskHolder", "context_of"]
+__all__ = ["Known", "TaskHolder", "context_of", "has_ended"]
 
 _EVENTS = (Work, WorkQueue, Timer, IrqLine, IrqWork, Kthread, Completion)
 """What is waited for is not that somebody lets go of them, but that something ends or happens."""
+
+
+_EPOCHS = 64
+"""So many publications and waits of one task are told apart."""
+
+_HOLDERS = 256
+"""So many tasks are kept before those that have ended are looked for."""
 
 
 class TaskHolder(Holder):
@@ -40,10 +47,25 @@ class TaskHolder(Holder):
         nested: sections opened inside it, which recorded nothing.
         waited: fences waited for inside it, as (timeline, seqno).
         running: what others can wait for the end of, the innermost last.
-        recent: classes taken since it last waited for an event, with the chain at that time.
+        recent: classes taken in the present epoch, with the chain at that time; one ends when it
+            publishes a fence or has waited for an event.
+        earlier: the same of the epochs before.
+        epoch: how many there were.
+        waited_at: which of them ended with a wait.
     """
 
-    __slots__ = ("is_own", "nested", "recent", "running", "section", "task", "waited")
+    __slots__ = (
+        "earlier",
+        "epoch",
+        "is_own",
+        "nested",
+        "recent",
+        "running",
+        "section",
+        "task",
+        "waited",
+        "waited_at",
+    )
 
     def __init__(self, task: Task) -> None:
         super().__init__(task.name)
@@ -54,6 +76,37 @@ class TaskHolder(Holder):
         self.waited: list[tuple[Any, int]] = []
         self.running: list[list[Any]] = []
         self.recent: dict[LockClass, Node] = {}
+        self.earlier: list[dict[LockClass, Node]] = []
+        self.epoch = 0
+        self.waited_at = 0
+
+    def publishes(self) -> int:
+        """What it takes from here is on the way to what it publishes; where that begins."""
+        if len(self.earlier) >= _EPOCHS:
+            self.earlier[1].update(self.earlier[0])
+            del self.earlier[0]
+        self.earlier.append(self.recent)
+        self.recent = {}
+        self.epoch += 1
+        return self.epoch
+
+    def waits(self) -> None:
+        """What it took so far was hardly for what it does after this wait."""
+        self.waited_at = self.publishes()
+
+    def forgets(self) -> None:
+        """It begins something that has nothing to do with what it did before."""
+        self.recent = {}
+        self.earlier.clear()
+
+    def took(self, since: int = 0) -> dict[LockClass, Node]:
+        """What it took since that epoch began; without one, since it last waited."""
+        taken: dict[LockClass, Node] = {}
+        skipped = (since or self.waited_at) - (self.epoch - len(self.earlier))
+        for some in self.earlier[max(skipped, 0) :]:
+            taken.update(some)
+        taken.update(self.recent)
+        return taken
 
 
 class Known:
@@ -72,6 +125,7 @@ class Known:
         self._refs: dict[int, Any] = {}
         self._fence_locks: dict[tuple[int, str], LockClass | None] = {}
         self._late = 0
+        self._most = _HOLDERS
 
     # -- tasks ---------------------------------------------------------------------------------
 
@@ -79,8 +133,17 @@ class Known:
         """What that task holds."""
         found = self.holders.get(task)
         if found is None:
+            if len(self.holders) >= self._most:
+                self._sweep()
             found = self.holders[task] = TaskHolder(task)
         return found
+
+    def _sweep(self) -> None:
+        """Forget tasks that have ended and hold nothing: live, threads come and go."""
+        over = [t for t, holder in self.holders.items() if not holder.locks and has_ended(t)]
+        for task in over:
+            del self.holders[task]
+        self._most = 2 * len(self.holders) + _HOLDERS
 
     def forget(self) -> None:
         """A new runtime: none of its tasks and objects is known."""
@@ -168,6 +231,14 @@ def context_of(task: Task) -> int:
     if task.bh_off:
         context |= SOFTIRQS_OFF
     return context
+
+
+def has_ended(task: Task) -> bool:
+    """Will that task do nothing more?"""
+    finished = getattr(task, "finished", None)
+    if finished is not None:
+        return bool(finished)
+    return task.carrier is not None and not task.carrier.is_alive()
 
 
 def _role(obj: Any) -> str:

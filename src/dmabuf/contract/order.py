@@ -361,8 +361,9 @@ class Order:
         made.who = holder.name
         made.stack = frames_here(self.reached.limits.frames)
         with self.lock:
-            if flags & TRYLOCK or self._check(holder, made, lock):
-                self._remember(node, key, made)
+            self._remember(node, key, made)
+            if not flags & TRYLOCK:
+                self._check(holder, made, lock)
             self.usage.taken(made)
         return made
 
@@ -373,42 +374,33 @@ class Order:
         self.chains += 1
         parent.following[key] = made
 
-    def _check(self, holder: Holder, node: Node, lock: Any) -> bool:
-        """Put the edges from all locks held into the graph.
-
-        Returns False if it has to be looked at each time: what contradicts a statement of the
-        contract, or nests, is told for every place in the source that does it.
-        """
+    def _check(self, holder: Holder, node: Node, lock: Any) -> None:
+        """Put the edges from all locks held into the graph."""
         assert node.cls is not None
-        is_fine = True
         for index, held in enumerate(holder.chain()):
             assert held.cls is not None
             if held.cls is not node.cls:
-                is_fine &= self._connect(held.cls, node.cls, link_of(held, node))
+                self._connect(held.cls, node.cls, link_of(held, node))
             elif not node.flags & NESTED and not (held.mode and node.mode == RECURSIVE):
                 same = holder.locks[-1 - index] is lock
                 self.found(Nested(link_of(held, node), same))
-                is_fine = False
-        return is_fine
 
-    def _connect(self, before: LockClass, after: LockClass, link: Link) -> bool:
-        """Add an edge; False if it contradicts what the contract states."""
+    def _connect(self, before: LockClass, after: LockClass, link: Link) -> None:
+        """Add an edge. One that contradicts the contract is told for each place that makes it."""
         key = (before.number, after.number, link.kind)
         if self.graph.has(*key):
             stated = self._contradicts.get(key)
             if stated is not None:
                 self.found(Cycle((*stated, link)))
-            return stated is None
+            return
         cycle = self.graph.add(*key, link)
         self.usage.connected(*key)
         if cycle is None:
-            return True
+            return
         others = tuple(map(_link, cycle[:-1]))
         self.found(Cycle((*others, link)))
-        if not all(other.is_stated for other in others):
-            return True
-        self._contradicts[key] = others
-        return False
+        if all(other.is_stated for other in others):
+            self._contradicts[key] = others
 
     def _release_below(self, holder: Holder, lock: Any) -> bool:
         """Free a lock that is not the last one taken: the others stay in their order."""

@@ -36,7 +36,7 @@ from dmabuf.contract.alphabet import (
 from dmabuf.contract.classes import LockClass
 from dmabuf.contract.ends import Ends
 from dmabuf.contract.fences import Fences
-from dmabuf.contract.known import Known, TaskHolder, context_of
+from dmabuf.contract.known import Known, TaskHolder, context_of, has_ended
 from dmabuf.contract.limits import Limits
 from dmabuf.contract.modes import EXCLUSIVE, READ, RECURSIVE
 from dmabuf.contract.order import NESTED, TRYLOCK, Order
@@ -282,7 +282,7 @@ class Validator:
         table.update(dict.fromkeys(CANCELLED, self._cancelled))
         table.update(dict.fromkeys(ABANDONED, self._abandoned))
         table[ww_mutex.LOCK] = self._asked_ww
-        table[completion.WAIT] = lambda h, _op, _obj: h.recent.clear()
+        table[completion.WAIT] = lambda h, _op, _obj: h.waits()
         for op in BEGUN:
             table[op] = lambda h, _op, obj: ends.begin(h, obj)
         for op in ENDED:
@@ -383,11 +383,16 @@ class Validator:
 
     def _look_at_the_end(self) -> None:
         for holder in list(self._holders.values()):
+            if not has_ended(holder.task):
+                continue
             held = [lock for lock in holder.locks if self._is_lock(lock)]
-            if held and _has_ended(holder.task):
+            if held:
                 names = ", ".join(self._name(lock) for lock in held)
                 message = f"{holder.name} has ended and still holds {names}"
                 self._found.violation("DF004", message, (), key=message)
+            if holder.section is not None:
+                message = f"{holder.name} has ended inside a signalling section"
+                self._found.violation("DF004", message, holder.section)
 
     def _is_lock(self, obj: Any) -> bool:
         cls = self._classes.get(id(obj))
@@ -399,10 +404,3 @@ class Validator:
     def _name(self, obj: Any) -> str:
         """What reports call an object."""
         return obj if isinstance(obj, str) else self._label(obj)
-
-
-def _has_ended(task: Task) -> bool:
-    finished = getattr(task, "finished", None)
-    if finished is not None:
-        return bool(finished)
-    return task.carrier is not None and not task.carrier.is_alive()

@@ -21,6 +21,7 @@ from dmabuf.explore.explanations.explain import Telling, finding_of, tell
 from dmabuf.explore.explanations.simplest import Simplifier
 from dmabuf.explore.explanations.telling import changed
 from dmabuf.explore.explanations.token import TokenError, decode
+from dmabuf.explore.foreign.interrupts import interruptible
 from dmabuf.explore.lassos.timers import confirmed, suspect
 from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
@@ -72,25 +73,27 @@ def check_design(
         crew: workers (`explore.jobs.parallel.Crew`); how many there are does not change the answer.
 
     Where memory may be short several times, what is told is what the fewest shortages break.
+    Without `stop`, Ctrl-C on the main thread does the same; a second one raises KeyboardInterrupt.
     """
+    with interruptible(stop) as is_asked:
 
-    def check(one: Design, workers: Crew | None = None) -> Verdict:
-        explored = explore(
-            one,
-            budget or Budget(),
-            engine=engine,
-            seed=seed,
-            carrier=carrier,
-            progress=progress,
-            stop=stop,
-            crew=workers,
-        )
-        return explained(explored, subject, notes=workers.notes if workers is not None else ())
+        def check(one: Design, share: Budget, workers: Crew | None = None) -> Verdict:
+            explored = explore(
+                one,
+                share,
+                engine=engine,
+                seed=seed,
+                carrier=carrier,
+                progress=progress,
+                stop=is_asked,
+                crew=workers,
+            )
+            return explained(explored, subject, notes=workers.notes if workers is not None else ())
 
-    verdict = check(fn, crew)
-    if verdict.status is not Status.VIOLATED:
-        return verdict
-    return with_the_fewest(verdict, check, fn)
+        verdict = check(fn, budget or Budget(), crew)
+        if verdict.status is not Status.VIOLATED:
+            return verdict
+        return with_the_fewest(verdict, check, fn)
 
 
 def explained(explored: Exploration, subject: str, *, notes: Iterable[str] = ()) -> Verdict:
@@ -117,8 +120,14 @@ def replay_design(fn: Design, subject: str, token: str, *, carrier: str = "") ->
     A short search first learns who may signal what; raises TokenError if the token cannot be
     read or does not fit the design.
     """
+    with interruptible(None) as is_asked:
+        learnt = explore(fn, _LEARN, carrier=carrier, stop=is_asked)
+        return _replayed(fn, subject, token, learnt)
+
+
+def _replayed(fn: Design, subject: str, token: str, learnt: Exploration) -> Verdict:
     moves, check = decode(token)
-    learnt = explore(fn, _LEARN, carrier=carrier)
+    carrier = learnt.carrier
     seen, telling, rt = _told_again(fn, moves, check, learnt, carrier)
     if not matches(telling.checks, check):
         raise changed(telling, check)

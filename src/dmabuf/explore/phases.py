@@ -265,7 +265,7 @@ class _Phases:
             return proof
         bounded = self.search(portfolio.BOUNDED)
         self.advance(bounded, self.left(portfolio.BOUNDED_SHARE))
-        if self.advance(proof, self.left()) or not bounded.bound:
+        if self.advance(proof, self.left()) or not (bounded.bound and bounded.made):
             return proof
         return bounded
 

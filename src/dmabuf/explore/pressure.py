@@ -17,6 +17,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
+from dmabuf.explore.search import Budget
 from dmabuf.machine import PRESSURE_LIMIT, Design, Machine
 from dmabuf.mm.page_alloc import memory_of
 from dmabuf.report.verdict import Status, Verdict
@@ -24,6 +25,9 @@ from dmabuf.rt.strategy import FirstEnabled
 from dmabuf.rt.tasks import Tasks
 
 __all__ = ["Limited", "pressure_of", "with_the_fewest"]
+
+_SECONDS = 2.0
+"""For the searches with fewer shortages, all together, on top of the budget of the first."""
 
 
 class Limited:
@@ -64,25 +68,36 @@ def pressure_of(design: Design) -> int:
 
 
 def with_the_fewest(
-    verdict: Verdict, check: Callable[[Design], Verdict], design: Design
+    verdict: Verdict, check: Callable[[Design, Budget], Verdict], design: Design
 ) -> Verdict:
-    """The verdict on a design that breaks, with the fewest shortages that break it.
+    """The verdict on a design that breaks, led by what the fewest shortages break.
 
     Args:
         verdict: with all of them.
-        check: explores a design.
+        check: explores a design within a budget of its own.
         design: the design.
     """
     most = pressure_of(design)
+    is_sure = True
     for fewer in range(most):
-        found = check(Limited(design, fewer))
+        found = check(Limited(design, fewer), Budget(seconds=_SECONDS / most))
         if found.status is Status.VIOLATED:
-            return replace(found, notes=(*found.notes, _in_words(fewer)))
-    return replace(verdict, notes=(*verdict.notes, _in_words(most))) if most else verdict
+            known = {(one.code, one.message) for one in found.findings}
+            others = [one for one in verdict.findings if (one.code, one.message) not in known]
+            note = _in_words(fewer, is_sure=is_sure)
+            return replace(
+                verdict, findings=(*found.findings, *others), notes=(*verdict.notes, note)
+            )
+        is_sure = is_sure and found.status is Status.PROVED
+    if not most:
+        return verdict
+    return replace(verdict, notes=(*verdict.notes, _in_words(most, is_sure=is_sure)))
 
 
-def _in_words(shortages: int) -> str:
+def _in_words(shortages: int, *, is_sure: bool) -> str:
     if not shortages:
         return "memory need not be short to break it"
     times = "once" if shortages == 1 else f"{shortages} times"
-    return f"memory has to be short {times} to break it"
+    if is_sure:
+        return f"memory has to be short {times} to break it"
+    return f"it breaks with memory short {times}; whether less will do was not explored to the end"

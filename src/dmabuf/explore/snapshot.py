@@ -142,7 +142,7 @@ class Snapshot:
         kept = tuple((task, self.holds[task]) for task in sorted(self.kept))
         ended = tuple(sorted(self.finished))
         key = waits, self.stopped, ended, self.pending, kept, self.left, self.woke
-        more = self.loops, self.unmet, self.dead
+        more = self.loops, self.unmet, self.dead, self.acts, self.failures
         return (*key, *more) if any(more) else key
 
 

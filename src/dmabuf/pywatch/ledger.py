@@ -31,7 +31,7 @@ _PATIENCE = 0.2
 """Seconds: longer is the ledger's lock not waited for."""
 _WAYS = 256
 """So many times a chain of classes is looked at again, for other locks, threads or times."""
-_SINCE = 64
+_SINCE = 32
 """So many locks taken before an event is set are looked at."""
 TRYLOCK = 1
 """A flag of an acquisition: it did not wait."""
@@ -85,11 +85,12 @@ class Subject:
 class _Share:
     """A lock class that setters of an event class need: always, or now and then?"""
 
-    __slots__ = ("needed", "sets")
+    __slots__ = ("needed", "seen", "sets")
 
     def __init__(self, sets: list[int]) -> None:
         self.sets = sets
         self.needed = 0
+        self.seen = 0
 
     @property
     def always(self) -> bool:
@@ -259,9 +260,8 @@ class Ledger:
             if total is None:
                 total = self._totals.setdefault(event.cls, [0])
             total[0] += 1
-            for cls, taken in here.since.items():
-                if cls is not event.cls:
-                    self._needs(here, event, total, taken)
+            for taken, kind in _on_the_way(here, event):
+                self._needs(here, event, total, taken, kind)
         except _Busy:
             self.unseen += 1
         finally:
@@ -303,14 +303,15 @@ class Ledger:
             return True
         return False
 
-    def _needs(self, here: Here, event: Any, total: list[int], taken: Taken) -> None:
+    def _needs(self, here: Here, event: Any, total: list[int], taken: Taken, kind: str) -> None:
         """Whoever sets the event needed that lock; it would have stood where it took it."""
         lock, at, epoch, clock = taken
         share = self._shares.get((event.cls, lock.cls))
         if share is None:
             share = self._shares.setdefault((event.cls, lock.cls), _Share(total))
-        share.needed += 1
-        kind = HELD if lock in here.locks else PASSED
+        if share.seen != total[0]:
+            share.seen = total[0]
+            share.needed += 1
         key = (here.segment, lock.number, event.number, kind)
         if key in self._seen or not self._is_room(share):
             return
@@ -381,6 +382,20 @@ class Ledger:
         """Locks that others have freed, or that were freed while the watcher was busy."""
         while here.gone:
             _take_out(here.locks, here.gone.popleft())
+
+
+def _on_the_way(here: Here, event: Any) -> list[tuple[Taken, str]]:
+    """What a thread has needed to come to the set of an event, each once."""
+    held = [lock for lock in here.locks if lock.cls is not event.cls]
+    found: list[tuple[Taken, str]] = []
+    for cls, taken in here.since.items():
+        if cls is not event.cls:
+            found.append((taken, HELD if taken[0] in held else PASSED))
+    for lock in held:
+        last = here.since.get(lock.cls)
+        if last is None or last[0] is not lock:
+            found.append(((lock, lock.at, here.epoch, here.clock), HELD))
+    return found
 
 
 def _is_last(here: Here, lock: Any) -> bool:

@@ -11,7 +11,7 @@ from _thread import LockType, allocate_lock
 from _thread import RLock as RealRLock
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, Never
 
 from dmabuf.contract.classes import LockClass
 from dmabuf.pywatch.here import Here
@@ -103,22 +103,25 @@ class _Watched:
         self.ledger.stalls()
         return bool(self._real.acquire())
 
-    def _freed(self, here: Here) -> None:
-        """The real lock is about to be freed."""
-        owner = self.owner
-        self.owner = None
+    def _freed(self, owner: Here | None) -> None:
+        """The real lock was freed."""
+        ledger = self.ledger
+        here = ledger.here()
         if owner is here:
-            self.ledger.free(here, self)
+            ledger.free(here, self)
         elif owner is not None:
-            self.ledger.pass_on(here, owner, self)
+            ledger.pass_on(here, owner, self)
         elif self.cls.role:
-            self.ledger.set(here, self)
+            ledger.set(here, self)
 
     def _at_fork_reinit(self) -> None:
         owner, self.owner = self.owner, None
         if owner is not None:
             owner.gone.append(self)
         self._real._at_fork_reinit()
+
+    def __reduce__(self) -> Never:
+        raise TypeError(f"cannot pickle {type(self._real).__name__!r} object")
 
     def __repr__(self) -> str:
         return f"<watched {self._real!r}>"
@@ -156,8 +159,10 @@ class WatchedLock(_Watched):
             locks = owner.locks
             if locks and locks[-1] is self and owner is self.ledger.here():
                 self.owner = None
-                locks.pop()
-                self._real.release()
+                try:
+                    self._real.release()  # first: after this an interrupt may come
+                finally:
+                    locks.pop()
                 return
         self.release()
 
@@ -179,9 +184,15 @@ class WatchedLock(_Watched):
 
     def release(self) -> None:
         """As of the real lock."""
-        if self.owner is not None or self.cls.role:
-            self._freed(self.ledger.here())
-        self._real.release()
+        owner = self.owner
+        if owner is None and not self.cls.role:
+            self._real.release()
+            return
+        self.owner = None
+        try:
+            self._real.release()
+        finally:
+            self._freed(owner)
 
     def locked(self) -> bool:
         """As of the real lock."""
@@ -255,11 +266,19 @@ class WatchedRLock(_Watched):
 
     def release(self) -> None:
         """As of the real lock."""
-        if self.owner is not None and self.owner is self.ledger.here():
-            self.depth -= 1
-            if not self.depth:
-                self._freed(self.owner)
-        self._real.release()
+        owner = self.owner
+        if owner is None or owner is not self.ledger.here():
+            self._real.release()
+            return
+        self.depth -= 1
+        if self.depth:
+            self._real.release()
+            return
+        self.owner = None
+        try:
+            self._real.release()
+        finally:
+            self._freed(owner)
 
     def locked(self) -> bool:
         """As of the real lock, where that has it (Python 3.14)."""
@@ -272,10 +291,14 @@ class WatchedRLock(_Watched):
         return int(self._real._recursion_count())
 
     def _release_save(self) -> object:
-        depth = self.depth
-        if self.owner is not None:
-            self._freed(self.owner)
-        return depth, self._real._release_save()
+        depth, owner = self.depth, self.owner
+        if owner is None or owner is not self.ledger.here():
+            return depth, self._real._release_save()
+        self.owner = None
+        try:
+            return depth, self._real._release_save()
+        finally:
+            self._freed(owner)
 
     def _acquire_restore(self, state: tuple[int, Any]) -> None:
         depth, real = state

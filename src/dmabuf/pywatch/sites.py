@@ -67,7 +67,7 @@ class Sites:
 
     def __init__(self, classes: Classes) -> None:
         self.classes = classes
-        self._known: dict[tuple[int, int, int, int, str], LockClass] = {}
+        self._known: dict[tuple[int, int, int, int, str], tuple[LockClass, CodeType, CodeType]] = {}
 
     def class_here(self, kind: str) -> LockClass | None:
         """The class of what is being made right now; None if there are too many classes.
@@ -78,15 +78,18 @@ class Sites:
         inner = _outside(sys._getframe(1), is_ours)
         outer = _outside(inner, is_maker)
         key = (id(outer.f_code), outer.f_lasti, id(inner.f_code), inner.f_lasti, kind)
-        found = self._known.get(key)
-        if found is None:
-            found = self._new(kind, (outer.f_code, outer.f_lasti), (inner.f_code, inner.f_lasti))
-            if found is not None:
-                self._known[key] = found
+        known = self._known.get(key)
+        if known is not None:
+            return known[0]
+        found = self._new(kind, (outer.f_code, outer.f_lasti), (inner.f_code, inner.f_lasti))
+        if found is not None:
+            if len(self._known) >= self.classes.reached.limits.classes:
+                self._known.clear()
+            self._known[key] = found, outer.f_code, inner.f_code  # alive, so no id comes twice
         return found
 
     def _new(self, kind: str, outer: At, inner: At) -> LockClass | None:
-        """A class that was not seen yet. Its key keeps the code alive, so no id comes twice."""
+        """The class of a line that was not seen yet."""
         place = Place(outer[0].co_filename, line_of(outer), outer[0].co_name)
         name = kind
         if inner != outer:

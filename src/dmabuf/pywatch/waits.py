@@ -27,7 +27,10 @@ Session = Callable[[], Ledger | None]
 
 def mark_of(thing: Any) -> Subject | None:
     """What stands for an object in the ledger, if it is watched and somebody watches."""
-    mark: Subject | None = thing.__dict__.get(MARK)
+    try:
+        mark: Subject | None = thing.__dict__.get(MARK)
+    except AttributeError:  # somebody else's queue or future
+        return None
     return mark if mark is not None and mark.ledger.on else None
 
 
@@ -201,7 +204,7 @@ def _queue_waits(condition: str) -> Wrap:
     def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            mark = mark_of(getattr(self, condition))
+            mark = mark_of(getattr(self, condition, None))
             if mark is not None and (condition != "not_full" or self.maxsize > 0):
                 rest = args[1:] if condition == "not_full" else args
                 blocking = kwargs.get("block", rest[0] if rest else True)
@@ -221,7 +224,7 @@ def _result(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def result(self: Any, timeout: float | None = None) -> Any:
-        mark = mark_of(self._condition)
+        mark = mark_of(getattr(self, "_condition", None))
         if mark is not None and _may_last(True, timeout):
             mark.ledger.wait(mark.ledger.here(), mark, timed=timeout is not None)
         return original(self, timeout)

@@ -39,7 +39,8 @@ def watch(
         patch: replace what `threading` makes; if not, only locks from `watcher.lock()`,
             `watcher.rlock()` and `watcher.wrap()` are seen.
         raise_on_finding: a thread that is about to wait in a way that makes a certain finding
-            gets `LockOrderError` instead. The watched program is never disturbed otherwise.
+            gets `LockOrderError` instead, once for each. The watched program is never disturbed
+            otherwise.
         limits: how much is kept. Of watchers that overlap the first one decides.
 
     >>> with watch(patch=False) as watcher:

@@ -105,10 +105,12 @@ def detach(runtime: Any, instrument: Instrument) -> None:
 
 def tell(runtime: Any, note: Note, subject: Any = None) -> None:
     """Say something in the name of the calling task. Not quick: ask `runtime.quick` first."""
-    heard = (runtime.instrument,) if runtime.explored else runtime.instruments
-    for one in heard:
-        if one is not None:
-            _pass_on(one, runtime.current(), note, subject)
+    if runtime.explored:
+        if runtime.instrument is not None:
+            _pass_on(runtime.instrument, runtime.current(), note, subject)
+        return
+    for one in runtime.instruments:
+        _pass_on(one, runtime.current(), note, subject)
 
 
 def _pass_on(instrument: Instrument, task: Task, note: Note, subject: Any) -> None:

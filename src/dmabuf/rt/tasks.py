@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from dmabuf.errors import ContractViolation, DesignError, InternalError, Unwind
 from dmabuf.rt.adopted import Adopted
-from dmabuf.rt.ambient import use
+from dmabuf.rt.ambient import set_ambient
 from dmabuf.rt.api import WRITE, Instrument, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Carrier, best_carrier
 from dmabuf.rt.clock import VirtualClock
@@ -111,7 +111,8 @@ class Tasks(Possible):
 
     def run(self, body: Callable[[Tasks], object]) -> End:
         """Construct the design in `body`, then run its tasks until the execution ends."""
-        with use(self):
+        before = set_ambient(self)
+        try:
             try:
                 body(self)
             except (ContractViolation, Unwind):  # of a with-block that steps on the way out
@@ -130,6 +131,8 @@ class Tasks(Possible):
             if self.at_end is not None:
                 self.at_end(self)
             self._unwind()
+        finally:
+            set_ambient(before)
         if self.failure is not None:
             return End.RAISED
         if self.reports:

@@ -156,7 +156,7 @@ _DF105 = Rule(
 @design
 def notifier_does_not_wait(machine: Machine) -> None:
     """Reclaim takes a page of a process in the middle of a job that writes to it."""
-    machine.memory()
+    machine.memory(kswapd=False)
     mm = MmStruct("process")
     vma = mm.mmap(0x1000, name="user buffer")
     vma.populate()
@@ -178,7 +178,7 @@ def notifier_does_not_wait(machine: Machine) -> None:
 @design
 def shrinker_does_not_wait(machine: Machine) -> None:
     """The shrinker frees the pages of a buffer whatever its fence says."""
-    machine.memory()
+    machine.memory(kswapd=False)
     pages = DevicePages("buffer")
 
     def scan(_control: ShrinkControl) -> int:
@@ -223,7 +223,7 @@ def forgets_the_translation_cache(machine: Machine) -> None:
 @design
 def notifier_waits_for_the_job(machine: Machine) -> None:
     """When the notifier returns the job is done; the next one finds the page gone."""
-    machine.memory()
+    machine.memory(kswapd=False)
     mm, fence = MmStruct("process"), Timeline("gpu").fence()
     vma = mm.mmap(0x1000, name="user buffer")
     vma.populate()
@@ -247,7 +247,7 @@ def notifier_waits_for_the_job(machine: Machine) -> None:
 @design
 def shrinker_leaves_busy_pages(machine: Machine) -> None:
     """What is in use is not freed: the shrinker looks at the fence and goes on."""
-    machine.memory()
+    machine.memory(kswapd=False)
     pages, fence = DevicePages("buffer"), Timeline("gpu").fence()
 
     def scan(_control: ShrinkControl) -> int:
@@ -318,7 +318,7 @@ def stops_the_device(machine: Machine) -> None:
 @design
 def reclaim_leaves_pinned_pages(machine: Machine) -> None:
     """Pinned pages stay, so a job may use them without anybody being told."""
-    machine.memory()
+    machine.memory(kswapd=False)
     vma = MmStruct("process").mmap(0x1000, name="user buffer")
     vma.populate()
     vma.pin()

@@ -264,7 +264,7 @@ def trywait_and_a_notifier(machine: Machine) -> None:
 @design
 def notifier_that_stops_the_device(machine: Machine) -> None:
     """The notifier takes the translation away and waits for the device to stop, not for the job."""
-    machine.memory()
+    machine.memory(kswapd=False)
     mm, mmu = MmStruct("process"), DeviceMmu("gpu")
     vma = mm.mmap(0x1000, name="user buffer")
     vma.populate()

@@ -83,3 +83,10 @@ def asking_in_atomic_context(_rt: Ground) -> None:
     fence = Timeline("gpu").fence()
     with SpinLock("ring"):
         fence.is_signaled()
+
+
+def ended_inside_a_section(rt: Ground) -> None:
+    def forgetful() -> None:
+        begin_signalling()  # expect: DF004
+
+    in_turn(rt, forgetful)

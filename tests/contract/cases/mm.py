@@ -9,7 +9,11 @@ from dmabuf.core.timeline import Timeline
 from dmabuf.errors import ContractViolation
 from dmabuf.mm.fault import copy_from_user, pagefault_disable
 from dmabuf.mm.mm_struct import MmStruct
+from dmabuf.mm.mmu_notifier import MmuNotifier, Range
+from dmabuf.mm.reclaim import Kinds, reclaim
+from dmabuf.mm.shrinker import SHRINK_STOP, ShrinkControl, Shrinker
 from dmabuf.sync.context import signalling
+from dmabuf.sync.gfp import Gfp
 from dmabuf.sync.mutex import Mutex
 from tests.contract.case import in_turn
 from tests.support import Ground
@@ -70,3 +74,43 @@ def lock_held_across_user_memory(rt: Ground) -> None:
             pass
 
     in_turn(rt, user, signaller)
+
+
+def shrinker_that_locks(rt: Ground) -> None:
+    bo = Resv("bo")
+
+    def scan(_control: ShrinkControl) -> int:
+        with contextlib.suppress(ContractViolation), bo:  # expect: DF304
+            pass
+        return 0
+
+    shrinker = Shrinker("cache", lambda _control: 1, scan)
+    reclaim(rt.runtime, Gfp.KERNEL, Kinds.SLAB, lambda _pages: None)
+    shrinker.free()
+
+
+def shrinker_that_tries(rt: Ground) -> None:
+    bo = Resv("bo")
+
+    def scan(_control: ShrinkControl) -> int:
+        if bo.trylock():
+            bo.unlock()
+        return SHRINK_STOP
+
+    shrinker = Shrinker("cache", lambda _control: 1, scan)
+    reclaim(rt.runtime, Gfp.KERNEL, Kinds.SLAB, lambda _pages: None)
+    shrinker.free()
+
+
+def list_notifier_that_locks(_rt: Ground) -> None:
+    mm, bo = MmStruct("client"), Resv("bo")
+    pages = mm.mmap(0x1000)
+
+    class Notifier(MmuNotifier):
+        def invalidate_range_start(self, found: Range) -> bool:
+            with bo:  # expect: DF304
+                return True
+
+    notifier = Notifier()
+    notifier.register(mm)
+    mm.munmap(pages)

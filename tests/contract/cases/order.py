@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from dmabuf.errors import ContractViolation, Interrupted, WouldDeadlock
 from dmabuf.sync.lockdep import lock_nest_lock, lock_nested, lockdep_set_class, might_lock
 from dmabuf.sync.mutex import Mutex
 from dmabuf.sync.rwsem import RwSem
 from dmabuf.sync.spinlock import SpinLock
+from dmabuf.sync.ww_acquire import WwAcquire, WwClass
+from dmabuf.sync.ww_mutex import WwMutex
 from tests.contract.case import in_turn
 from tests.support import Ground
 
@@ -236,3 +241,87 @@ def hand_over_hand(rt: Ground) -> None:
             pass
 
     in_turn(rt, walk, other)
+
+
+def interrupted_before_it_had_the_lock(rt: Ground) -> None:
+    a, b = Mutex("A"), Mutex("B")
+
+    def impatient() -> None:
+        with contextlib.suppress(Interrupted):
+            a.lock_interruptible()
+        with b:
+            pass
+
+    def other() -> None:
+        with b, a:
+            pass
+
+    with a:
+        task = rt.spawn(impatient, name="impatient")
+        rt.settle()
+        rt.interrupt(task)
+        rt.settle()
+    in_turn(rt, other)
+
+
+def interrupted_before_it_had_the_semaphore(rt: Ground) -> None:
+    a, b = RwSem("A"), Mutex("B")
+
+    def impatient() -> None:
+        with contextlib.suppress(Interrupted):
+            a.down_read(interruptible=True)
+        with b:
+            pass
+
+    def other() -> None:
+        with b, a.write():
+            pass
+
+    with a.write():
+        task = rt.spawn(impatient, name="impatient")
+        rt.settle()
+        rt.interrupt(task)
+        rt.settle()
+    in_turn(rt, other)
+
+
+def gave_way_before_it_had_the_lock(rt: Ground) -> None:
+    family = WwClass("family")
+    a, b, lock = WwMutex("a", family), WwMutex("b", family), Mutex("lock")
+    older = WwAcquire(family)
+
+    def gives_way() -> None:
+        with WwAcquire(family) as younger, contextlib.suppress(WouldDeadlock):
+            younger.lock(b)
+            younger.lock(a)
+        with lock:
+            pass
+
+    older.lock(a)
+    in_turn(rt, gives_way)
+    older.unlock_all()
+    with lock, a:
+        pass
+
+
+def two_sites_of_one_ww_class(rt: Ground) -> None:
+    family = WwClass("family")
+    a = WwMutex("a", family)
+    b = WwMutex("b", family)
+    lock = Mutex("lock")
+
+    def forward() -> None:
+        with a, lock:
+            pass
+
+    def backward() -> None:
+        with lock, b:  # expect: DF001
+            pass
+
+    in_turn(rt, forward, backward)
+
+
+def destroyed_while_held(_rt: Ground) -> None:
+    lock = WwMutex("a", WwClass("family"))
+    with lock, contextlib.suppress(ContractViolation):
+        lock.destroy()  # expect: DF004

@@ -328,3 +328,22 @@ def section_waits_for_an_earlier_fence(_rt: Ground) -> None:
     with signalling():
         earlier.wait(0)
         own.signal()
+
+
+def signal_under_the_drivers_lock(rt: Ground) -> None:
+    lock = SpinLock("ring")
+    fence = Timeline("gpu", lock=lock).fence()
+    fence.add_callback(lambda _fence: None)
+
+    def handler() -> None:
+        with lock.irqsave():
+            fence.signal_locked()
+
+    handle(rt, handler)
+
+
+def look_under_the_drivers_lock(_rt: Ground) -> None:
+    lock = SpinLock("ring")
+    fence = Timeline("gpu", lock=lock).fence()
+    with lock.irqsave():
+        fence.signal_locked()

@@ -321,3 +321,36 @@ def spinning_handler(rt: Ground) -> None:
 
     fence.publish()
     handle(rt, handler)
+
+
+def lock_of_another_item_of_the_same_worker(rt: Ground) -> None:
+    queue, lock, done = WorkQueue("q"), Mutex("A"), Completion("done")
+
+    def first() -> None:
+        with lock:
+            pass
+
+    def waiter() -> None:
+        with lock:
+            done.wait()
+
+    for work in (Work(first, "first"), Work(done.complete, "second")):
+        queue.queue(work)
+        rt.settle()
+    in_turn(rt, waiter)
+
+
+def completion_of_a_section_awaited_under_its_lock(rt: Ground) -> None:
+    lock, done = Mutex("A"), Completion("done")
+
+    def helper() -> None:
+        with signalling():
+            with lock:
+                pass
+            done.complete()
+
+    def waiter() -> None:
+        with lock:
+            done.wait()  # expect: DF001
+
+    in_turn(rt, helper, waiter)

@@ -29,7 +29,10 @@ from dmabuf.machine import Design, Machine
 from dmabuf.report.finding import Place
 from dmabuf.rt.api import Kind, Op, Outcome, Task
 from dmabuf.rt.explored_task import ExploredTask
+from dmabuf.rt.own_steps import CLOCK_NOW
 from dmabuf.rt.tasks import Tasks
+
+_TIMED_WAIT = "fence.wait"
 
 __all__ = ["SECOND_HALVES", "Entry", "Line", "Recording", "record"]
 
@@ -53,7 +56,7 @@ class Entry:
         arg: what it was given; of a step on a task, that task.
         may_stop: the task may stop for ever before it.
         owed: a task that stays blocked in it is itself a finding.
-        timed: it has a deadline.
+        timeout: ns from when the task last read the clock to its deadline; None without one.
         interruptible: a pending signal ends it.
         place: the line of the design that makes it.
     """
@@ -63,7 +66,7 @@ class Entry:
     arg: Any
     may_stop: bool
     owed: bool
-    timed: bool
+    timeout: int | None
     interruptible: bool
     place: Place | None = field(default=None, compare=False)
 
@@ -78,6 +81,7 @@ class Line:
         entries: its steps; the last of them no schedule may have made, only announced.
         ends: it came to its end in some schedule.
         breaks: the rule that a schedule broke after this many steps, by that number.
+        cpu: the CPU it is bound to.
     """
 
     number: int
@@ -87,6 +91,7 @@ class Line:
     entries: list[Entry] = field(default_factory=list)
     ends: bool = False
     breaks: dict[int, str] = field(default_factory=dict)
+    cpu: int | None = None
 
 
 @dataclass(slots=True)
@@ -99,6 +104,7 @@ class Recording:
         objects: what `describe` said of each object, by number.
         creators: the number of the task that made it; the design's own body has none.
         search: the search that ran the schedules.
+        any_time: timeouts may be taken in any order.
     """
 
     lines: list[Line]
@@ -106,6 +112,7 @@ class Recording:
     objects: dict[int, Any]
     creators: dict[int, int | None]
     search: Search
+    any_time: bool
 
 
 class _Recorder:
@@ -122,19 +129,26 @@ class _Recorder:
         self.creators: dict[int, int | None] = {}
         self.bent: NotExportable | None = None
         self.rt: Tasks
+        self.any_time = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """What holds for one execution only."""
         self.made: dict[int, int] = {}
         self.met: set[int] = set()
+        self.read: dict[int, int] = {}
+        self.timed_wait_ended: set[int] = set()
 
     def begin(self, rt: Tasks) -> None:
         """A new execution."""
         self.rt = rt
-        self.made = {}
-        self.met = set()
+        self._forget()
         rt.instrument = self
         before = rt.at_end
 
         def at_end(runtime: Tasks) -> None:
             self.end(runtime)
+            self.any_time = runtime.any_time
             if self.at_end is not None:
                 self.at_end(runtime)
             if before is not None:
@@ -158,14 +172,16 @@ class _Recorder:
         assert isinstance(task, ExploredTask)
         found = self.lines.get(task.number)
         if found is None:
-            found = self.lines[task.number] = Line(task.number, task.name, task.kind, task.key)
+            found = self.lines[task.number] = Line(
+                task.number, task.name, task.kind, task.key, cpu=task.cpu
+            )
         return found
 
     # -- the instrument --------------------------------------------------------------------------
 
     def announced(self, task: Task, op: Op, obj: Any) -> None:
         """Compare with what is known of this step, or put it down."""
-        if op.name in SECOND_HALVES or self.bent:
+        if self._is_second_half(task, op) or self.bent:
             return
         assert isinstance(task, ExploredTask)
         line = self._line(task)
@@ -176,7 +192,7 @@ class _Recorder:
             _plain(obj if isinstance(obj, Task) else task.arg, self.rt),
             task.may_stop,
             _is_owed(task),
-            task.deadline is not None,
+            None if task.deadline is None else task.deadline - self.read.get(task.number, 0),
             task.interruptible,
         )
         self._meet(task, obj, index, entry)
@@ -210,11 +226,26 @@ class _Recorder:
 
     def stepped(self, task: Task, op: Op, obj: Any, outcome: Outcome) -> None:
         """One step further."""
-        del obj, outcome
-        if op.name in SECOND_HALVES or self.bent:
-            return
+        del obj
         assert isinstance(task, ExploredTask)
-        self.made[task.number] = self.made.get(task.number, 0) + 1
+        is_second = self._is_second_half(task, op)
+        if op is CLOCK_NOW:
+            self.read[task.number] = self.rt.clock.now()
+            self.timed_wait_ended.discard(task.number)
+        elif op.name == _TIMED_WAIT and task.deadline is not None and outcome is Outcome.DONE:
+            self.timed_wait_ended.add(task.number)
+        if not is_second and not self.bent:
+            self.made[task.number] = self.made.get(task.number, 0) + 1
+
+    def _is_second_half(self, task: Task, op: Op) -> bool:
+        """Does this step belong to the one before?
+
+        The end of a wait for a fence reads the clock once more, to say how much time was left.
+        """
+        assert isinstance(task, ExploredTask)
+        return op.name in SECOND_HALVES or (
+            op is CLOCK_NOW and task.number in self.timed_wait_ended
+        )
 
     def blocked(self, task: Task, op: Op, obj: Any) -> None:
         """Live only."""
@@ -299,7 +330,9 @@ def record(
         raise recorder.bent
     _refuse_unfinished(made)
     lines = sorted(recorder.lines.values(), key=lambda line: line.key)
-    return Recording(lines, recorder.labels, recorder.objects, recorder.creators, made)
+    return Recording(
+        lines, recorder.labels, recorder.objects, recorder.creators, made, recorder.any_time
+    )
 
 
 def _refuse_unfinished(made: Search) -> None:

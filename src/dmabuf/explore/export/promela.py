@@ -30,6 +30,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dmabuf.explore.export.lines import Entry, Line, Recording, record
+from dmabuf.explore.export.promela_irqs import IRQ_WORDS, Handlers, describe_line
+from dmabuf.explore.export.promela_time import Timeouts
 from dmabuf.explore.export.promela_words import (
     WORDS,
     Described,
@@ -40,6 +42,7 @@ from dmabuf.explore.export.promela_words import (
 )
 from dmabuf.explore.export.refusal import NotExportable
 from dmabuf.explore.search import Budget, Progress, Search
+from dmabuf.irq import IrqLine
 from dmabuf.machine import Design
 
 __all__ = ["Model", "export", "model_of"]
@@ -54,7 +57,8 @@ _RESERVED = frozenset(
         *("proctype", "provided", "run", "select", "short", "show", "skip", "timeout", "true"),
         *("typedef", "unless", "unsigned", "xr", "xs"),
         *("at", "c_code", "c_decl", "c_expr", "c_state", "c_track", "notrace", "trace", "ltl"),
-        *("pending", "promises", "started", "stopped", "who"),
+        *("due", "now", "off", "on", "pending", "promises", "started", "stopped", "taken"),
+        *("waits", "who"),
     ]
 )
 """Words of the language and of the export."""
@@ -172,8 +176,18 @@ def model_of(
             where it has queued; and leave it to the reader who keeps a lock at the end.
         options: for `record`.
     """
-    recording = record(design, describe=describe, budget=budget, **options)
+    recording = record(design, describe=_describe, budget=budget, **options)
+    for line in recording.lines:
+        if line.cpu is not None:
+            raise NotExportable(
+                f"{line.name} is bound to CPU {line.cpu}, and an export has no CPUs",
+                remedy="let it have a CPU of its own (no cpu=)",
+            )
     return _Writer(recording, prefix, wrong, places=places).write()
+
+
+def _describe(obj: Any) -> Described | str:
+    return describe_line(obj) if isinstance(obj, IrqLine) else describe(obj)
 
 
 class _Writer:
@@ -190,6 +204,12 @@ class _Writer:
         self.size = len(self.lines) + 1
         self.variable: dict[int, str] = {}
         self.known: dict[int, str] = {}
+        try:
+            in_order = not recording.any_time
+            self.timeouts = Timeouts.of(self.lines, self.me, prefix, in_order=in_order)
+        except Untranslatable as error:
+            raise NotExportable(str(error), remedy="let them be alike, such as whole ms") from None
+        self.handlers: Handlers
         self.interrupts = any(e.op == "task.interrupt" for line in self.lines for e in line.entries)
 
     def write(self) -> Model:
@@ -199,6 +219,8 @@ class _Writer:
             if isinstance(state, Described):
                 self._declare(model, number, state)
         size = self.size
+        self.handlers = Handlers(self.recording, self.me, self.variable, self.prefix)
+        model.variables += [*self.timeouts.variables(size), *self.handlers.variables(size)]
         if any("_queue[" in text or "_queue =" in text for text in model.variables):
             model.variables.insert(0, "hidden byte who;")
         if self.interrupts:
@@ -269,8 +291,8 @@ class _Writer:
         if len(line.key) > 1:
             body.append(f"end_start: {self.prefix}started[{self.me[line.number]}];")
         could: list[str] = []
-        for index, entry in enumerate(line.entries):
-            ways = self._ways(line, entry, f"step {index + 1} of {line.name} ({entry.op})")
+        for index in range(len(line.entries)):
+            ways = self._ways(line, index)
             body.append(self._step(line, index, ways))
             could.append(self._could(line, index, ways))
         kept = self._kept(line)
@@ -286,14 +308,14 @@ class _Writer:
         name = self._name(line.name)
         return Process(name, body, " || ".join(kept.values()), " || ".join(could))
 
-    def _kept(self, line: Line) -> dict[str, str]:
-        """By label, what is true if the task holds it."""
-        found: dict[str, str] = {}
+    def _kept(self, line: Line) -> dict[int, str]:
+        """By object number, what is true if the task holds it."""
+        found: dict[int, str] = {}
         for entry in line.entries:
             state = self.recording.objects.get(entry.obj)
             if isinstance(state, Described) and state.kept:
                 x, me = self.variable[entry.obj], self.me[line.number]
-                found[self.recording.labels[entry.obj]] = state.kept.format(x=x, me=me)
+                found[entry.obj] = state.kept.format(x=x, me=me)
         return found
 
     def _step(self, line: Line, index: int, ways: list[Way]) -> str:
@@ -303,7 +325,7 @@ class _Writer:
         forward = self._forward(line, index)
         if all(way.then is None for way in ways) and not entry.may_stop:
             return f"{end}atomic {{ {self._choice(ways, forward)} }}; {said}"
-        options = [self._option(line, index, way) for way in ways]
+        options = [self._option(line, index, ways, way) for way in ways]
         if entry.may_stop:
             options.append(":: true -> goto stopped")
         return f"{end}if {' '.join(options)} fi; {said}"
@@ -321,7 +343,7 @@ class _Writer:
         done = "; ".join((*way.does, *(() if is_wrong else forward))) or "skip"
         return f"{way.guard or 'true'} -> {done}"
 
-    def _option(self, line: Line, index: int, way: Way) -> str:
+    def _option(self, line: Line, index: int, ways: list[Way], way: Way) -> str:
         """A way as one option of a step that is not indivisible as a whole."""
         entry, forward = line.entries[index], self._forward(line, index)
         if way.then is None:
@@ -329,7 +351,7 @@ class _Writer:
         then = f"atomic {{ {self._guarded(way.then, forward)} }}"
         if entry.may_stop:
             then = f"if :: {then} :: true -> goto stopped fi"
-        end = "" if entry.owed else f"end_{index}b: "
+        end = "" if entry.owed else f"end_{index}_{ways.index(way)}: "
         queued = (f"{self._place(line)} = {2 * index + 1}",) if self.places else ()
         return f":: atomic {{ {self._guarded(way, queued)} }}; {end}{then}"
 
@@ -340,30 +362,42 @@ class _Writer:
         """What is true if the task stands at this step and could make it."""
         at = self._place(line)
         first = " || ".join(f"({way.guard or 'true'})" for way in ways)
-        then = [f" || ({at} == {2 * index + 1} && {w.then.guard})" for w in ways if w.then]
+        then = [
+            f" || ({at} == {2 * index + 1} && ({w.then.guard or 'true'}))" for w in ways if w.then
+        ]
         return f"({at} == {2 * index} && ({first})){''.join(then)}"
 
-    def _ways(self, line: Line, entry: Entry, where: str) -> list[Way]:
-        me = self.me[line.number]
-        if entry.timed or entry.op == "clock.arm":
-            raise _no_words(entry, f"{where} has a timeout, and an export has no clock")
+    def _ways(self, line: Line, index: int) -> list[Way]:
+        """All ways of a step."""
+        entry, me = line.entries[index], self.me[line.number]
+        ends = ways = self._ends(line, index)
+        if entry.interruptible and self.interrupts and all(way.guard for way in ways):
+            blocked = " && ".join(f"!({way.guard})" for way in ways)
+            ways = [*ways, Way(f"{self.prefix}pending[{me}] && {blocked}")]
+        ways = self.timeouts.ways(line, index, ways, ends, self._ends)
+        try:
+            return self.handlers.ways(line, entry.op, ways)
+        except Untranslatable as error:
+            raise _no_words(entry, f"{_where(line, index)}: {error}") from None
+
+    def _ends(self, line: Line, index: int) -> list[Way]:
+        """The ways of a step as such, without signals, timeouts and handlers."""
+        entry, where = line.entries[index], _where(line, index)
         if entry.op in ("task.spawn", "task.interrupt"):
             return [Way("", tuple(self._tell(entry)))]
+        if entry.op in ("clock.now", "clock.arm"):
+            return self.timeouts.clock(line, index)
         state = self.recording.objects.get(entry.obj)
         if isinstance(state, str):
             raise _no_words(entry, f"{where}: {state}")
-        words = WORDS.get(entry.op)
+        words = WORDS.get(entry.op) or IRQ_WORDS.get(entry.op)
         if words is None:
             raise _no_words(entry, f"{where} has no words in Promela")
         x = self.variable.get(entry.obj, "")
         try:
-            ways = words(Words(x, me, entry.arg, self.wrong))
+            return words(Words(x, self.me[line.number], entry.arg, self.wrong))
         except Untranslatable as error:
             raise _no_words(entry, f"{where}: {error}") from None
-        if entry.interruptible and self.interrupts and all(way.guard for way in ways):
-            blocked = " && ".join(f"!({way.guard})" for way in ways)
-            ways.append(Way(f"{self.prefix}pending[{me}] && {blocked}"))
-        return ways
 
     def _tell(self, entry: Entry) -> list[str]:
         """Start another task, or make a signal pending for it."""
@@ -393,6 +427,10 @@ def _commented(text: str) -> str:
     return text.replace("*/", "* /").replace("\n", " ")
 
 
+def _where(line: Line, index: int) -> str:
+    return f"step {index + 1} of {line.name} ({line.entries[index].op})"
+
+
 def _no_words(entry: Entry, message: str) -> NotExportable:
-    kinds = "locks, fences, completions, semaphores and numbers in Shared cells"
+    kinds = "locks, fences, completions, semaphores, irq lines and numbers in Shared cells"
     return NotExportable(message, remedy=f"an export takes {kinds}", place=entry.place)

@@ -346,7 +346,6 @@ def _read_unlock(w: Words) -> list[Way]:
 
 
 WORDS: dict[str, Callable[[Words], list[Way]]] = {
-    "clock.now": _nothing,
     "completion.complete": _complete,
     "completion.complete_all": _set(str(FOR_GOOD)),
     "completion.is_done": _nothing,

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from dmabuf.explore.foreign.load import Target
-from dmabuf.explore.foreign.stacks import culprit
+from dmabuf.explore.foreign.stacks import culprit, stuck
 from dmabuf.explore.foreign.wire import LOST_PIPE, Job, Limits, Lines
 from dmabuf.explore.search import Progress
 from dmabuf.report.finding import Finding, Place
@@ -330,7 +330,7 @@ class _Watch:
             return None
         place = culprit(self.child.ask_stack(), self.target.path)
         if place is not None and does:
-            return self._stuck(does, place)
+            return self._broken(stuck(does, place), place)
         if over:
             return self._undecided(f"{self.job.budget.seconds:g} s")
         self.moved, self.cpu = now, self.child.cpu()  # our own computing, not the design's
@@ -367,13 +367,6 @@ class _Watch:
             return "computes on and on" if spent >= limits.cpu_seconds * patience else ""
         blocked = still >= limits.idle_seconds * patience
         return "blocks in something that is no step" if blocked else ""
-
-    def _stuck(self, does: str, place: Place) -> Verdict:
-        who = place.function if place.function.isidentifier() else "the design"
-        where = f"{Path(place.file).name}:{place.line}"
-        return self._broken(
-            f"{who} {does} at {where}; loops and waits must go through the machine's objects", place
-        )
 
     # -- results of our own ------------------------------------------------------------------------
 

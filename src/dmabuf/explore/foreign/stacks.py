@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
-from dmabuf.explore.foreign.whose import PACKAGE, is_installed, is_of_design
+from dmabuf.explore.foreign.whose import PACKAGE, is_installed, is_of_design, is_ours
 from dmabuf.report.finding import Place
 
-__all__ = ["culprit"]
+__all__ = ["blamed", "culprit", "stuck"]
 
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)$')
+_START = "_main"  # of a task
 _MACHINERY = (PACKAGE + "rt" + os.sep, PACKAGE + "explore" + os.sep)
 
 
@@ -32,14 +36,37 @@ def culprit(text: str, path: str) -> Place | None:
     """
     shown = path.encode("ascii", "backslashreplace").decode()
     for frames in _threads(text):
-        for frame in frames:
-            if frame.file == shown:
-                return Place(path, frame.line, frame.function)
-            if _is_theirs(frame.file):
-                return frame
-            if _explores(frame.file):
-                break
+        place = blamed(frames, shown)
+        if place is not None:
+            return replace(place, file=path) if place.file == shown else place
     return None
+
+
+def blamed(frames: Iterable[Place], path: str = "") -> Place | None:
+    """The innermost line of foreign code, or of the file `path`, among a thread's frames.
+
+    Where a task is nothing but a function of Python's own, it is that function.
+    """
+    inner: Place | None = None
+    for frame in frames:
+        if frame.file == path or _is_theirs(frame.file):
+            return frame
+        if _explores(frame.file):
+            return inner if frame.function == _START and not _is_ours(inner) else None
+        inner = frame
+    return None
+
+
+def _is_ours(place: Place | None) -> bool:
+    """Is it a line of this package, or none?"""
+    return place is None or is_ours(place.file)
+
+
+def stuck(does: str, place: Place) -> str:
+    """The sentence about a design that makes no step any more."""
+    who = place.function if place.function.isidentifier() else "the design"
+    where = f"{Path(place.file).name}:{place.line}"
+    return f"{who} {does} at {where}; loops and waits must go through the machine's objects"
 
 
 def _threads(text: str) -> list[list[Place]]:

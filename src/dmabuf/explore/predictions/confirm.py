@@ -129,20 +129,20 @@ class _Judging:
             (link.before.role, link.after.role) for link in prediction.links if link.is_stated
         )
         target = beside(self.design, roles) if roles else self.design
+        foreseen = prediction.finding
         found = self._walked(target, prediction)
-        if found is None:
-            verdict = self._all(target, roles)
-            found = _that(verdict, prediction)
-        else:
-            verdict = None
         if found is not None:
-            return Judgement(Outcome.CONFIRMED, prediction.finding, found, beside=bool(roles))
-        assert verdict is not None
-        if verdict.limit:
-            return Judgement(
-                Outcome.UNKNOWN, prediction.finding, limit=verdict.limit, beside=bool(roles)
-            )
-        return Judgement(Outcome.REFUTED, prediction.finding, beside=bool(roles))
+            return Judgement(Outcome.CONFIRMED, foreseen, found, beside=bool(roles))
+        verdict = self._all(target, roles)
+        found = _that(verdict, prediction)
+        if found is not None:
+            return Judgement(Outcome.CONFIRMED, foreseen, found, beside=bool(roles))
+        limit = verdict.limit
+        if not limit and any(one.code == foreseen.code for one in verdict.findings):
+            limit = f"there is a {foreseen.code}, but nothing shows that it is this one"
+        if limit:
+            return Judgement(Outcome.UNKNOWN, foreseen, limit=limit, beside=bool(roles))
+        return Judgement(Outcome.REFUTED, foreseen, beside=bool(roles))
 
     def _of_run(self, prediction: Prediction) -> Judgement:
         """The run itself broke the rule: there is nothing to foresee, unless it is suspected."""
@@ -245,4 +245,5 @@ def _is_it(finding: Finding, prediction: Prediction) -> bool:
     lines = {(place.file, place.line) for wait in finding.waits for place in wait.stack}
     lines |= {(wait.place.file, wait.place.line) for wait in finding.waits if wait.place}
     places = {(place.file, place.line) for place in prediction.places}
-    return kin and bool(places & lines or named & waits or not finding.waits)
+    nothing_to_compare = not finding.waits or (not lines and finding.code == foreseen)
+    return kin and bool(places & lines or named & waits or nothing_to_compare)

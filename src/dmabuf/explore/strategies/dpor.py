@@ -144,11 +144,6 @@ class SourceSets(DepthFirst):
         last = len(self.path) - 1
         races = self._races
         new = len(races.pasts)
-        races.timed = [
-            (task.number, self._watches.of(task, runtime).firm)
-            for task in runtime.tasks
-            if task.op is not None and task.deadline is not None
-        ]
         for index in range(new, last + 1):
             races.from_step(index, halts=halted and index == last)
         if halted:

@@ -31,13 +31,11 @@ class Races:
     Attributes:
         path: the states of the execution; it grows and shrinks with the search.
         pasts: of each step compared, the steps that came before it and itself.
-        timed: tasks that are left in a wait with a deadline, and what they wait for.
     """
 
     def __init__(self, path: list[Choice], watches: Watches) -> None:
         self.path = path
         self.pasts: list[int] = []
-        self.timed: list[tuple[int, Footprint]] = []
         self._watches = watches
         self._accesses = Accesses()
         self._ways = Accesses()
@@ -176,24 +174,7 @@ class Races:
             more = self._shut.all_before(stand.watch.firm, stand.known)
             found = sorted({*found, *more}, reverse=True)
         for earlier in found:
-            node = self.path[earlier]
-            if self._matters(earlier, node, stand):
-                self._try_first(earlier, node, stand)
-
-    def _matters(self, earlier: int, node: Choice, stand: Stand) -> bool:
-        """May a step change a way of another, or does it end a timed wait that nobody is in?"""
-        firm, time = stand.watch.firm, stand.watch.time
-        touched = node.footprint
-        if not time or not independent(touched, (*firm, time[0])):
-            return True
-        if not independent(node.shut, firm):
-            return True
-        both = (stand.task, node.chosen // VARIANTS)
-        for later in self.path[earlier + 1 :]:
-            is_other = later.watch.time and later.chosen // VARIANTS not in both
-            if is_other and not independent(touched, later.watch.firm):
-                return True
-        return any(task not in both and not independent(touched, on) for task, on in self.timed)
+            self._try_first(earlier, self.path[earlier], stand)
 
     def _try_first(self, earlier: int, node: Choice, stand: Stand) -> None:
         """Have the way to a step tried that was perhaps possible before the earlier step."""

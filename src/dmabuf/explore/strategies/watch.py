@@ -9,9 +9,8 @@ from __future__ import annotations
 import dis
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dmabuf.hardware import GatedOp
 from dmabuf.rt.api import OPS, READ, WRITE
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
 
@@ -60,24 +59,17 @@ NOTHING = Watch()
 
 
 class Watches:
-    """The watches of a search's steps.
+    """The watches of a search's steps."""
 
-    Attributes:
-        timed: what steps with a deadline wait for, as read, in any execution so far.
-    """
-
-    __slots__ = ("timed",)
-
-    def __init__(self) -> None:
-        self.timed: set[int] = set()
+    __slots__ = ()
 
     def of(self, task: ExploredTask, runtime: Tasks) -> Watch:
         """What the ways of the step that a task stands at depend on; conflicts open or close.
 
         Its object, what it waits on, its CPU where CPUs are shared: whatever way it goes. The
-        task itself if a signal may end the wait. With a deadline the clock, as changed (only the
-        earliest deadline can be taken, so that arming one counts), and what other timed steps
-        wait for.
+        task itself if a signal may end the wait. With a deadline the clock, as changed: only the
+        earliest deadline can be taken, so that arming one counts, and every step that takes one
+        away reads the clock.
         """
         op = task.op
         assert op is not None
@@ -88,8 +80,6 @@ class Watches:
         firm: Footprint = (number_of(task.obj) << 1 | READ,)
         if op.waits_on is not None:
             firm += (number_of(op.awaited(task.obj)) << 1 | READ,)
-        if isinstance(op, GatedOp):  # a reset changes the task
-            firm += (number_of(task) << 1 | READ,)
         if not plain:
             firm += self._of_cpu(task, runtime)
         if task.deadline is None and not task.interruptible:
@@ -97,8 +87,7 @@ class Watches:
         signal = (number_of(task) << 1 | READ,) if task.interruptible else ()
         time: Footprint = ()
         if task.deadline is not None:
-            self.timed.add(number_of(op.awaited(task.obj)) << 1 | READ)
-            time = (number_of(runtime.clock) << 1 | WRITE, *self.timed)
+            time = (number_of(runtime.clock) << 1 | WRITE,)
         return Watch(firm, signal, time)
 
     @staticmethod
@@ -117,7 +106,7 @@ class Watches:
         if variant == TIMEOUT and task.interruptible:
             return (runtime.number_of(task) << 1 | READ,)
         if variant == INTERRUPT and task.deadline is not None:
-            return (runtime.number_of(runtime.clock) << 1 | WRITE, *self.timed)
+            return (runtime.number_of(runtime.clock) << 1 | WRITE,)
         return ()
 
     def near(self, runtime: Tasks, enabled: list[int], mover: ExploredTask) -> dict[int, Footprint]:
@@ -227,9 +216,8 @@ def _asks_of(guard: Guard) -> str:
 def _flat(code: CodeType) -> Iterator[tuple[str, Any]]:
     """Instructions; those that load several names come as several (Python 3.13)."""
     for one in dis.get_instructions(code):
-        names: list[Any] = [one.argval]
-        if isinstance(one.argval, tuple):
-            names = list(cast("tuple[Any, ...]", one.argval))  # type: ignore[redundant-cast]
+        value: Any = one.argval
+        names: list[Any] = list(value) if value.__class__ is tuple else [value]
         yield from ((one.opname, name) for name in names)
 
 

@@ -63,6 +63,11 @@ class Ours:
     ends: set[End]
     breaks: bool
 
+    def has(self, op: str) -> bool:
+        """Does some task announce this operation?"""
+        lines = self.model.recording.lines
+        return any(entry.op == op for line in lines for entry in line.entries)
+
 
 @dataclass
 class Theirs:

@@ -7,8 +7,8 @@ from dmabuf.explore.check import replay_design
 from dmabuf.explore.portfolio import DPOR, GRAPH, NAIVE, SLEEP
 from dmabuf.explore.timer_clause import UNDECIDED
 from dmabuf.report.verdict import Status
-from tests.explore.timer_designs import BACKED, ONLY, interrupt_is_lost, published
-from tests.explore.timer_oracle import differences
+from tests.explore.lassos.timer_designs import BACKED, ONLY, interrupt_is_lost, published
+from tests.explore.lassos.timer_oracle import differences
 
 PROGRAMS = 30
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dmabuf import Status
-from tests.explore.honesty import Injected, _check, control, inject
+from tests.explore.foreign.honesty import Injected, _check, control, inject
 
 SEEDS = 40
 

@@ -81,3 +81,10 @@ def test_culprit_has_the_name_that_the_file_really_has():
     path = "/d/gerät.py"
 
     assert Place(path, 1, "f") == culprit(stack((r"/d/ger\xe4t.py", "f")), path)
+
+
+def test_culprit_may_be_a_function_of_pythons_own():
+    """A task that is nothing but such a function is blamed with its line."""
+    text = stack((STDLIB / "threading.py", "wait"), (PACKAGE / "rt" / "tasks.py", "_main"))
+
+    assert Place(str(STDLIB / "threading.py"), 1, "wait") == culprit(text, DESIGN)

@@ -1,6 +1,6 @@
 """Designs that never get on, with the rule each breaks, and designs that look like it and do.
 
-`python -m tests.explore.livelock_designs` tells what each comes to, and how long that takes.
+`python -m tests.explore.lassos.livelock_designs` tells what each comes to, and how long that takes.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from dmabuf.explore.explanations.token import TokenError, decode, encode, token_
 from dmabuf.rt.api import OPS
 from dmabuf.rt.strategy import INTERRUPT, MAX_OPTIONS, TIMEOUT
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DESIGNS = ROOT / "tests" / "explore" / "portable.py"
 
 variants = st.one_of(st.integers(0, MAX_OPTIONS - 1), st.sampled_from([TIMEOUT, INTERRUPT]))

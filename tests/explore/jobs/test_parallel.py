@@ -187,12 +187,11 @@ def test_workers_keep_the_schedules_that_one_search_keeps():
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize(("fn", "budget"), CASES)
 def test_workers_below_stems_find_what_one_search_finds(fn, budget):
-    """With source-DPOR they complete as many executions, and some more fall asleep."""
+    """With source-DPOR they complete as many executions; as many others need not fall asleep."""
     alone = told(fn, budget=budget, engine=DPOR)
 
     divided = told(fn, InProcess, budget=budget, engine=DPOR)
 
-    assert alone["asleep"] <= divided["asleep"]
     for key in ("asleep", "cut", "steps", "replayed"):
         del alone[key], divided[key]
     assert alone == divided
@@ -335,7 +334,7 @@ def test_process_that_hangs_is_no_hang():
 def test_cluster_gives_the_answer_of_one_search():
     """The executor of `dask.distributed`, on a local cluster, is an executor like others."""
     distributed = pytest.importorskip("distributed", reason="no extra `cluster` is installed")
-    from tests.explore import parallel_designs
+    from tests.explore.jobs import parallel_designs
 
     fn = parallel_designs.disputed
     alone = told(fn)

@@ -7,7 +7,7 @@ import pytest
 from dmabuf import Shared, check_design
 from dmabuf.explore.lassos.liveness import States, lassos
 from dmabuf.rt.strategy import VARIANTS
-from tests.explore.livelock_designs import ENDLESS
+from tests.explore.lassos.livelock_designs import ENDLESS
 from tests.explore.stateful import explored
 
 LONGEST = 9

@@ -12,7 +12,7 @@ from tests.explore.oracle import everything, keys_below
 from tests.explore.random_programs import generate
 from tests.explore.straight_line import Line, Program
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "examples"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "examples"))
 import lock_across_wait
 
 

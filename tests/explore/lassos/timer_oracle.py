@@ -3,7 +3,7 @@
 Shares no code with `lassos.timers` and the strategies; what it calls a run is a list of moments,
 each with what is pending and awaited, and the step that follows.
 
-`python -m tests.explore.timer_oracle N` compares N programs.
+`python -m tests.explore.lassos.timer_oracle N` compares N programs.
 """
 
 from __future__ import annotations

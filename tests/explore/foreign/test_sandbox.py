@@ -20,7 +20,7 @@ QUICK = Limits(
 
 
 def explore(name, *, seconds=0.3, carrier="", limits=QUICK, token="", tell=None):
-    """The results of `file::design` in tests/explore/bad."""
+    """The results of `file::design` in tests/explore/foreign/bad."""
     file, _, design = name.partition("::")
     target = Target(str(BAD / file), file, design)
     job = Job(Budget(seconds=seconds), carrier=carrier, token=token, limits=limits)

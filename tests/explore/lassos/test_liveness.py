@@ -9,7 +9,7 @@ from dmabuf import Mutex, Shared, Status, Timeline, WaitQueue, check_design
 from dmabuf.explore.check import replay_design
 from dmabuf.explore.lassos.components import Arrows, fair_parts
 from dmabuf.explore.search import Budget
-from tests.explore.livelock_designs import ENDLESS, PROGRESS
+from tests.explore.lassos.livelock_designs import ENDLESS, PROGRESS
 
 LIMIT = Budget(seconds=None, executions=5000)
 

@@ -4,7 +4,7 @@ from dmabuf import Mutex, check_design, design
 from dmabuf.core.timeline import Timeline
 from dmabuf.report.timeline import Span
 from dmabuf.sync.spinlock import SpinLock
-from tests.explore.livelock_designs import back_off_pair
+from tests.explore.lassos.livelock_designs import back_off_pair
 
 
 def timeline_of(fn):

@@ -1,4 +1,6 @@
-"""Random programs, our verdict against SPIN's: `python -m tests.explore.promela_campaign 200`.
+"""Random programs, our verdict against SPIN's.
+
+`python -m tests.explore.export.promela_campaign 200`
 
 A second argument is the first seed, a third the engine ("source-DPOR"). Prints every program on
 which the two disagree; exit code 1 if there is one, 3 without SPIN.
@@ -13,22 +15,35 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dmabuf.explore.export.refusal import NotExportable
-from tests.explore.promela_judge import Ours, judge, missing, prepare, unlike
-from tests.explore.promela_programs import Program, generate
+from tests.explore.export.promela_judge import Ours, judge, missing, prepare, unlike
+from tests.explore.export.promela_programs import Program, generate
 
 BATCH = 25
+_COUNTED = (
+    *("compared", "with timeouts", "with handlers", "bad", "breaks"),
+    *("too large", "not straight", "unlike"),
+)
 
 
-def campaign(seeds: Iterable[int], *, most: int, engine: str = "") -> dict[str, int]:
-    """Compare the first `most` of these programs; counts of what became of them."""
-    counts = dict.fromkeys(("compared", "bad", "breaks", "too large", "not straight", "unlike"), 0)
+def campaign(
+    seeds: Iterable[int], *, most: int, engine: str = "", executions: int = 1500
+) -> dict[str, int]:
+    """Compare the first `most` of these programs; counts of what became of them.
+
+    Args:
+        seeds: of the programs.
+        most: how many to compare.
+        engine: that explores them.
+        executions: what takes more is too large.
+    """
+    counts = dict.fromkeys(_COUNTED, 0)
     batch: list[tuple[int, Program, Ours]] = []
     for seed in seeds:
         if counts["compared"] + len(batch) >= most:
             break
         program = generate(seed)
         try:
-            ours = prepare(program, len(batch), engine=engine)
+            ours = prepare(program, len(batch), engine=engine, executions=executions)
         except NotExportable:
             counts["not straight"] += 1
             continue
@@ -49,6 +64,8 @@ def _compare(batch: list[tuple[int, Program, Ours]], counts: dict[str, int]) -> 
         found = judge([ours for _seed, _program, ours in batch], Path(folder))
     for (seed, program, ours), theirs in zip(batch, found, strict=True):
         counts["compared"] += 1
+        counts["with timeouts"] += ours.has("clock.arm")
+        counts["with handlers"] += ours.has("irq.enter")
         counts["bad"] += bool(ours.bad)
         counts["breaks"] += ours.breaks
         for difference in unlike(ours, theirs):

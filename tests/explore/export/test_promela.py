@@ -8,15 +8,20 @@ from typing import Any
 
 import pytest
 
-from dmabuf import Fence, Machine, Mutex, Shared, Timeline, design
-from dmabuf.explore.export import promela_words
+from dmabuf import Completion, Fence, Machine, Mutex, Shared, SpinLock, Timeline, design
+from dmabuf.explore.export import promela_time, promela_words
 from dmabuf.explore.export.promela import export
+from dmabuf.explore.export.promela_irqs import IRQ_WORDS
+from dmabuf.explore.export.promela_words import Way
 from dmabuf.explore.export.refusal import NotExportable
 from dmabuf.explore.search import Budget
+from dmabuf.sync.rwlock import RwLock
+from dmabuf.sync.semaphore import Semaphore
+from dmabuf.sync.spinlock import SPIN_LOCK_IRQ, SPIN_UNLOCK_IRQ
 from dmabuf.sync.waitqueue import WaitQueue
-from tests.explore.promela_campaign import campaign
-from tests.explore.promela_judge import judge, missing, prepare, unlike
-from tests.explore.promela_programs import Program, Task
+from tests.explore.export.promela_campaign import campaign
+from tests.explore.export.promela_judge import judge, missing, prepare, unlike
+from tests.explore.export.promela_programs import Handler, Program, Task
 
 PROGRAMS = 15
 needs_spin = pytest.mark.skipif(bool(missing()), reason=missing() or "SPIN is here")
@@ -92,6 +97,56 @@ def keeps_lock(machine: Machine) -> None:
     machine.kthread(Mutex("A").lock, "driver")
 
 
+@design
+def times_out(machine: Machine) -> None:
+    """A wait that nobody ends times out, and who waits longer is told in time."""
+    event, fence = Completion("never"), _fence()
+    machine.kthread(lambda: (event.wait(1.0), fence.signal()), "driver")
+    machine.kthread(lambda: fence.wait(2.0), "client")
+
+
+@design
+def late_program(machine: Machine) -> None:
+    """A program that stops for ever before its timeout keeps no later one back."""
+    event = Completion("never")
+    machine.userspace(lambda: event.wait(1.0), "program")
+    machine.kthread(lambda: event.wait(2.0), "driver")
+
+
+@design
+def handler_spins(machine: Machine) -> None:
+    """A handler spins for a lock that the task it interrupts holds."""
+    _handler_and_task(machine, SpinLock.lock, SpinLock.unlock)
+
+
+@design
+def handler_waits_its_turn(machine: Machine) -> None:
+    """The same with interrupts off under the lock."""
+    _handler_and_task(
+        machine,
+        lambda lock: lock.lock_with(SPIN_LOCK_IRQ),
+        lambda lock: lock.unlock_with(SPIN_UNLOCK_IRQ),
+    )
+
+
+def _handler_and_task(machine: Machine, take: Any, give: Any) -> None:
+    lock, fence = SpinLock("L"), _fence()
+
+    def handler() -> None:
+        lock.lock()
+        lock.unlock()
+        fence.signal()
+
+    def driver() -> None:
+        take(lock)
+        give(lock)
+        fence.wait()
+
+    line = machine.irq(handler, "line")
+    machine.hardware(line.raise_irq, "gpu", hangs=False)
+    machine.kthread(driver, "driver")
+
+
 _DESIGNS = {
     lock_across_wait: True,
     lock_before_wait: False,
@@ -99,6 +154,10 @@ _DESIGNS = {
     job_hangs: True,
     job_never_hangs: False,
     keeps_lock: True,
+    times_out: False,
+    late_program: False,
+    handler_spins: True,
+    handler_waits_its_turn: False,
 }
 
 
@@ -135,9 +194,11 @@ def test_spin_agrees_on_each_way_of_going_wrong(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_spin_agrees_on_random_programs() -> None:
     """All bad states of rest and all ends of random programs are the same in both."""
-    counts = campaign(range(1000), most=PROGRAMS)
+    counts = campaign(range(1000, 2000), most=PROGRAMS, executions=300)
 
     assert (PROGRAMS, 0) == (counts["compared"], counts["unlike"])
+    assert counts["with timeouts"]
+    assert counts["with handlers"]
 
 
 _NOTICES = {
@@ -149,6 +210,9 @@ _NOTICES = {
     "rwsem.up_write": (("r.write", 0), ("r.end_write", 0)),
     "rwlock.read_unlock": (("w.read", 0), ("w.end_read", 0), ("w.write", 0), ("w.end_write", 0)),
     "shared.add": (("x.add", 0, 1),),
+    "irq.raise": (("i.raise", 0), ("x.add", 0, 1)),
+    "irq.enter": (("i.raise", 0), ("s.lock", 0), ("s.unlock", 0)),
+    "irq.disable": (("i.disable", 0), ("i.raise", 0)),
 }
 
 
@@ -158,8 +222,11 @@ def test_wrong_word_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """An operation that does nothing in Promela makes the two disagree: the judge is awake."""
     made = []
     for number, (op, acts) in enumerate(_NOTICES.items()):
-        monkeypatch.setitem(promela_words.WORDS, op, promela_words.WORDS["machine.choose"])
-        made.append(prepare(Program((Task("kthread", acts), Task("kthread", acts))), number))
+        words = IRQ_WORDS if op in IRQ_WORDS else promela_words.WORDS
+        monkeypatch.setitem(words, op, lambda w, real=words[op]: [_unheeding(real(w)[0])])
+        handlers = (Handler((("x.add", 0, 1),)),) if op in IRQ_WORDS else ()
+        tasks = (Task("kthread", acts), Task("kthread", acts))
+        made.append(prepare(Program(tasks, handlers), number))
         monkeypatch.undo()
     ours = [one for one in made if one is not None]
 
@@ -167,6 +234,32 @@ def test_wrong_word_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     differ = [bool(unlike(*pair)) for pair in zip(ours, theirs, strict=True)]
     assert dict.fromkeys(_NOTICES, True) == dict(zip(_NOTICES, differ, strict=True))
+
+
+def _unheeding(way: Way) -> Way:
+    """It changes nothing; and waits for nothing, unless it is the start of a handler."""
+    return Way(way.guard if "runner" in " ".join(way.does) else "")
+
+
+@needs_spin
+@pytest.mark.slow
+def test_timeout_that_stops_behind_a_stopped_task_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a program's deadline keeps the kernel's back, SPIN finds a task that waits for ever."""
+    early = Task("userspace", (("c.wait_timed", 0, 1.0),))
+    late = Task("kthread", (("c.wait_timed", 1, 3.0),))
+    keeps = ["(p0_waits[1] != 3 || p0_due[1] >= p0_due[2])"]
+    ours = prepare(Program((early, late)), 0)
+    monkeypatch.setattr(promela_time.Timeouts, "_earlier", lambda *_how: keeps)
+    wrong = prepare(Program((early, late)), 0)
+    assert ours is not None
+    assert wrong is not None
+
+    theirs, mistaken = (judge([one], tmp_path)[0] for one in (ours, wrong))
+
+    assert [] == unlike(ours, theirs)
+    assert unlike(wrong, mistaken)
 
 
 # -- what is refused -------------------------------------------------------------------------------
@@ -183,9 +276,29 @@ def _trylock_steers(machine: Machine) -> None:
     machine.kthread(tries, "two")
 
 
-def _timed(machine: Machine) -> None:
-    fence = _fence()
-    machine.kthread(lambda: fence.wait(1.0), "driver")
+def _timed_semaphore(machine: Machine) -> None:
+    semaphore = Semaphore(0, "n")
+    machine.kthread(lambda: semaphore.down_timeout(1.0), "driver")
+    machine.kthread(semaphore.up, "other")
+
+
+def _far_apart(machine: Machine) -> None:
+    event = Completion("c")
+    machine.kthread(lambda: event.wait(1e-9), "driver")
+    machine.kthread(lambda: event.wait(10.0), "other")
+
+
+def _on_a_cpu(machine: Machine) -> None:
+    machine.kthread(Mutex("A").is_locked, "driver", cpu=0)
+
+
+def _line_on_a_cpu(machine: Machine) -> None:
+    machine.irq(lambda: None, "line", cpu=0)
+
+
+def _handler_and_rwlock(machine: Machine) -> None:
+    machine.irq(lambda: None, "line")
+    machine.kthread(RwLock("w").read_lock, "driver")
 
 
 def _stores_what_it_read(machine: Machine) -> None:
@@ -215,7 +328,11 @@ def _raises(machine: Machine) -> None:
     ("fn", "words"),
     [
         (_trylock_steers, "step 2 of two (mutex.unlock of A)"),
-        (_timed, "step 2 of driver (clock.arm) has a timeout"),
+        (_timed_semaphore, "(semaphore.cancel of n): it ends before that in another schedule"),
+        (_far_apart, "the timeouts have no unit in which 32 bits can count"),
+        (_on_a_cpu, "driver is bound to CPU 0, and an export has no CPUs"),
+        (_line_on_a_cpu, "irq line is bound to CPU 0, and an export has no CPUs"),
+        (_handler_and_rwlock, "reader-writer spinlocks and irq lines do not go together"),
         (_stores_what_it_read, "(shared.write of n)"),
         (_text, "n holds 'text'"),
         (_queue, "step 1 of driver (waitqueue.wake)"),

@@ -1,6 +1,6 @@
 """Designs in which a timer is the only way to a signal, and designs that look like it.
 
-`python -m tests.explore.timer_designs` tells what each comes to.
+`python -m tests.explore.lassos.timer_designs` tells what each comes to.
 """
 
 from __future__ import annotations

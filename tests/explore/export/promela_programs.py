@@ -13,6 +13,7 @@ from typing import Any
 
 from dmabuf.core.timeline import Timeline
 from dmabuf.errors import Interrupted
+from dmabuf.irq import IrqLine, IrqReturn
 from dmabuf.machine import Machine
 from dmabuf.sync.completion import Completion
 from dmabuf.sync.mutex import Mutex
@@ -20,9 +21,9 @@ from dmabuf.sync.rwlock import RwLock
 from dmabuf.sync.rwsem import RwSem
 from dmabuf.sync.semaphore import Semaphore
 from dmabuf.sync.shared import Shared
-from dmabuf.sync.spinlock import SpinLock
+from dmabuf.sync.spinlock import SPIN_LOCK_IRQ, SPIN_UNLOCK_IRQ, SpinLock
 
-__all__ = ["Program", "Task", "generate"]
+__all__ = ["Handler", "Program", "Task", "generate"]
 
 Act = tuple[Any, ...]
 """(operation, which object, argument)."""
@@ -37,10 +38,21 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Handler:
+    """An interrupt line: what its handler does, and its thread, if it has one."""
+
+    acts: tuple[Act, ...]
+    thread: tuple[Act, ...] | None = None
+    oneshot: bool = False
+
+
+@dataclass(frozen=True)
 class Program:
     """A design as data."""
 
     tasks: tuple[Task, ...]
+    handlers: tuple[Handler, ...] = ()
+    any_time: bool = False
 
     @property
     def __name__(self) -> str:
@@ -50,6 +62,10 @@ class Program:
     def __call__(self, machine: Machine) -> None:
         """The design."""
         world = _World(machine)
+        if self.any_time:
+            machine.any_time()
+        for number, handler in enumerate(self.handlers):
+            world.add_line(handler, f"i{number}")
         for number, task in enumerate(self.tasks):
             world.start(task, f"t{number}")
 
@@ -70,14 +86,36 @@ class _World:
             "r": [RwSem("r0"), RwSem("r1")],
             "w": [RwLock("w0"), RwLock("w1")],
             "x": [Shared(0, "x0"), Shared(1, "x1")],
+            "i": [],
         }
+
+    def add_line(self, handler: Handler, name: str) -> None:
+        """Add an interrupt line."""
+
+        def handle() -> IrqReturn:
+            self._do_all(handler.acts, name)
+            return IrqReturn.HANDLED if handler.thread is None else IrqReturn.WAKE_THREAD
+
+        def thread() -> None:
+            self._do_all(handler.thread or (), f"{name}t")
+
+        line = self.machine.irq(
+            handle,
+            name,
+            thread_fn=None if handler.thread is None else thread,
+            oneshot=handler.oneshot,
+        )
+        self.objects["i"].append(line)
+
+    def _do_all(self, acts: tuple[Act, ...], name: str) -> None:
+        for number, act in enumerate(acts):
+            self.do(act, f"{name}.{number}")
 
     def start(self, task: Task, name: str) -> None:
         """Start a task."""
 
         def body() -> None:
-            for number, act in enumerate(task.acts):
-                self.do(act, f"{name}.{number}")
+            self._do_all(task.acts, name)
 
         if task.kind == "hardware":
             self.handles.append(self.machine.hardware(body, name))
@@ -114,8 +152,11 @@ _CALLS: dict[tuple[str, str], Callable[..., Any]] = {
     ("m", "ask"): Mutex.is_locked,
     ("s", "lock"): SpinLock.lock,
     ("s", "unlock"): SpinLock.unlock,
+    ("s", "lock_irq"): lambda lock: lock.lock_with(SPIN_LOCK_IRQ),
+    ("s", "unlock_irq"): lambda lock: lock.unlock_with(SPIN_UNLOCK_IRQ),
     ("f", "signal"): lambda fence: fence.signal(),
     ("f", "wait"): lambda fence: fence.wait(),
+    ("f", "wait_timed"): lambda fence, timeout: fence.wait(timeout),
     ("f", "ask"): lambda fence: fence.is_signaled(),
     ("f", "error"): lambda fence: fence.set_error(-5),
     ("f", "publish"): lambda fence: fence.publish(),
@@ -123,6 +164,7 @@ _CALLS: dict[tuple[str, str], Callable[..., Any]] = {
     ("c", "all"): Completion.complete_all,
     ("c", "wait"): lambda c: c.wait(),
     ("c", "wait_intr"): lambda c: c.wait(interruptible=True),
+    ("c", "wait_timed"): lambda c, timeout: c.wait(timeout),
     ("c", "try"): Completion.try_wait,
     ("c", "again"): Completion.reinit,
     ("n", "down"): Semaphore.down,
@@ -143,11 +185,20 @@ _CALLS: dict[tuple[str, str], Callable[..., Any]] = {
     ("x", "write"): Shared.write,
     ("x", "read"): Shared.read,
     ("x", "exchange"): Shared.exchange,
+    ("i", "raise"): IrqLine.raise_irq,
+    ("i", "disable"): IrqLine.disable_nosync,
+    ("i", "enable"): IrqLine.enable,
+    ("i", "sync"): IrqLine.synchronize,
+    ("i", "free"): IrqLine.free,
 }
 
 _PLAIN = {
-    "f": (*("f.signal", "f.wait") * 4, "f.ask", "f.publish", "f.error"),
-    "c": ("c.complete", "c.complete", "c.wait", "c.wait_intr", "c.try", "c.all", "c.again"),
+    "f": (*("f.signal", "f.wait") * 4, *("f.wait_timed",) * 3, "f.ask", "f.publish", "f.error"),
+    "c": (
+        *("c.complete", "c.complete", "c.wait", "c.wait_intr", "c.try", "c.all", "c.again"),
+        *("c.wait_timed",) * 3,
+    ),
+    "i": (*("i.raise",) * 5, "i.sync", "i.free"),
     "n": ("n.down", "n.up", "n.up", "n.try"),
     "x": ("x.add", "x.write", "x.exchange", "x.read"),
     "m": ("m.ask", "m.ask", "m.ask", "m.try"),
@@ -155,7 +206,8 @@ _PLAIN = {
 }
 _PAIRS = {
     "m": (("m.lock", "m.unlock"),),
-    "s": (("s.lock", "s.unlock"),),
+    "s": (("s.lock", "s.unlock"), ("s.lock_irq", "s.unlock_irq")),
+    "i": (("i.disable", "i.enable"),),
     "r": (("r.read", "r.end_read"), ("r.write", "r.end_write"), ("r.write", "r.downgrade")),
     "w": (("w.read", "w.end_read"), ("w.write", "w.end_write")),
 }
@@ -166,11 +218,18 @@ _SLEEPS = (
     "f.wait",
     "c.wait",
     "c.wait_intr",
+    "f.wait_timed",
+    "c.wait_timed",
+    "i.sync",
+    "i.free",
     "n.down",
     "r.read",
     "r.write",
 )
-_VALUED = ("x.add", "x.write", "x.exchange")
+_VALUED = {
+    **dict.fromkeys(("x.add", "x.write", "x.exchange"), (1, 2)),
+    **dict.fromkeys(("f.wait_timed", "c.wait_timed"), (1.0, 1.5, 3.0)),
+}
 _KINDS = ("kthread",) * 7 + ("userspace", "hardware", "reliable", "idle")
 _SIZES = ((2, 5), (2, 7), (3, 4), (3, 5), (4, 3))
 
@@ -205,12 +264,13 @@ class _Maker:
         what = rng.choice(_PLAIN[family])
         if atomic and what in _SLEEPS:
             return [("x.read", 1)]
-        value = (rng.choice((1, 2)),) if what in _VALUED else ()
-        return [(what, int(rng.random() < 0.35), *value)]
+        value = (rng.choice(_VALUED[what]),) if what in _VALUED else ()
+        which = 0 if family == "i" else int(rng.random() < 0.35)
+        return [(what, which, *value)]
 
     def pair(self, lock: str, unlock: str, most: int, depth: int, *, atomic: bool) -> list[Act]:
         """A section under a lock; now and then the unlock is forgotten, or not the lock's."""
-        which = int(self.rng.random() < 0.45)
+        which = 0 if lock[0] == "i" else int(self.rng.random() < 0.45)
         inside = self.acts(
             self.rng.randrange(max(most - 1, 1)), depth + 1, atomic=atomic or lock[0] in "sw"
         )
@@ -239,8 +299,23 @@ def generate(seed: int) -> Program:
     rng = random.Random(seed)
     count, most = rng.choice(_SIZES)
     families = rng.sample(
-        ["m", "m", "s", "f", "c", "n", "r", "w", "x", "other"], rng.choice((2, 3, 3))
+        ["m", "m", "s", "f", "c", "n", "r", "w", "x", "other", "i", "i"], rng.choice((2, 3, 3))
     )
+    if "i" in families:  # which has no words together with reader-writer spinlocks
+        families = [*(family for family in families if family != "w"), rng.choice("sfc")]
     maker = _Maker(rng, families, count)
     tasks = [Task(rng.choice(_KINDS), tuple(maker.acts(most))) for _ in range(count)]
-    return Program(tuple(tasks))
+    handlers = (_handler(rng, [f for f in families if f in _IN_HANDLERS], count),)
+    any_time = rng.random() < 0.2
+    return Program(tuple(tasks), handlers if "i" in families else (), any_time)
+
+
+_IN_HANDLERS = "sfcx"
+
+
+def _handler(rng: random.Random, families: list[str], count: int) -> Handler:
+    maker = _Maker(rng, families or ["x"], count)
+    acts = tuple(maker.acts(2, 1, atomic=True))
+    if rng.random() < 0.6:
+        return Handler(acts)
+    return Handler(acts, tuple(maker.acts(1, 1)), oneshot=rng.random() < 0.5)

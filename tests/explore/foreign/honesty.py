@@ -1,6 +1,6 @@
 """Injected limits, exceptions, hangs and sources of non-determinism: how many become a pass?
 
-    python -m tests.explore.honesty [COUNT [FIRST]]
+    python -m tests.explore.foreign.honesty [COUNT [FIRST]]
 
 A design that is proved as it stands is spoilt at one operation of one task, or its search is given
 a limit that it does not finish under. Whatever comes of that, PROVED is a lie.
