@@ -242,6 +242,31 @@ def test_limits_that_are_reached_are_told() -> None:
     assert any("lock classes" in sentence for sentence in validator.limits)
 
 
+def test_threads_that_keep_an_order_are_left_in_peace() -> None:
+    """Four threads at a time, always in one order, with fences and an allocation: no finding."""
+    on = ground("threads")
+    validator = Validator()
+
+    def run() -> None:
+        with validator.watching(on.runtime):
+            locks = [Mutex("outer"), Mutex("inner")]
+            line = Timeline("gpu")
+
+            def work() -> None:
+                for _ in range(60):
+                    with locks[0], locks[1]:
+                        allocate(Gfp.KERNEL)
+                    with signalling():
+                        line.fence().signal()
+
+            tasks = [on.spawn(work, name=f"worker {number}") for number in range(4)]
+            assert [] == on.runtime.join(tasks)
+
+    on.run(run)
+
+    assert ([], [], []) == (validator.findings, validator.suspicions, validator.limits)
+
+
 def test_validator_listens_to_one_runtime_at_a_time() -> None:
     """Attaching it again without detaching is refused."""
     validator = Validator()

@@ -377,6 +377,16 @@ def test_a_lock_freed_by_another_thread_holds_nothing_afterwards():
     assert [] == told(watcher)
 
 
+def test_who_took_a_lock_that_another_thread_frees_holds_it_no_more():
+    """So it can stand idle again, and what it takes next is under nothing."""
+    with watch() as watcher:
+        baton, a = watcher.lock("baton"), watcher.lock("a")
+        baton.acquire()
+        in_turn(baton.release)
+        with a:
+            assert [a] == watcher._ledger.here().locks
+
+
 def test_a_conflict_of_a_lock_that_turns_out_to_be_passed_on_is_withdrawn():
     """What was told before somebody else freed it does not stand."""
     with watch() as watcher:

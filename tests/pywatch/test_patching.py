@@ -2,7 +2,9 @@
 
 import multiprocessing.dummy
 import queue
+import sys
 import threading
+import types
 from concurrent.futures import Future
 from threading import Lock
 
@@ -186,6 +188,18 @@ def test_a_name_taken_while_watched_makes_real_locks_afterwards():
     made = simple()
     made.put(1)
     assert 1 == made.get()
+
+
+def test_a_module_imported_while_watched_has_real_names_afterwards(monkeypatch):
+    """Nobody can tell that it was imported then."""
+    module = types.ModuleType("late")
+    monkeypatch.setitem(sys.modules, "late", module)
+    real = threading.Lock
+    with watch():
+        module.Lock = threading.Lock
+        assert real is not module.Lock
+
+    assert real is module.Lock
 
 
 def test_without_patching_only_named_locks_are_seen():

@@ -5,6 +5,7 @@ import copy
 import gc
 import os
 import pickle
+import random
 import signal
 import subprocess
 import sys
@@ -188,6 +189,26 @@ def test_locks_taken_inside_the_watcher_are_not_put_down():
         assert not a.locked()
 
 
+def test_what_happens_inside_the_watcher_is_made_up_for_afterwards():
+    """A lock freed by a handler in there is not held for ever; events pass unseen."""
+    with watch() as watcher:
+        a, b, event = threading.Lock(), threading.Lock(), threading.Event()
+        here = watcher._ledger.here()
+        with b:
+            a.acquire()
+            here.busy = True
+            a.release()
+            event.set()
+            event.wait()
+            here.busy = False
+            assert [b, a] == here.locks
+            event.wait()
+            assert [b] == here.locks
+
+    assert {} == watcher._ledger._totals
+    assert () == watcher.limits
+
+
 def test_tables_in_use_for_too_long_are_a_limit(monkeypatch):
     """Who holds them may be stopped by the very thread that wants them."""
     monkeypatch.setattr(ledger_module, "_PATIENCE", 0.001)
@@ -343,3 +364,41 @@ def test_a_watched_lock_refuses_what_a_real_one_refuses(name):
         watched = [*mistakes(getattr(threading, name)())]
 
     assert real == watched
+
+
+@pytest.mark.slow
+def test_threads_that_really_run_side_by_side_leave_clean_books():
+    """One order, many threads, tries, conditions and events: quiet, and nothing is held."""
+    with watch() as watcher:
+        locks = [*(threading.Lock() for _ in range(3)), *(threading.RLock() for _ in range(3))]
+        turn, books, errors = threading.Condition(), [], []
+        flag = threading.Event()
+
+        def work(seed):
+            try:
+                chance = random.Random(seed)
+                for _ in range(60):
+                    chosen = sorted(chance.sample(range(6), 3))
+                    held = [locks[index] for index in chosen]
+                    taken = [lock for lock in held if lock.acquire(chance.random() < 0.8)]
+                    for lock in chance.sample(taken, len(taken)):
+                        lock.release()
+                    with turn:
+                        turn.notify_all()
+                        turn.wait(timeout=0)
+                    flag.set()
+                    flag.wait()
+                books.append(watcher._ledger.here().locks)
+            except BaseException as error:  # noqa: BLE001 - told by the test
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert [] == errors
+    assert [[]] * 8 == books
+    assert all(lock.acquire(False) for lock in locks)
+    assert () == watcher.certain

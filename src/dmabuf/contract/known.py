@@ -172,8 +172,12 @@ class Known:
         return self.classes[number]
 
     def set_class(self, obj: Any, key: Hashable, subclass: int) -> None:
-        """It is of the class of that key."""
-        self._keep(obj, self.order.classes.of(("key", key), _name(obj), subclass=subclass))
+        """It is of the class of that key, or without one on another level of its own class."""
+        if key is None:
+            own = self.of(obj)
+            self._keep(obj, self.sub(own, subclass) if own is not None else None)
+        else:
+            self._keep(obj, self.order.classes.of(("key", key), _name(obj), subclass=subclass))
 
     def sub(self, cls: LockClass, subclass: int) -> LockClass | None:
         """A level of a class."""

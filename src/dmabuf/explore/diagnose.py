@@ -94,7 +94,8 @@ class _Finder:
         self.state = snapshot
         self.wakers = wakers
         self.stoppers = stoppers
-        self.dead = dict(snapshot.dead)
+        self.dead = {task: why for task, why, _starter in snapshot.dead}
+        self.starters = {task: who for task, _why, who in snapshot.dead if who >= 0}
         self.acts = dict(snapshot.acts)
         self.failures = dict(snapshot.failures)
         self.closed = False
@@ -130,7 +131,7 @@ class _Finder:
         state, name, label = self.state, self.name(task), self.label(fence)
         if task in self.dead:
             message = f"{self.dead[task]}, and nothing completes {label}, which {name} would signal"
-            return Diagnosis("DF102", message, (task,))
+            return Diagnosis("DF102", message, (task, *self._starter(task)))
         if task in state.blocked:
             return self.of_task(task, (), fence=fence)
         if task in state.loops:
@@ -322,6 +323,9 @@ class _Finder:
             return Diagnosis("DF109", f"{name} ended without doing {undone}", chain)
         message = f"{waiter} waits for {edge.label}{on_the_way}, but {name} has done all it does"
         return Diagnosis("DF001" if fence is None else "DF108", message, chain)
+
+    def _starter(self, job: int) -> tuple[int, ...]:
+        return (self.starters[job],) if job in self.starters else ()
 
     def _on_the_way(self, fence: int | None) -> str:
         return "" if fence is None else f" on the way to the signal of {self.label(fence)}"

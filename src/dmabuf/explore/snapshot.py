@@ -118,8 +118,9 @@ class Snapshot:
     """What tasks asked the allocator for last and did not get."""
     timers: tuple[tuple[int, int], ...] = ()
     """(task, awaited object) of waits that time may end, in a state where nothing else goes on."""
-    dead: tuple[tuple[int, str], ...] = ()
-    """Jobs that were stopped by a reset, or run on an engine that could not be reset; and why."""
+    dead: tuple[tuple[int, str, int], ...] = ()
+    """Jobs that were stopped by a reset, or run on an engine that could not be reset; why; and who
+    started them (-1: they were there from the start)."""
     unmet: tuple[str, ...] = ()
     """Names of properties that were to become true, and never do."""
 
@@ -207,16 +208,17 @@ def take_snapshot(
     )
 
 
-def _dead(rt: Tasks) -> tuple[tuple[int, str], ...]:
+def _dead(rt: Tasks) -> tuple[tuple[int, str, int], ...]:
     """Why jobs do not go on: their engine was reset, or could not be."""
-    found: list[tuple[int, str]] = []
+    found: list[tuple[int, str, int]] = []
     for engine in rt.extras.get(ENGINES, ()):
         name = rt.label(engine)
         for job in engine.all:
+            starter = -1 if job.spawner is None else job.spawner.number
             if engine.is_wedged and not job.finished:
-                found.append((job.number, f"the reset of {name} failed"))
+                found.append((job.number, f"the reset of {name} failed", starter))
             elif is_reset(job) and not job.finished:
-                found.append((job.number, f"{name} was reset"))
+                found.append((job.number, f"{name} was reset", starter))
     return tuple(found)
 
 

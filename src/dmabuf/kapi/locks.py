@@ -9,13 +9,13 @@ include/linux/rwsem.h, include/linux/semaphore.h, include/linux/lockdep.h
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from dmabuf.errors import Interrupted
 from dmabuf.kapi.spell import Flags, entered, left, spelled, to_ns
 from dmabuf.rt.clock import NS_PER_S
-from dmabuf.sync.lockdep import assert_held, lock_is_held
+from dmabuf.sync.lockdep import assert_held, lock_is_held, lockdep_set_class
 from dmabuf.sync.mutex import Mutex
 from dmabuf.sync.rwlock import RwLock
 from dmabuf.sync.rwsem import RwSem
@@ -225,3 +225,10 @@ def lockdep_assert_held(lock: Any) -> None:
 def lockdep_assert_held_once(lock: Any) -> None:
     """The same, at most once."""
     assert_held(lock, once=True)
+
+
+@spelled("lockdep_set_class_and_name")
+def lockdep_set_class_and_name(lock: Any, key: Hashable, name: str) -> None:
+    """Its class is that of the key; here the lock itself has the name."""
+    del name
+    lockdep_set_class(lock, key)

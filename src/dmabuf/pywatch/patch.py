@@ -46,7 +46,6 @@ class Session:
         self.lock = allocate_lock()
         self.ledger: Ledger | None = None
         self._methods: list[tuple[type, str, Any, Any]] = []
-        self._names: list[tuple[dict[str, Any], str, Any, Any]] = []
         self._factories: dict[Any, Any] = {}
 
     def now(self) -> Ledger | None:
@@ -65,9 +64,7 @@ class Session:
         if not self._factories:
             self._factories = _factories(self)
         for names, name, original in _users(self._factories):
-            replacement = self._factories[original]
-            names[name] = replacement
-            self._names.append((names, name, original, replacement))
+            names[name] = self._factories[original]
 
     def remove(self) -> None:
         """Put everything back."""
@@ -76,12 +73,8 @@ class Session:
             if owner.__dict__.get(name) is replacement:
                 setattr(owner, name, original)
         self._methods.clear()
-        for names, name, original, replacement in self._names:
-            if names.get(name) is replacement:
-                names[name] = original
-        self._names.clear()
         back = {replacement: original for original, replacement in self._factories.items()}
-        for names, name, replacement in _users(back):
+        for names, name, replacement in _users(back):  # also of modules that came meanwhile
             names[name] = back[replacement]
 
     def after_fork(self) -> None:

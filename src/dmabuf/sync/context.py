@@ -33,6 +33,8 @@ __all__ = [
     "cond_resched",
     "end_signalling",
     "fs_reclaim",
+    "fs_reclaim_acquire",
+    "fs_reclaim_release",
     "idle",
     "local_irq_save",
     "memalloc_nofs",
@@ -185,18 +187,32 @@ def might_wait(runtime: Runtime, what: Any) -> None:
         tell(runtime, Note.FENCE_WAIT, what)
 
 
-@contextmanager
-@kernel("fs_reclaim_acquire", "fs_reclaim_release")
-def fs_reclaim(gfp: Gfp = Gfp.KERNEL, runtime: Runtime | None = None) -> Generator[None]:
-    """Inside, the task frees memory for an allocation with these flags. Context: process."""
+@kernel("fs_reclaim_acquire")
+def fs_reclaim_acquire(gfp: Gfp, runtime: Runtime | None = None) -> None:
+    """Say that the task begins to free memory for an allocation with these flags. Context: any."""
     runtime = runtime or ambient()
     if not runtime.quick:
         tell(runtime, Note.RECLAIM, gfp)
+
+
+@kernel("fs_reclaim_release")
+def fs_reclaim_release(gfp: Gfp, runtime: Runtime | None = None) -> None:
+    """Say that it has. Context: any."""
+    del gfp
+    runtime = runtime or ambient()
+    if not runtime.quick:
+        tell(runtime, Note.RECLAIM_END)
+
+
+@contextmanager
+@no_kernel("the pair fs_reclaim_acquire/_release as a with-block")
+def fs_reclaim(gfp: Gfp = Gfp.KERNEL, runtime: Runtime | None = None) -> Generator[None]:
+    """Inside, the task frees memory for an allocation with these flags. Context: process."""
+    fs_reclaim_acquire(gfp, runtime)
     try:
         yield
     finally:
-        if not runtime.quick:
-            tell(runtime, Note.RECLAIM_END)
+        fs_reclaim_release(gfp, runtime)
 
 
 @contextmanager

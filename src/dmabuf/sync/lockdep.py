@@ -43,6 +43,7 @@ __all__ = [
     "lock_nest_lock",
     "lock_nested",
     "lockdep_set_class",
+    "lockdep_set_subclass",
     "might_lock",
     "might_lock_read",
     "unlocks_unheld",
@@ -174,8 +175,8 @@ def might_lock_read(lock: Any) -> None:
     _might_lock(lock, (Hold.WRITE,))
 
 
-@kernel("lockdep_set_class", "lockdep_set_class_and_name", "lockdep_set_subclass")
-def lockdep_set_class(lock: Any, key: Hashable, *, subclass: int = 0) -> None:
+@kernel("lockdep_set_class", "lockdep_set_class_and_name")
+def lockdep_set_class(lock: Any, key: Hashable) -> None:
     """Say what class a lock is of, instead of that of the place where it is made.
 
     Only a validator that is attached listens. Context: any; before the lock is used.
@@ -183,8 +184,17 @@ def lockdep_set_class(lock: Any, key: Hashable, *, subclass: int = 0) -> None:
     Args:
         lock: any lock of `sync`.
         key: locks of one key are one class.
-        subclass: tells levels of one class apart.
     """
+    _set_class(lock, key, 0)
+
+
+@kernel("lockdep_set_subclass")
+def lockdep_set_subclass(lock: Any, subclass: int) -> None:
+    """Say on which level of its class a lock is, from 1. Context: any; before the lock is used."""
+    _set_class(lock, None, subclass)
+
+
+def _set_class(lock: Any, key: Hashable, subclass: int) -> None:
     rt = _runtime(lock)
     if not rt.quick:
         tell(rt, Note.SET_CLASS, (lock, key, subclass))

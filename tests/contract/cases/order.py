@@ -5,7 +5,13 @@ from __future__ import annotations
 import contextlib
 
 from dmabuf.errors import ContractViolation, Interrupted, WouldDeadlock
-from dmabuf.sync.lockdep import lock_nest_lock, lock_nested, lockdep_set_class, might_lock
+from dmabuf.sync.lockdep import (
+    lock_nest_lock,
+    lock_nested,
+    lockdep_set_class,
+    lockdep_set_subclass,
+    might_lock,
+)
 from dmabuf.sync.mutex import Mutex
 from dmabuf.sync.rwsem import RwSem
 from dmabuf.sync.spinlock import SpinLock
@@ -325,3 +331,16 @@ def destroyed_while_held(_rt: Ground) -> None:
     lock = WwMutex("a", WwClass("family"))
     with lock, contextlib.suppress(ContractViolation):
         lock.destroy()  # expect: DF004
+
+
+def levels_said_beforehand(rt: Ground) -> None:
+    outer, inner = (Mutex(name) for name in "ab")
+    lockdep_set_class(outer, "tree")
+    lockdep_set_class(inner, "tree")
+    lockdep_set_subclass(inner, 1)
+
+    def walk() -> None:
+        with outer, inner:
+            pass
+
+    in_turn(rt, walk)

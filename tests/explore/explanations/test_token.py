@@ -224,7 +224,7 @@ def test_first_step_that_changed_is_named(count, tasks, how):
     """Also what it was, in nearly all cases; where it is not, the group that it is in."""
     rng = random.Random(f"{count} {how}")
     named = tried = 0
-    for _ in range(12):
+    for _ in range(6):
         moves, steps = steps_of(rng, count, tasks)
         token = token_of(moves, steps)
         now, first = changed_once(rng, steps, how)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf.explore.foreign import sandbox
 from dmabuf.explore.foreign.load import Target
 from dmabuf.explore.foreign.sandbox import Job, Limits, explore_file
+from dmabuf.explore.foreign.wire import Lines
 from dmabuf.explore.search import Budget
 from dmabuf.report.verdict import ExitCode, Status, Trouble, Verdict
 
@@ -227,3 +229,64 @@ def test_progress_is_told():
 def test_limits_are_wide_by_default():
     """A design may use 2 GiB, import 10 s, and compute a second without a step."""
     assert (2 << 30, 10.0, 1.0) == dataclasses.astuple(Limits())[:3]
+
+
+class _Silent:
+    """A child of which nothing is heard but what a test says."""
+
+    lines = Lines("word")
+
+    def ask_stack(self) -> str:
+        """Nothing of the design's."""
+        return ""
+
+    def cpu(self) -> float:
+        """Seconds of it: two more each time."""
+        self.asked = getattr(self, "asked", 0) + 2
+        return self.asked
+
+    def computes(self) -> bool:
+        """It does."""
+        return True
+
+
+def test_limit_of_the_import_begins_where_the_import_begins():
+    """How long the child takes to start, on a busy machine, is not the file's fault."""
+    job = Job(limits=Limits(import_seconds=3.0))
+    watch = sandbox._Watch(_Silent(), Target("d.py", "d.py"), job, None)
+
+    watch.started -= 4
+    assert watch._judge() is None
+    assert [] == [*watch._hear({"is": "ready"})]
+    assert watch._judge() is None
+    watch.started -= 4
+    trouble = watch._judge()
+
+    assert "does not come to the end of its import within 3 s" == trouble.message
+
+
+def test_child_that_never_starts_is_told():
+    """A child of which nothing is heard for a minute is given up."""
+    watch = sandbox._Watch(_Silent(), Target("d.py", "d.py"), Job(), None)
+
+    watch.started -= 61
+    trouble = watch._judge()
+
+    assert ExitCode.NOT_AVAILABLE is trouble.exit_code
+    assert "does not start within 60 s" in trouble.message
+
+
+def test_child_that_computes_has_to_say_that_it_stands_still():
+    """The thread that beats may have had no CPU; without a beat a child gets four times as much."""
+    watch = sandbox._Watch(_Silent(), Target("d.py", "d.py"), Job(), None)
+    beat = {"is": "beat", "at": (1, 1)}
+
+    said = []
+    for _ in range(4):
+        assert [] == [*watch._hear(beat)]
+        said.append(watch._hangs(watch.moved + 2, 1.0))
+    unheard = sandbox._Watch(_Silent(), Target("d.py", "d.py"), Job(), None)
+    silent = [unheard._hangs(unheard.moved + 5, 1.0) for _ in range(3)]
+
+    assert ["", "", "computes on and on", "computes on and on"] == said
+    assert ["", "computes on and on", "computes on and on"] == silent

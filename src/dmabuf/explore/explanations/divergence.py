@@ -72,21 +72,21 @@ def first_change(
     """
     ends = _ends(count, len(sealed) - _WHOLE)
     letters = sealed[_WHOLE:]
-    first, last = 0, len(steps) - 1
+    before, first, last = 0, 0, len(steps) - 1
     for end, letter in zip(ends, letters, strict=True):
         if end > len(steps):
             break
         if _letter(steps[:end]) != letter:
             last = end - 1
             break
-        first = end
+        before, first = first, end
     else:
         if len(steps) == count and check_of(steps) == sealed[:_WHOLE]:
             return None
     if first > last:
         return None
     if len(steps) == count:
-        for start in (first, 0):  # one letter in 32 fits by accident, so the change may be earlier
+        for start in (first, before):  # one letter in 32 fits by accident
             found = set(_explained(steps, sealed, range(start, last + 1), sorted(ops)))
             if len(found) == 1:
                 index, was = found.pop()

@@ -67,6 +67,9 @@ def _waits(
 def _not_waiting(number: int, snapshot: Snapshot) -> str:
     if number in snapshot.loops:
         return "repeats its steps for ever"
+    why = next((why for job, why, _starter in snapshot.dead if job == number), "")
+    if why and number not in snapshot.stopped:
+        return f"goes on no more, as {why}"
     return "may stop for ever" if number in snapshot.stopped else "has ended"
 
 

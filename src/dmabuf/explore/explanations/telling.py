@@ -13,6 +13,7 @@ from dmabuf.explore.explanations.spans import Spans
 from dmabuf.explore.explanations.token import TokenError
 from dmabuf.explore.properties import build
 from dmabuf.explore.strategies.replay import Replay
+from dmabuf.hardware import is_reset
 from dmabuf.machine import Design
 from dmabuf.mm.page_alloc import ALLOC, SHORTAGES
 from dmabuf.report.finding import Place, Stack, Step, Taken
@@ -161,8 +162,10 @@ class Telling:
                 continue
             text, op = self.texts[rt.number_of(task)]
             stack = self.stacks[rt.number_of(task)]
-            note = ""
-            if task.number in can_move:
+            note = "until it times out" if task.deadline is not None else ""
+            if is_reset(task):
+                note = "no more, since the reset"
+            elif task.number in can_move:
                 note = "hangs" if task.kind.value == "hardware" else "stops here for ever"
             elif rt.cpus.owner(rt.cpus.of(task)) not in (None, task):
                 note = "interrupted"

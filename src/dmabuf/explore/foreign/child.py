@@ -120,6 +120,7 @@ def _work(config: dict[str, Any], wire: Wire) -> None:
     signal.signal(signal.SIGUSR2, _stop)
     _start_beating(wire, guards)
     sys.dont_write_bytecode = True
+    wire.say("ready")
     try:
         designs = load_designs(target)
     except LoadError as error:

@@ -42,6 +42,11 @@ _LOOKS = 5
 _BETWEEN_LOOKS_S = 0.01
 _EXPLAIN_GRACE_S = 30.0
 _STOP_GRACE_S = 5.0
+_START_S = 60.0
+"""For Python and this package to start, which on a busy machine takes seconds."""
+_BEATS = 2
+_UNHEARD = 4
+"""So much longer may a child stand still that has not said, in so many beats, that it does."""
 _FAULTS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 
 Tell = Callable[[str, Progress], None]
@@ -202,6 +207,9 @@ class _Watch:
 
     Attributes:
         left: designs of this file are left for another child.
+        beats: how often it has said since it moved that it has not.
+        ready: the child has started, and imports the file.
+        started: when it was started, when it was ready, and when the present design began.
     """
 
     def __init__(self, child: _Child, target: Target, job: Job, tell: Tell | None) -> None:
@@ -210,6 +218,7 @@ class _Watch:
         self.job = job
         self.tell = tell
         self.left = False
+        self.ready = False
         self.names: list[str] | None = None
         self.design = ""
         self.home: Place | None = None
@@ -217,6 +226,7 @@ class _Watch:
         self.started = self.moved = time.monotonic()
         self.cpu = 0.0
         self.position: Any = None
+        self.beats = 0
         self.ended = False
         self.stop_by: float | None = None
 
@@ -274,6 +284,8 @@ class _Watch:
                 self.progress = Progress(**data)
                 if self.tell is not None:
                     self.tell(self.design, self.progress)
+            case {"is": "ready"}:
+                self.ready, self.started = True, time.monotonic()
             case {"is": "designs", "names": names}:
                 self.names = names
             case {"is": "begin", "name": name, "place": place}:
@@ -309,8 +321,9 @@ class _Watch:
             self.tell(design, Progress(0, 0, 0, 0, 0.0, "starting"))
 
     def _moved_to(self, position: Any) -> None:
+        self.beats += 1
         if position != self.position or position is None:
-            self.position = position
+            self.position, self.beats = position, 0
             self.moved = time.monotonic()
             self.cpu = self.child.cpu()
 
@@ -337,9 +350,13 @@ class _Watch:
         return None
 
     def _judge_import(self) -> Trouble | None:
-        limit = self.job.limits.import_seconds
+        limit = self.job.limits.import_seconds if self.ready else _START_S
         if time.monotonic() - self.started < limit:
             return None
+        if not self.ready:
+            message = f"the process that explores it does not start within {limit:g} s"
+            remedy = "is this machine out of memory, or very busy?"
+            return Trouble(self.target.shown, message, remedy, exit_code=ExitCode.NOT_AVAILABLE)
         place = culprit(self.child.ask_stack(), self.target.path)
         return Trouble(
             self.target.shown,
@@ -357,8 +374,13 @@ class _Watch:
         return self.started + seconds * (1 + self.job.validate) + grace
 
     def _hangs(self, now: float, patience: float) -> str:
-        """What it does that is no step, for too long by now; empty if there is no such thing."""
+        """What it does that is no step, for too long by now; empty if there is no such thing.
+
+        A silent child may only be one whose thread that beats has had no CPU, on a busy machine; or
+        it computes in something that lets no other thread run.
+        """
         limits = self.job.limits
+        patience *= 1 if self.beats >= _BEATS else _UNHEARD
         still = now - self.moved
         if still < min(limits.cpu_seconds, limits.idle_seconds) * patience:
             return ""

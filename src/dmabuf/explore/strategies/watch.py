@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dmabuf.hardware import GatedOp
 from dmabuf.rt.api import OPS, READ, WRITE
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
 
@@ -80,6 +81,8 @@ class Watches:
         firm: Footprint = (number_of(task.obj) << 1 | READ,)
         if op.waits_on is not None:
             firm += (number_of(op.awaited(task.obj)) << 1 | READ,)
+        if isinstance(op, GatedOp):  # a reset, which changes the task, closes all of its ways
+            firm += (number_of(task) << 1 | READ,)
         if not plain:
             firm += self._of_cpu(task, runtime)
         if task.deadline is None and not task.interruptible:
