@@ -295,6 +295,7 @@ import signal
 import pytest
 from dmabuf import Shared
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job ignores
 presses = [signal.SIGINT]
 
 @pytest.mark.explore(budget="1000000x")

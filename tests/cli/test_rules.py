@@ -58,7 +58,8 @@ def test_rules_page_tells_all_of_a_rule(run):
         "Counterexample @design def lock_across_wait(machine: Machine)",
         "Fix @design def drops_the_lock_first(machine: Machine)",
         "Near-miss",
-        "Checks - explore:",
+        "Checks - run:",
+        "- explore:",
     ):
         assert expected in words
 

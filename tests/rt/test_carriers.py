@@ -1,14 +1,18 @@
 """What carries tasks: both carriers give the same executions."""
 
 import contextvars
+import gc
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 
 from dmabuf.core.fence_wait import wait_any
 from dmabuf.core.timeline import Timeline
+from dmabuf.explore.search import Budget, Search
+from dmabuf.machine import design
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.carriers import Baton, Greenlets, best_carrier, has_greenlet
 from dmabuf.rt.tasks import Tasks
@@ -209,3 +213,26 @@ def test_best_carrier_is_greenlets_where_they_are(monkeypatch):
     monkeypatch.setitem(sys.modules, "greenlet", None)
     assert not has_greenlet()
     assert "threads" == best_carrier().name
+
+
+@pytest.mark.parametrize("carrier", ["greenlet", "threads"])
+def test_executions_leave_nothing_behind(carrier):
+    """Tasks of a search go with it, whether they ended or were blocked for ever."""
+    seen = []
+
+    @design
+    def inversion(machine):
+        a, b = Mutex("A"), Mutex("B")
+        machine.kthread(lambda: take(a, b), "one")
+        machine.kthread(lambda: take(b, a), "two")
+        seen.append(weakref.ref(a))
+
+    def take(first, second):
+        with first, second:
+            pass
+
+    Search(inversion, Budget(executions=50), carrier=carrier).run()
+    gc.collect()
+
+    assert seen
+    assert [] == [ref() for ref in seen if ref() is not None]

@@ -69,6 +69,7 @@ class Greenlets:
         self._hub: Any = greenlet.getcurrent()
         self._busy: list[tuple[Any, _Box]] = []
         self._idle: list[tuple[Any, _Box]] = []
+        self._following: list[Task | None] = [None]
 
     def start(self, task: Task, body: Body) -> None:
         """Prepare a task; it runs when first resumed or switched to."""
@@ -77,7 +78,9 @@ class Greenlets:
             one, box = self._idle.pop()
             box[0] = body
         else:
-            one = self._greenlet(functools.partial(_carry, self._hub, box), self._hub)
+            one = self._greenlet(
+                functools.partial(_carry, self._hub, box, self._following), self._hub
+            )
         self._busy.append((one, box))
         task.carrier = one
 
@@ -92,15 +95,17 @@ class Greenlets:
 
     def resume(self, task: Task) -> None:
         """From the hub: run `task` and whatever follows it."""
+        slot = self._following
         following: Any = task
         while following is not None:
-            following = following.carrier.switch()
+            following.carrier.switch()
+            following, slot[0] = slot[0], None
 
     def switch(self, me: Task, to: Task | None) -> None:
         """From task `me`: let `to` (None: the hub) go on."""
         del me
         if to is None:
-            self._hub.switch(None)
+            self._hub.switch()
         else:
             to.carrier.switch()
 
@@ -114,10 +119,14 @@ _Box = list["Body | None"]
 """What a greenlet is to run next; [None] where it waits for that."""
 
 
-def _carry(hub: Any, box: _Box) -> None:
-    """The life of a greenlet. It refers to nothing that refers to it: it could not be collected."""
+def _carry(hub: Any, box: _Box, slot: list[Task | None]) -> None:
+    """The life of a greenlet. It refers to nothing that refers to it: it could not be collected.
+
+    So who goes on is left in `slot`: an argument of `switch` would be kept as long as that lasts.
+    """
     while True:
-        hub.switch(_run(box))
+        slot[0] = _run(box)
+        hub.switch()
 
 
 def _run(box: _Box) -> Task | None:

@@ -9,6 +9,14 @@ from dmabuf.explore.foreign.interrupts import interruptible
 from dmabuf.explore.search import Budget
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard():
+    """Also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupts(times):
     """A design in one of whose tasks Ctrl-C is pressed so often."""
     left = [times]
