@@ -2,7 +2,8 @@
 
 Mirrors: mm/page_alloc.c, include/linux/gfp.h
 
-    >>> memory = Memory(pages=2)
+    >>> from dmabuf.rt.threads import Threads
+    >>> memory = Memory(pages=2, rt=Threads())
     >>> memory.alloc(Gfp.NOWAIT), memory.alloc(Gfp.NOWAIT), memory.alloc(Gfp.NOWAIT)
     (True, True, False)
     >>> memory.free(1); memory.alloc(Gfp.ATOMIC)
