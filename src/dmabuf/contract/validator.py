@@ -96,6 +96,7 @@ class Validator:
         self._runtime: Any = None
         self._before: dict[Op, Handler] = self._make_before()
         self._after: dict[Op, Handler] = self._make_after()
+        self._said = self._make_said()
 
     # -- what it is for ------------------------------------------------------------------------
 
@@ -232,42 +233,32 @@ class Validator:
     @no_kernel("an instrument")
     def noted(self, task: Task, note: Note, subject: Any) -> None:
         """A task has said something about itself."""
-        holder = self._holder(task)
-        sections = self._sections
-        if note is Note.SECTION:
-            sections.begin(holder, subject)
-        elif note is Note.SECTION_END:
-            sections.end(holder, subject)
-        elif note is Note.FENCE_WAIT:
-            sections.wait(holder, subject)
-        elif note is Note.ALLOCATES:
-            sections.allocate(holder, subject)
-        elif note is Note.USER_ACCESS:
-            sections.touch_user_memory(holder)
-        elif note is Note.SYSCALL:
-            self._ends.enter(holder)
-        else:
-            self._noted_more(holder, note, subject)
+        self._said[note](self._holder(task), subject)
 
-    def _noted_more(self, holder: TaskHolder, note: Note, subject: Any) -> None:
+    def _make_said(self) -> dict[Note, Callable[[TaskHolder, Any], object]]:
+        """What is done about each note, given its subject."""
         sections = self._sections
-        if note is Note.RECLAIM:
-            if int(subject) & _FS:
+
+        def reclaims(holder: TaskHolder, gfp: Any) -> None:
+            if int(gfp) & _FS:
                 sections.hold(holder, RECLAIM)
-        elif note is Note.RECLAIM_END:
-            sections.drop(holder, RECLAIM)
-        elif note is Note.NOTIFIERS:
-            sections.hold(holder, NOTIFIER)
-        elif note is Note.NOTIFIERS_END:
-            sections.drop(holder, NOTIFIER)
-        elif note is Note.MIGHT_LOCK:
-            self._might_lock(holder, *subject)
-        elif note is Note.NESTS:
-            self._nests[holder] = subject
-        elif note is Note.SET_CLASS:
-            self._known.set_class(*subject)
-        elif note is Note.IRQS_ON:
-            self._irqs_on(holder)
+
+        return {
+            Note.SECTION: sections.begin,
+            Note.SECTION_END: sections.end,
+            Note.FENCE_WAIT: sections.wait,
+            Note.ALLOCATES: sections.allocate,
+            Note.USER_ACCESS: lambda holder, _: sections.touch_user_memory(holder),
+            Note.SYSCALL: lambda holder, _: self._ends.enter(holder),
+            Note.RECLAIM: reclaims,
+            Note.RECLAIM_END: lambda holder, _: sections.drop(holder, RECLAIM),
+            Note.NOTIFIERS: lambda holder, _: sections.hold(holder, NOTIFIER),
+            Note.NOTIFIERS_END: lambda holder, _: sections.drop(holder, NOTIFIER),
+            Note.MIGHT_LOCK: lambda holder, what: self._might_lock(holder, *what),
+            Note.NESTS: self._nests.__setitem__,
+            Note.SET_CLASS: lambda _, what: self._known.set_class(*what),
+            Note.IRQS_ON: lambda holder, _: self._irqs_on(holder),
+        }
 
     # -- locks ---------------------------------------------------------------------------------
 

@@ -285,7 +285,9 @@ def _explore(asked: _Asked, design: Design, wire: Wire) -> Verdict:
     if job.validate and not _STOPPED.is_set():
         from dmabuf.explore.predictions.confirm import predicted
 
-        answers = predicted(design, asked.subject, budget=job.budget, carrier=job.carrier)
+        answers = predicted(
+            design, asked.subject, budget=job.budget, carrier=job.carrier, known=verdict
+        )
         verdict = replace(verdict, predicted=answers)
     return verdict
 

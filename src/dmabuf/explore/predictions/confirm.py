@@ -80,7 +80,12 @@ def watched(
 
 
 def predicted(
-    fn: Design, subject: str, *, budget: Budget | None = None, carrier: str = ""
+    fn: Design,
+    subject: str,
+    *,
+    budget: Budget | None = None,
+    carrier: str = "",
+    known: Verdict | None = None,
 ) -> tuple[Judgement, ...]:
     """What the validator predicts of a design, each prediction judged.
 
@@ -89,11 +94,14 @@ def predicted(
         subject: what to call it.
         budget: for all of it; what it does not reach is unknown.
         carrier: what tasks run on.
+        known: the verdict on the design, if all its schedules have been searched already.
     """
     budget = budget or _BUDGET
     started = time.monotonic()
     validator = watched(fn, budget=budget, carrier=carrier)
     judging = _Judging(fn, subject, validator, budget, carrier)
+    if known is not None and not known.limit:
+        judging.searched[frozenset()] = known
     found: list[Judgement] = []
     for one in validator.predictions:
         if budget.seconds is not None:
@@ -125,7 +133,7 @@ class _Judging:
     validator: Validator
     budget: Budget
     carrier: str
-    _searched: dict[frozenset[tuple[str, str]], Verdict] = field(default_factory=dict)
+    searched: dict[frozenset[tuple[str, str]], Verdict] = field(default_factory=dict)
     _way: WayToSignal | None = None
 
     def judge(self, prediction: Prediction) -> Judgement:
@@ -190,11 +198,11 @@ class _Judging:
         return None
 
     def _all(self, target: Design, roles: frozenset[tuple[str, str]]) -> Verdict:
-        if roles not in self._searched:
-            self._searched[roles] = check_design(
+        if roles not in self.searched:
+            self.searched[roles] = check_design(
                 target, self.subject, budget=self.budget, carrier=self.carrier
             )
-        return self._searched[roles]
+        return self.searched[roles]
 
 
 def _as_exploration(search: Search, carrier: str) -> Exploration:

@@ -13,8 +13,7 @@ be late; else a task of high priority would never wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore.strategies.dfs import Node
 from dmabuf.explore.strategies.uniform import Uniform
@@ -34,29 +33,17 @@ class Pct(Uniform):
 
     Args:
         depth: how many orders between steps a bug may need.
-        seed: of the runs.
-        limit: an execution longer than this is cut.
-        at_rest: as in `DepthFirst`.
-        at_cut: as in `DepthFirst`.
+        how: as `Uniform` takes it.
     """
 
     name = "pct"
 
-    def __init__(
-        self,
-        *,
-        depth: int = 3,
-        seed: int = 0,
-        limit: int = 2000,
-        at_rest: Callable[[Tasks, list[int]], object] | None = None,
-        at_cut: Callable[[Tasks, list[int]], object] | None = None,
-        at_wait: Callable[[Tasks, list[int]], object] | None = None,
-    ) -> None:
+    def __init__(self, *, depth: int = 3, **how: Any) -> None:
         if depth < 1:
             raise ValueError(f"a bug has a depth of 1 or more, not {depth}")
         self.depth = depth
         self.longest = _SHORTEST
-        super().__init__(seed=seed, limit=limit, at_rest=at_rest, at_cut=at_cut, at_wait=at_wait)
+        super().__init__(**how)
 
     def start_walk(self) -> None:
         """Pick the run's points of change."""

@@ -8,8 +8,7 @@ every Python: only `random.Random.random` is used, whose sequence is a documente
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
 
@@ -23,26 +22,13 @@ class Uniform(DepthFirst):
     """Executions without memory of one another; there is always one more.
 
     Args:
-        seed: of the walks.
-        limit: an execution longer than this is cut.
-        at_rest: as in `DepthFirst`.
-        at_cut: as in `DepthFirst`.
+        how: `seed` of the walks, and the rest as `DepthFirst` takes it.
     """
 
     name = "random"
 
-    def __init__(
-        self,
-        *,
-        seed: int = 0,
-        limit: int = 2000,
-        at_rest: Callable[[Tasks, list[int]], object] | None = None,
-        at_cut: Callable[[Tasks, list[int]], object] | None = None,
-        at_wait: Callable[[Tasks, list[int]], object] | None = None,
-    ) -> None:
-        super().__init__(
-            sleep=False, seed=seed, limit=limit, at_rest=at_rest, at_cut=at_cut, at_wait=at_wait
-        )
+    def __init__(self, **how: Any) -> None:
+        super().__init__(sleep=False, **how)
         self.walk = 0
         self.start_walk()
 
