@@ -40,7 +40,8 @@ def test_orders(machine):
 @pytest.fixture
 def run(pytester, monkeypatch):
     """Runs pytest on the given source with the plugin, and without this project's settings."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    for shapes_output in ("PYTEST_ADDOPTS", "CI", "BUILD_NUMBER", "COLUMNS"):
+        monkeypatch.delenv(shapes_output, raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     installed = importlib.metadata.entry_points(group="pytest11", name="dmabuf")
     plugin = "dmabuf" if installed else "dmabuf.pytest_plugin"
@@ -281,7 +282,8 @@ def test_plugin_ends_what_computes_or_blocks_without_a_step(run, monkeypatch):
     result = run(HANGS)
 
     result.assert_outcomes(failed=4, passed=1)
-    said = [re.search(r"DF005 (\w+ \w+) .* at (\w+\.py):\d+;", line) for line in result.outlines]
+    headline = re.compile(r"test_it\.py::\S+: VIOLATED DF005 (\w+ \w+) .* at (\w+\.py):\d+;")
+    said = [headline.match(line) for line in result.outlines]
     assert [
         ("spin computes", "test_it.py"),
         ("swallow computes", "test_it.py"),
