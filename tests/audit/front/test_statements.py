@@ -325,3 +325,24 @@ def test_many_else_if_are_not_deep():
 
     assert found.flaws == 0
     assert len(found.code) == 2000 * 4 + 1
+
+
+def test_cast_may_hold_attributes():
+    """`__force` and `__iomem` are no part of a type, wherever they stand."""
+    found = body("x = (__force u32)y; z = (foo __iomem *)w; v = (bar __force)u;")
+
+    assert found == ["SET x = (u32)y", "SET z = (foo *)w", "SET v = (bar)u"]
+
+
+def test_list_in_an_argument_is_a_list():
+    """Braces in a macro's arguments are statements only if there is a semicolon in them."""
+    found = body("M({ 1, 2 }); M({ f(); });")
+
+    assert found == ["CALL M({=1, =2})", "IF ?<>", "CALL f()", "END", "CALL M(?<>)"]
+
+
+def test_static_macro_declares_nothing():
+    """`static DEFINE_RATELIMIT_STATE(rs, 5, 1);` is a call of a macro."""
+    found = body("static DEFINE_RATELIMIT_STATE(rs, 5 * HZ, 1);")
+
+    assert found == ["CALL DEFINE_RATELIMIT_STATE(rs, (5 * HZ), 1)"]

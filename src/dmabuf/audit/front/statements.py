@@ -30,7 +30,7 @@ from dmabuf.audit.front.code import (
 )
 from dmabuf.audit.front.macro_statements import MacroStatementReader
 from dmabuf.audit.front.reader import DEPTH, Lost
-from dmabuf.audit.front.words import ATTRIBUTES, KEYWORDS, TYPES
+from dmabuf.audit.front.words import ATTRIBUTES, KEYWORDS, QUALIFIERS, TYPES
 
 __all__ = ["StatementReader"]
 
@@ -201,6 +201,8 @@ class StatementReader(MacroStatementReader):
     def declaration(self) -> None:
         """Local variables, with their values."""
         outer, self.cleanup = self.cleanup, ""
+        if self._is_defining():
+            return
         base = self.specifiers()
         cleaned = self.cleanup
         while self.tokens[self.at] != ";":
@@ -218,6 +220,19 @@ class StatementReader(MacroStatementReader):
             self.at += 1
         self.cleanup = outer
         self.expect(";")
+
+    def _is_defining(self) -> bool:
+        """Step to the macro of `static DEFINE_MUTEX(x);` and read that."""
+        at = self.at
+        while self.tokens[at] in QUALIFIERS:
+            at += 1
+        if at == self.at or self.tokens[at] in TYPES or self.tokens[at + 1] != "(":
+            return False
+        if self.tokens[self.closing(at + 1) + 1] != ";":
+            return False
+        self.at = at
+        self._expression_statement()
+        return True
 
     def _expression_statement(self) -> Expr:
         start = self.at
@@ -431,6 +446,7 @@ _STATEMENTS: Final[dict[str, Callable[[StatementReader], None]]] = {
     "asm": StatementReader._assembler,
     "__asm__": StatementReader._assembler,
     "__asm": StatementReader._assembler,
+    "asm_inline": StatementReader._assembler,
     "asm_volatile_goto": StatementReader._assembler,
     "asm_goto_output": StatementReader._assembler,
     "{": StatementReader._block,
