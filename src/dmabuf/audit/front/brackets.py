@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["pair"]
 
 _CLOSES = {")": "(", "]": "[", "}": "{"}
+_BRACKETS = frozenset("()[]{}")
 
 
 def pair(tokens: list[str]) -> dict[int, int]:
@@ -15,14 +16,13 @@ def pair(tokens: list[str]) -> dict[int, int]:
     match: dict[int, int] = {}
     stack: list[tuple[str, int]] = []
     braces = 0
-    for at, token in enumerate(tokens):
-        if token in ("(", "[", "{"):
+    for at in [at for at, token in enumerate(tokens) if token in _BRACKETS]:
+        token = tokens[at]
+        want = _CLOSES.get(token)
+        if want is None:
             stack.append((token, at))
             braces += token == "{"
-        elif token in _CLOSES and stack:
-            want = _CLOSES[token]
-            if stack[-1][0] != want and (want != "{" or not braces):
-                continue  # a stray one
+        elif stack and (stack[-1][0] == want or (want == "{" and braces)):
             while stack[-1][0] != want:
                 stack.pop()
             match[stack.pop()[1]] = at

@@ -46,9 +46,10 @@ class _Group:
 
 
 class _Resolver:
-    __slots__ = ("depth", "gone", "groups", "lines", "lost", "tokens")
+    __slots__ = ("depth", "gone", "groups", "lines", "lost", "marks", "tokens")
 
-    def __init__(self, tokens: list[str], lines: list[int]) -> None:
+    def __init__(self, tokens: list[str], lines: list[int], directives: set[str]) -> None:
+        self.marks = directives.union(_NET, ("case", "default"))
         self.tokens = tokens
         self.lines = lines
         self.groups: list[_Group] = []
@@ -57,12 +58,13 @@ class _Resolver:
         self.depth = 0
 
     def run(self) -> None:
-        for at, token in enumerate(self.tokens):
+        for at in [at for at, token in enumerate(self.tokens) if token in self.marks]:
+            token = self.tokens[at]
             if token in _NET:
                 self._bracket(token)
-            elif token[0] == "#" and len(token) > 2:
+            elif token[0] == "#":
                 self._directive(at, token)
-            elif token in ("case", "default") and self.groups:
+            elif self.groups:  # case, default
                 branch = self.groups[-1].branches[-1]
                 branch.cases = branch.cases or branch.curly == 0
         while self.groups:
@@ -138,8 +140,6 @@ class _Resolver:
                 self.gone[end] = 1
         if marked or len(live) < 2 or self._is_list(group):
             return live
-        if all(branch.balanced for branch in live) and group.depth == 0:
-            return live
         return live[:1]
 
     def _stands_alone(self, group: _Group, end: int) -> bool:
@@ -147,12 +147,18 @@ class _Resolver:
         if not all(branch.balanced for branch in group.branches):
             return False
         if group.depth <= 0:
-            return group.before in ("", ";", "}", ")", "{") or group.before[0] == "#"
+            return self._is_between_items(group)
         if group.before not in (";", "}", "{", ":") and group.before[:1] != "#":
             return False
         if end + 1 < len(self.tokens) and self.tokens[end + 1] == "else":
             return False
         return all(self._is_whole(branch) for branch in group.branches)
+
+    def _is_between_items(self, group: _Group) -> bool:
+        """Outside of functions; after a `)` it may also be one body or another of a function."""
+        if group.before == ")":
+            return self.tokens[group.branches[0].start + 1] not in ("{", ",")
+        return group.before in ("", ";", "}", "{") or group.before[0] == "#"
 
     def _is_whole(self, branch: _Branch) -> bool:
         if branch.cases:
@@ -188,7 +194,10 @@ def resolve(
     tokens: list[str], lines: list[int]
 ) -> tuple[list[str], list[int], list[tuple[int, int]]]:
     """Tokens and lines without conditionals that cannot stay; (line, bytes) of what was lost."""
-    work = _Resolver(tokens, lines)
+    directives = {token for token in set(tokens) if token[0] == "#" and len(token) > 2}
+    if not directives:
+        return tokens, lines, []
+    work = _Resolver(tokens, lines, directives)
     work.run()
     if 1 not in work.gone:
         return tokens, lines, []

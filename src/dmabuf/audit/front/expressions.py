@@ -12,7 +12,7 @@ from dmabuf.audit.front.code import CALL, ELSE, END, IF, SET, Expr
 from dmabuf.audit.front.numbers import character, number
 from dmabuf.audit.front.reader import DEPTH, Lost
 from dmabuf.audit.front.types import TypeReader
-from dmabuf.audit.front.words import KEYWORDS, TYPES, is_type_name
+from dmabuf.audit.front.words import ATTRIBUTES, KEYWORDS, TYPES, is_type_name
 
 __all__ = ["ExpressionReader"]
 
@@ -237,6 +237,8 @@ class ExpressionReader(TypeReader):
         try:
             if token in TYPES and self.tokens[self.at + 1] != ",":
                 value: Expr = ("type", self.type_name(self._comma(start, end)))
+            elif token == "{" and ";" not in self.tokens[start : self.closing(start)]:
+                value = self.initialiser()
             elif token in _STATEMENT_WORDS or token == "{":
                 value = self.statement_argument(end)
             else:
@@ -353,20 +355,28 @@ class ExpressionReader(TypeReader):
         self.expect(")")
         return value
 
-    def _is_cast(self, start: int, end: int) -> bool:
+    def _is_cast(self, start: int, close: int) -> bool:
         """Whether the parenthesis holds a type; names decide, and what follows."""
+        while self.tokens[start] in ATTRIBUTES:
+            start += 1
+        end = close
+        while self.tokens[end - 1] in ATTRIBUTES:
+            end -= 1
         token = self.tokens[start]
         if token in TYPES:
             return True
         if not (token[0].isalpha() or token[0] == "_") or token in KEYWORDS:
             return False
-        after = self.tokens[end + 1]
+        after = self.tokens[close + 1]
         if end == start + 1:
             if token in self.types or is_type_name(token):
                 return after not in _ENDS and after not in ("->", ".", "?", ":")
             return after[:1].isalnum() or after[:1] in ("_", '"', "~", "!", "{", "'")
         if self.tokens[end - 1] == "*":
-            return all(self.tokens[at] == "*" for at in range(start + 1, end))
+            return all(
+                self.tokens[at] == "*" or self.tokens[at] in ATTRIBUTES
+                for at in range(start + 1, end)
+            )
         return (
             self.tokens[start + 1] == "("
             and self.tokens[start + 2] == "*"

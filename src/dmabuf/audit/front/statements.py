@@ -13,7 +13,6 @@ from dmabuf.audit.front.code import (
     ASSEMBLER,
     BLOCK,
     BREAK,
-    CALL,
     CASE,
     CONTINUE,
     DECLARE,
@@ -27,10 +26,11 @@ from dmabuf.audit.front.code import (
     SWITCH,
     Code,
     Expr,
+    Instruction,
 )
-from dmabuf.audit.front.expressions import ExpressionReader
+from dmabuf.audit.front.macro_statements import MacroStatementReader
 from dmabuf.audit.front.reader import DEPTH, Lost
-from dmabuf.audit.front.words import ATTRIBUTES, KEYWORDS, LOOP_NAME, TYPES
+from dmabuf.audit.front.words import ATTRIBUTES, KEYWORDS, QUALIFIERS, TYPES
 
 __all__ = ["StatementReader"]
 
@@ -39,7 +39,7 @@ _ONE: Expr = ("number", 1)
 _AFTER_NAME: Final = frozenset((";", "=", ",", "[", ")", "__free", "__cleanup", ":"))
 
 
-class StatementReader(ExpressionReader):
+class StatementReader(MacroStatementReader):
     """Reads the bodies of functions."""
 
     __slots__ = ("forks",)
@@ -138,17 +138,13 @@ class StatementReader(ExpressionReader):
         if token[:1] == "#":
             self._conditional(token)
             return _NOTHING
-        if self.tokens[self.at + 1] == ":" and self._is_name_here():
+        if self.tokens[self.at + 1] == ":" and self.is_name_here():
             self._label(token)
             return _NOTHING
         if self._is_declaration(token):
             self.declaration()
             return _NOTHING
         return self._expression_statement()
-
-    def _is_name_here(self) -> bool:
-        token = self.tokens[self.at]
-        return token[0].isalpha() or token[0] == "_"
 
     def _label(self, token: str) -> None:
         self.code.append((LABEL, self.lines[self.at], token))
@@ -176,16 +172,19 @@ class StatementReader(ExpressionReader):
     def _is_declaration(self, token: str) -> bool:
         after = self.tokens[self.at + 1]
         if token in TYPES:
-            return after != "(" or token in ("typeof", "__typeof__", "typeof_unqual")
-        if not self._is_name_here():
+            return True
+        if not self.is_name_here():
             return False
         if after[:1].isalpha() or after[:1] == "_":
-            return after not in KEYWORDS and not (
-                after in ATTRIBUTES and token not in self.types and token not in ATTRIBUTES
-            )
+            return after not in KEYWORDS and not self._is_lone_word(token)
         if after == "*":
             return self._is_pointer_declaration()
         return after == "(" and token in self.types and self.tokens[self.at + 2] == "*"
+
+    def _is_lone_word(self, token: str) -> bool:
+        """Whether a macro stands alone in its line, in front of a statement."""
+        alone = self.lines[self.at + 1] > self.lines[self.at]
+        return alone and token.isupper() and self.tokens[self.at + 2] not in _AFTER_NAME
 
     def _is_pointer_declaration(self) -> bool:
         """`foo *bar` and what ends or begins a value; as an expression it would be of no use."""
@@ -202,6 +201,8 @@ class StatementReader(ExpressionReader):
     def declaration(self) -> None:
         """Local variables, with their values."""
         outer, self.cleanup = self.cleanup, ""
+        if self._is_defining():
+            return
         base = self.specifiers()
         cleaned = self.cleanup
         while self.tokens[self.at] != ";":
@@ -220,13 +221,22 @@ class StatementReader(ExpressionReader):
         self.cleanup = outer
         self.expect(";")
 
+    def _is_defining(self) -> bool:
+        """Step to the macro of `static DEFINE_MUTEX(x);` and read that."""
+        at = self.at
+        while self.tokens[at] in QUALIFIERS:
+            at += 1
+        if at == self.at or self.tokens[at] in TYPES or self.tokens[at + 1] != "(":
+            return False
+        if self.tokens[self.closing(at + 1) + 1] != ";":
+            return False
+        self.at = at
+        self._expression_statement()
+        return True
+
     def _expression_statement(self) -> Expr:
         start = self.at
-        if (
-            self.tokens[start + 1] == "("
-            and self._is_name_here()
-            and self._is_macro_statement(start)
-        ):
+        if self.tokens[start + 1] == "(" and self.is_name_here() and self.is_macro_statement(start):
             return _NOTHING
         value = self.expression()
         token = self.tokens[self.at]
@@ -242,117 +252,9 @@ class StatementReader(ExpressionReader):
             return False
         return self.lines[self.at] > self.lines[self.at - 1] or self.tokens[self.at][:1] == "#"
 
-    # -- macros in place of statements ------------------------------------------------------------
-
-    def _is_macro_statement(self, start: int) -> bool:
-        """Read `guard(x)(y);`, `for_each(...) {`, `scoped_guard(x, y) {`, if one stands here."""
-        name = self.tokens[start]
-        end = self.closing(start + 1)
-        after = self.tokens[end + 1]
-        if name == "guard" and after == "(":
-            self.cleanup = "guard"
-            self._guard(start, end)
-            self.expect(";")
-            return True
-        if name == "CLASS" and after == "(":
-            self._class(end)
-            return True
-        if name.startswith("scoped_") and "guard" in name:
-            self._scoped(start, end)
-            return True
-        if after == "{" or self._begins_statement(end):
-            self._block_macro(name, start)
-            return True
-        return False
-
-    def _begins_statement(self, end: int) -> bool:
-        """Whether a statement follows on the `)` at `end`, so that a macro governs it."""
-        after = self.tokens[end + 1]
-        name = self.tokens[self.at]
-        if after in ("if", "for", "switch", "while", "do", "return", "continue", "break", "goto"):
-            return LOOP_NAME(name) is not None or name.startswith("with_")
-        if not (after[:1].isalpha() or after[:1] in ("_", "*", "(")) or after in KEYWORDS:
-            return False
-        if self.lines[end + 1] == self.lines[end] or after in ("*", "("):
-            return False
-        return LOOP_NAME(name) is not None or name.startswith("with_")
-
-    def _guard(self, start: int, end: int) -> None:
-        kind: Expr = ("name", self.text(start + 2, end))
-        self.at = end + 1
-        self.call(("call", ("name", "guard"), (kind,)))
-
-    def _class(self, end: int) -> None:
-        """`CLASS(name, variable)(arguments);`."""
-        line, middle = self.lines[self.at], self._comma(self.at + 2, end)
-        kind, variable = self.text(self.at + 2, middle), self.text(middle + 1, end)
-        self.cleanup = kind
-        self.code.append((DECLARE, line, variable, "auto", kind))
-        self.at = end + 1
-        made = self.call(("call", ("name", "CLASS"), (("name", kind),)))
-        self.store(line, ("name", variable), made)
-        self.expect(";")
-
-    def _scoped(self, start: int, end: int) -> None:
-        """`scoped_guard(mutex, &x) body`, `scoped_cond_guard(mutex_intr, fail, &x) body`."""
-        line = self.lines[start]
-        self.code.append((BLOCK, line))
-        middle = self._comma(start + 2, end)
-        kind: Expr = ("name", self.text(start + 2, middle))
-        self.at = min(middle + 1, end)
-        failed: tuple[int, int] | None = None
-        if "cond" in self.tokens[start]:
-            failed = (self.at, self._comma(self.at, end))
-            self.at = min(failed[1] + 1, end)
-        arguments: list[Expr] = []
-        while self.at < end:
-            arguments.append(self._argument(end))
-            self.at += 1
-        callee: Expr = ("call", ("name", "guard"), (kind,))
-        given = tuple(arguments)
-        self.code.append((CALL, line, callee, given, None))
-        if failed is not None:
-            self.at = failed[0]
-            self.code.append((IF, line, ("unary", "!", ("call", callee, given))))
-            self.statement_argument(failed[1])
-            self.code.append((END, line))
-        self.at = end + 1
-        self._inner()
-        self.code.append((END, self.lines[self.at - 1]))
-
-    def _block_macro(self, name: str, start: int) -> None:
-        """A macro that governs what follows: a loop by its name, else done once."""
-        line, mark = self.lines[start], len(self.code)
-        self.at = start + 1
-        made = self.call(("name", name))
-        if LOOP_NAME(name) is not None:
-            last = self.code.pop()
-            self.code.append((LOOP, line, made))
-            self.code.append(last)
-        else:
-            self.code.insert(mark, (BLOCK, line))
-        self._inner()
-        self.code.append((END, self.lines[self.at - 1]))
-
-    def statement_argument(self, end: int) -> Expr:
-        """A statement as an argument of a macro: whether it is done is the macro's affair."""
-        line = self.lines[self.at]
-        stop = self._comma(self.at, end)
-        self.code.append((IF, line, _NOTHING))
-        token = self.tokens[stop]
-        self.tokens[stop] = ";"  # as if it stood alone
-        try:
-            while self.at < stop:
-                self.statement()
-        finally:
-            self.tokens[stop] = token
-        self.at = stop
-        self.code.append((END, line))
-        return _NOTHING
-
     # -- governed statements ----------------------------------------------------------------------
 
-    def _inner(self) -> None:
+    def inner(self) -> None:
         """The statement that an `if` or a loop governs."""
         if self.tokens[self.at] == "{":
             self.compound()
@@ -374,13 +276,13 @@ class StatementReader(ExpressionReader):
             condition = self._condition()
             self.code.append((IF, line, condition))
             ends += 1
-            self._inner()
+            self.inner()
             if self.tokens[self.at] != "else":
                 break
             self.code.append((ELSE, self.lines[self.at]))
             self.at += 1
             if self.tokens[self.at] != "if":
-                self._inner()
+                self.inner()
                 break
         line = self.lines[self.at - 1]
         self.code.extend(((END, line),) * ends)
@@ -389,7 +291,7 @@ class StatementReader(ExpressionReader):
         line = self.lines[self.at]
         condition = self._condition()
         self.code.append((LOOP, line, condition))
-        self._inner()
+        self.inner()
         self.code.append((END, self.lines[self.at - 1]))
 
     def _for(self) -> None:
@@ -414,7 +316,7 @@ class StatementReader(ExpressionReader):
         steps = self.code[mark:]
         del self.code[mark:]
         self.expect(")")
-        self._inner()
+        self.inner()
         self.code.extend(steps)
         self.code.append((END, self.lines[self.at - 1]))
 
@@ -423,7 +325,7 @@ class StatementReader(ExpressionReader):
         line, mark = self.lines[self.at], len(self.code)
         self.code.append((LOOP, line, _ONE))
         self.at += 1
-        self._inner()
+        self.inner()
         if self.tokens[self.at] != "while":
             raise Lost
         last = self.lines[self.at]
@@ -445,7 +347,7 @@ class StatementReader(ExpressionReader):
         line = self.lines[self.at]
         subject = self._condition()
         self.code.append((SWITCH, line, subject))
-        self._inner()
+        self.inner()
         self.code.append((END, self.lines[self.at - 1]))
 
     def _case(self) -> None:
@@ -511,22 +413,24 @@ class StatementReader(ExpressionReader):
         self.expect(";")
 
 
-def _leaves(code: list[tuple[object, ...]], start: int) -> bool:
+def _leaves(code: list[Instruction], start: int) -> bool:
     """Whether a `break` or `continue` of the loop at hand stands behind `start`."""
-    loops: list[bool] = []
-    inside = 0
+    around: list[int] = []
     for instruction in code[start:]:
         kind = instruction[0]
         if kind in (IF, LOOP, SWITCH, BLOCK):
-            loops.append(kind in (LOOP, SWITCH))
-            inside += kind in (LOOP, SWITCH)
-        elif kind == END and loops:
-            inside -= loops.pop()
-        elif kind in (BREAK, CONTINUE) and not inside:
+            around.append(kind)
+        elif kind == END and around:
+            around.pop()
+        elif (kind == CONTINUE and LOOP not in around) or (
+            kind == BREAK and LOOP not in around and SWITCH not in around
+        ):
             return True
     return False
 
 
+# What a jump leaves, so that it does not leave what lies around that.
+_LEFT_BY: Final = {BREAK: {LOOP, SWITCH}, CONTINUE: {LOOP}}
 _STATEMENTS: Final[dict[str, Callable[[StatementReader], None]]] = {
     "if": StatementReader._if,
     "while": StatementReader._while,
@@ -542,6 +446,7 @@ _STATEMENTS: Final[dict[str, Callable[[StatementReader], None]]] = {
     "asm": StatementReader._assembler,
     "__asm__": StatementReader._assembler,
     "__asm": StatementReader._assembler,
+    "asm_inline": StatementReader._assembler,
     "asm_volatile_goto": StatementReader._assembler,
     "asm_goto_output": StatementReader._assembler,
     "{": StatementReader._block,

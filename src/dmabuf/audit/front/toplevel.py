@@ -86,7 +86,8 @@ class FileReader(StatementReader):
                 close = self.match.get(at, at)
                 if at == start + 1 and self._is_lone_macro(close):
                     return close + 1, 0, True
-                group = group or at
+                if self.tokens[at - 1] not in ATTRIBUTE_CALLS:
+                    group = group or at
                 at = close
             elif token == "{":
                 if group and not equal and not self._is_struct(at):
@@ -238,9 +239,7 @@ class FileReader(StatementReader):
         while self.tokens[self.at] not in (";", ""):
             line = self.lines[self.at]
             one = self.declarator(base)
-            if self.tokens[self.at] == ":":
-                raise Lost
-            self.attributes()
+            self.trailing()
             value: Expr | None = None
             if self.tokens[self.at] == "=":
                 self.at += 1
@@ -275,7 +274,8 @@ class FileReader(StatementReader):
             kind = one.type
             if one.parameters is not None:
                 kind += f" ({', '.join(each.type for each in one.parameters) or 'void'})"
-            self.typedefs.append((one.name, kind))
+            if kind != one.name:  # an untagged struct has this name alone
+                self.typedefs.append((one.name, kind))
             self.types.add(one.name)
         elif one.parameters is not None:
             self.prototypes.append(

@@ -71,15 +71,24 @@ class TypeReader(Reader):
                 base.append(token)
                 self.at += 1
             elif not self.attribute():
-                if base or not _is_name(token):
+                if not _is_name(token) or (base and not self._is_better(base)):
                     break
-                base.append(token)
+                base = [token]
                 self.at += 1
         if not base:
             if "__auto_type" in self.storage or "auto" in self.storage:
                 return "auto"
             raise Lost
         return " ".join(base)
+
+    def _is_better(self, base: list[str]) -> bool:
+        """Whether what was taken for the type is an attribute: two more words stand behind it."""
+        if len(base) > 1 or not (base[0].isupper() or base[0].startswith("__")):
+            return False
+        if base[0] in TYPES or not _is_name(base[0]):
+            return False
+        after = self.tokens[self.at + 1]
+        return (_is_name(after) or after == "*") and after not in ATTRIBUTES
 
     def _typeof(self) -> str:
         start = self.at
@@ -109,6 +118,14 @@ class TypeReader(Reader):
         while self.attribute():
             pass
 
+    def trailing(self) -> None:
+        """Step over what stands behind a declarator: attributes, known ones or not."""
+        while self.attribute() or _is_name(self.tokens[self.at]):
+            if _is_name(self.tokens[self.at]) and self.tokens[self.at] not in ATTRIBUTES:
+                self.at += 1
+                if self.tokens[self.at] == "(":
+                    self.at = self.closing(self.at) + 1
+
     def _tagged(self, word: str) -> str:
         line = self.lines[self.at]
         self.at += 1
@@ -134,8 +151,8 @@ class TypeReader(Reader):
         self.depth += 1
         if self.depth > DEPTH:
             raise Lost
-        name = f"{word} {tag}" if tag else f"{word} {self._later(end, scope)}"
-        self.scope = name if tag or name[-1] != "?" else scope
+        name = f"{word} {tag}" if tag else self._later(word, end)
+        self.scope = scope if name == "?" else name
         self.at += 1
         fields = self._fields(end)
         self.at = end + 1
@@ -145,7 +162,7 @@ class TypeReader(Reader):
         self.structs.append(Struct(name, line, fields))
         return name
 
-    def _later(self, end: int, scope: str) -> str:
+    def _later(self, word: str, end: int) -> str:
         """The name of an untagged struct: that of the field or type it is declared for, or "?"."""
         at = end + 1
         while self.tokens[at] in ATTRIBUTES or self.tokens[at] in ("*", "const"):
@@ -155,7 +172,9 @@ class TypeReader(Reader):
         name = self.tokens[at]
         if not _is_name(name):
             return "?"
-        return f"{scope.split(' ', 1)[1]}.{name}" if scope else name
+        if "typedef" in self.storage and not self.scope:
+            return name if self.tokens[at - 1] != "*" else f"{word} {name}"
+        return f"{word} {self.scope.split(' ')[-1]}.{name}"
 
     def _fields(self, end: int) -> tuple[Parameter, ...]:
         fields: list[Parameter] = []
@@ -197,7 +216,7 @@ class TypeReader(Reader):
                 self.at += 1
                 while self.tokens[self.at] not in (",", ";", "", "}"):
                     self.at += 1
-            self.attributes()
+            self.trailing()
             fields.append(Parameter(one.name, one.type))
             if self.tokens[self.at] != ",":
                 break
@@ -207,6 +226,9 @@ class TypeReader(Reader):
     def _field_macro(self, fields: list[Parameter]) -> bool:
         """Macros in place of a field: `DECLARE_BITMAP(x, n);`, `struct_group(x, ...)`."""
         name = self.tokens[self.at]
+        if self.tokens[self.at + 1] == "}" and name.isupper():
+            self.at += 1
+            return True
         if self.tokens[self.at + 1] != "(" or name in TYPES or name in ATTRIBUTES:
             return False
         end = self.closing(self.at + 1)
