@@ -153,6 +153,15 @@ _LIST = (
         implies=("DF101",),
     ),
     Code(
+        "DF107",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "A work item on the way to a signal runs on a queue that has a rescuer (WQ_MEM_RECLAIM).",
+        "Give the queue WQ_MEM_RECLAIM, and one of its own to each item that waits for another.",
+        ("run", "explore"),
+        implies=("DF301", "DF302", "DF105", "DF202", "DF201", "DF108", "DF101", "DF001"),
+    ),
+    Code(
         "DF108",
         Sentence.LIVENESS,
         Strength.MUST,
@@ -337,6 +346,7 @@ PRECEDENCE = (
     "DF306",
     "DF003",
     "DF203",
+    "DF107",
     "DF301",
     "DF302",
     "DF105",

@@ -221,7 +221,9 @@ class Sections:
                     f"{_label(running[-1])} signals on {_label(queue)}, which has no rescuer: with "
                     "memory short it may have no worker"
                 )
-                self._found.violation("DF107", message, frames_here(), suspected=suspected)
+                self._found.violation(
+                    "DF107", message, frames_here(), suspected=suspected, who=holder.name
+                )
                 return
 
 

@@ -26,6 +26,7 @@ from dmabuf.rules import (
     resv_waits,
     signalling,
     usage,
+    work,
 )
 from dmabuf.rules.frame import DOCUMENTS, Check, Rule, RuleRun, Source, assemble, run_rule
 
@@ -37,6 +38,7 @@ RULES: dict[str, Rule] = assemble(
     finite.PAGES,
     recovery.PAGES,
     signalling.PAGES,
+    work.PAGES,
     locks.PAGES,
     resv.PAGES,
     faults.PAGES,

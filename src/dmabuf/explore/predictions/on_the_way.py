@@ -49,7 +49,7 @@ class WayToSignal:
 
     def __init__(self, fn: Design, budget: Budget, carrier: str = "") -> None:
         self._tasks: dict[str, int] = {}
-        self._fences: dict[str, int] = {}
+        self._fences: dict[str, set[int]] = {}
         search = Search(_owing(fn), budget, engine=GRAPH, carrier=carrier, on_end=self._note)
         search.run()
         self.limit = search.limit
@@ -61,15 +61,16 @@ class WayToSignal:
             self._tasks[task.name] = task.number
         for obj in rt.objects:
             if isinstance(obj, Fence):
-                self._fences[rt.label(obj)] = rt.number_of(obj)
+                self._fences.setdefault(rt.label(obj), set()).add(rt.number_of(obj))
 
     def is_on_it(self, task: str, fence: str) -> bool:
         """Does some fair run leave that fence pending because that task has stopped?
 
         Args:
             task: its name.
-            fence: its name.
+            fence: its name; of several with that name, one of them.
         """
-        if task not in self._tasks or fence not in self._fences:
+        if task not in self._tasks:
             return False
-        return self._ways.is_on_the_way(self._tasks[task], self._fences[fence])
+        number = self._tasks[task]
+        return any(self._ways.is_on_the_way(number, one) for one in self._fences.get(fence, ()))
