@@ -72,6 +72,9 @@ class Sections:
         found: where findings go.
         semantics: of which kernel.
         mmu_notifier: are there notifiers, which any reclaim may call?
+
+    Attributes:
+        said: names of the tasks that opened a section of their own.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Sections:
         self._flags = TRYLOCK if semantics.opens_by_trylock else 0
         self._mode = semantics.mode
         self._mmu_notifier = mmu_notifier
+        self.said: set[str] = set()
 
     # -- sections ------------------------------------------------------------------------------
 
@@ -94,6 +98,8 @@ class Sections:
         frames = frames_here()
         holder.section = frames
         holder.is_own = any(code is _OWN for code, _line in frames[:_NEAR])
+        if not holder.is_own:
+            self.said.add(holder.name)
         holder.waited.clear()
         fence = self._known.roles[FENCE]
         self._order.acquire(holder, _SECTION, fence, self._mode, self._flags, NO_IRQ)

@@ -158,6 +158,12 @@ class Validator:
         return list(self._found)
 
     @property
+    @no_kernel("what lockdep forgets")
+    def said(self) -> frozenset[str]:
+        """Names of the tasks that opened a signalling section in some run."""
+        return frozenset(self._sections.said)
+
+    @property
     @no_kernel("the BUG messages of lockdep that turn it off")
     def limits(self) -> list[str]:
         """A sentence for each limit that was reached: what lies beyond was not looked at."""

@@ -4,7 +4,7 @@ import pytest
 
 from dmabuf import Mutex, Timeline, design
 from dmabuf.codes import CODES
-from dmabuf.explore.predictions.confirm import predicted
+from dmabuf.explore.predictions.confirm import judge, predicted, watched
 from dmabuf.explore.search import Budget
 from dmabuf.report.judgement import Outcome
 from dmabuf.rules import RULES
@@ -168,15 +168,15 @@ STANDS_ALONE = {
 def test_no_design_that_keeps_its_rule_is_confirmed_to_break_a_must():
     """Over all fixes and near-misses: what is confirmed is advice, or a rule of the same page."""
     wrong = []
-    for rule in RULES.values():
-        for fn in rule.kept:
-            wrong += [
-                (fn.__name__, one.predicted.code, one.predicted.message)
-                for one in predicted(fn, fn.__name__, budget=Budget(seconds=3.0))
-                if one.outcome is CONFIRMED
-                and not (one.beside and STANDS_ALONE.get(fn.__name__) == one.predicted.code)
-                and one.predicted.code in CODES
-                and CODES[one.predicted.code].strength.value == "must"
-            ]
+    for fn in (fn for rule in RULES.values() for fn in rule.kept):
+        validator = watched(fn)
+        for one in validator.predictions:
+            code = one.finding.code
+            if code not in CODES or CODES[code].strength.value != "must":
+                continue
+            judged = judge(fn, fn.__name__, one, validator, budget=Budget(seconds=3.0))
+            stands = judged.beside and STANDS_ALONE.get(fn.__name__) == code
+            if judged.outcome is CONFIRMED and not stands:
+                wrong.append((fn.__name__, code, one.finding.message))
 
     assert [] == wrong

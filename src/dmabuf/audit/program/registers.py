@@ -1,7 +1,7 @@
 """Who takes down a function to be called later: which argument is it, and what runs it.
 
-Sources: include/linux/{workqueue,kthread,timer,hrtimer,interrupt,irq_work,dma-fence,rcupdate,device}.h,
-include/drm/drm_managed.h. Linking needs these: they are how C says "this runs there".
+Sources: include/linux/{workqueue,kthread,timer,hrtimer,interrupt,irq_work,dma-fence,rcupdate,
+device}.h, include/drm/drm_managed.h. Linking needs these: they are how C says "this runs there".
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Maker:
 
 
 _WORK = """
-INIT_WORK INIT_WORK_ONSTACK INIT_DELAYED_WORK INIT_DELAYED_WORK_ONSTACK INIT_DEFERRABLE_WORK INIT_RCU_WORK
-kthread_init_work kthread_init_delayed_work drm_vblank_work_init DECLARE_WORK DECLARE_DELAYED_WORK
-init_task_work
+INIT_WORK INIT_WORK_ONSTACK INIT_DELAYED_WORK INIT_DELAYED_WORK_ONSTACK INIT_DEFERRABLE_WORK
+INIT_RCU_WORK kthread_init_work kthread_init_delayed_work drm_vblank_work_init DECLARE_WORK
+DECLARE_DELAYED_WORK init_task_work
 """
 
 REGISTERS: dict[str, tuple[Register, ...]] = {

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from dmabuf.audit.front.code import CALL, DECLARE, SET, Expr
+from dmabuf.audit.front.code import CALL, DECLARE, SET, Expr, Instruction
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.registers import MAKERS, REGISTERS
 from dmabuf.audit.program.routine import Routine
@@ -88,9 +88,7 @@ class Tables:
             self._local[routine] = found
         return found
 
-    def subject(
-        self, expression: Expr, local: Mapping[str, str], path: str
-    ) -> Subject | None:
+    def subject(self, expression: Expr, local: Mapping[str, str], path: str) -> Subject | None:
         """What an expression names, as (struct, field); of a variable (file or "", name)."""
         for _ in range(_DEPTH):
             if expression[0] in ("addr", "deref", "index"):
@@ -125,27 +123,28 @@ class Tables:
         todo: list[tuple[Expr, str, int]] = [(value, self._types.plain(kind), 0)]
         while todo:
             items, struct, depth = todo.pop()
-            fields = self._names.fields(struct, path)
-            order = list(fields)
-            position = 0
-            for where, inner in items[1]:
-                owner, field = struct, ""
-                for step in where:
-                    if step.startswith("."):
-                        if field:
-                            owner = self._types.plain(self._names.fields(owner, path).get(field, ""))
-                        field = step[1:]
-                if not where and position < len(order) and inner[0] != "list":
+            order = list(self._names.fields(struct, path))
+            for position, (where, item) in enumerate(items[1]):
+                inner = item[2] if item[0] == "cast" else item
+                owner, field = self._path(struct, where, path)
+                if not where and inner[0] != "list" and position < len(order):
                     field = order[position]
-                position += 1
-                inner_type = self._names.fields(owner, path).get(field, "") if field else struct
-                if inner[0] == "cast" and inner[2][0] == "list":
-                    inner = inner[2]
-                if inner[0] == "list":
-                    if depth < _DEPTH:
-                        todo.append((inner, self._types.plain(inner_type), depth + 1))
-                elif field:
-                    self._hold((owner, field), inner, table, path)
+                if inner[0] != "list":
+                    if field:
+                        self._hold((owner, field), inner, table, path)
+                elif depth < _DEPTH:
+                    kind = self._names.fields(owner, path).get(field, "") if field else struct
+                    todo.append((inner, self._types.plain(kind), depth + 1))
+
+    def _path(self, struct: str, where: tuple[str, ...], path: str) -> tuple[str, str]:
+        """The struct and field that `.base.run =` is about."""
+        owner, field = struct, ""
+        for step in where:
+            if step.startswith("."):
+                if field:
+                    owner = self._types.plain(self._names.fields(owner, path).get(field, ""))
+                field = step[1:]
+        return owner, field
 
     def _hold(self, subject: Subject, value: Expr, table: str, path: str) -> None:
         routine = self._function(value, path)
@@ -175,8 +174,6 @@ class Tables:
                     value = instruction[3]
                     if value[0] in ("name", "addr", "cast", "list") and instruction[2][0] != "?":
                         self._assigned(routine, instruction[2], value)
-                    elif value[0] == "number" and instruction[2][0] == "field":
-                        pass
                 elif kind == CALL and instruction[2][0] == "name":
                     name = instruction[2][1]
                     if name in REGISTERS:
@@ -217,8 +214,8 @@ class Tables:
             if subject is not None and subject[1]:
                 self._hold(subject, inner, "", path)
 
-    def _registered(self, routine: Routine, instruction: tuple[object, ...]) -> None:
-        name, arguments = instruction[2][1], instruction[3]  # type: ignore[index]
+    def _registered(self, routine: Routine, instruction: Instruction) -> None:
+        name, arguments = instruction[2][1], instruction[3]
         for register in REGISTERS[name]:
             if register.function >= len(arguments):
                 continue
@@ -227,26 +224,22 @@ class Tables:
                 continue
             subject = None
             if register.item is not None:
-                subject = self.subject(
-                    arguments[register.item], self.local(routine), routine.path
-                )
-            line = int(instruction[1])  # type: ignore[call-overload]
-            self.registrations.append(
-                Registration(register.kind, function, subject, routine, line)
-            )
+                subject = self.subject(arguments[register.item], self.local(routine), routine.path)
+            line = int(instruction[1])
+            self.registrations.append(Registration(register.kind, function, subject, routine, line))
 
-    def _made(self, routine: Routine, instruction: tuple[object, ...]) -> None:
-        maker = MAKERS[instruction[2][1]]  # type: ignore[index]
+    def _made(self, routine: Routine, instruction: Instruction) -> None:
+        maker = MAKERS[instruction[2][1]]
         arguments, result = instruction[3], instruction[4]
         if result is None:
             return
         flags = maker.implied
-        if maker.flags is not None and maker.flags < len(arguments):  # type: ignore[arg-type]
-            said = spell(arguments[maker.flags])  # type: ignore[index]
+        if maker.flags is not None and maker.flags < len(arguments):
+            said = spell(arguments[maker.flags])
             flags = " | ".join(part for part in (said, flags) if part)
-        subject = self.subject(result, self.local(routine), routine.path)  # type: ignore[arg-type]
+        subject = self.subject(result, self.local(routine), routine.path)
         if subject is not None:
-            line = int(instruction[1])  # type: ignore[call-overload]
+            line = int(instruction[1])
             self.queues[subject].append(Made(flags, routine, line))
 
     def _handed_on(self) -> None:

@@ -127,7 +127,9 @@ class Types:
     ) -> str | None:
         """The type of a macro's value, with its arguments in place: of `container_of` mostly."""
         if value[0] == "call" and value[1][0] == "name":
-            replaced = tuple(given.get(one[1], one) if one[0] == "name" else one for one in value[2])
+            replaced = tuple(
+                given.get(one[1], one) if one[0] == "name" else one for one in value[2]
+            )
             value = ("call", value[1], replaced)
         elif value[0] == "name":
             value = given.get(value[1], value)

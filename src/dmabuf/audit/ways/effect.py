@@ -37,7 +37,7 @@ class Effect:
     Attributes:
         kind: which thing.
         name: the kernel function that does it: "kmalloc", "mutex_lock".
-        gfp: of RECLAIM the flags, as the scopes around it leave them; None where they are not known.
+        gfp: of RECLAIM the flags, as the scopes around it leave them; None if not known.
         subject: of LOCK, RESV, FLUSH, QUEUE and WAIT what it is done to, as (struct, field).
         bounded: of FENCE_WAIT and WAIT: ends by itself, after a constant time.
         attempt: of LOCK, RESV and MMAP_LOCK: a trylock.

@@ -1,27 +1,40 @@
 """What an expression may be worth: a few constants, "not NULL", or unknown.
 
 A value is a set of atoms, None for unknown. An atom is a number (NULL and false are 0), `OBJECT`
-for a pointer that is not NULL, or a function.
+for a pointer that is not NULL, a function, or a struct with known fields.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from dmabuf.audit.program.routine import Routine
 
-__all__ = ["OBJECT", "Value", "combine", "join", "number", "truth"]
+__all__ = ["OBJECT", "Fields", "Value", "combine", "join", "number", "opposite", "truth"]
 
 OBJECT: Final = "object"
-Atom: TypeAlias = int | str | Routine
-Value: TypeAlias = frozenset[Atom] | None
-
 _MOST = 6
 _ZERO: Final = frozenset([0])
 _ONE: Final = frozenset([1])
 _EITHER: Final = frozenset([0, 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A struct of the caller's, such as `ctx = { .no_wait = true }`; fields left out are 0."""
+
+    known: tuple[tuple[str, frozenset[Any] | None], ...]
+
+    def get(self, name: str) -> frozenset[Any] | None:
+        """The value of a field."""
+        return dict(self.known).get(name, _ZERO)
+
+
+Atom: TypeAlias = int | str | Routine | Fields
+Value: TypeAlias = frozenset[Atom] | None
 
 
 def number(value: int) -> Value:
@@ -86,7 +99,7 @@ def combine(sign: str, a: Value, b: Value) -> Value:
         return _logical(sign, truth(a), truth(b))
     if a is None or b is None:
         return _absorbed(sign, a, b)
-    if sign in ("==", "!=") and (OBJECT in a or OBJECT in b):
+    if sign in ("==", "!=") and not all(isinstance(x, int) for x in a | b):
         if a == _ZERO or b == _ZERO:
             other = b if a == _ZERO else a
             known = truth(other)

@@ -112,7 +112,7 @@ def predicted(
             left = max(budget.seconds - (time.monotonic() - started), 0.0)
             judging.budget = replace(budget, seconds=left * _SHARE)
         found.append(judging.judge(one))
-    return tuple(found)
+    return (*found, *judging.silent())
 
 
 def judge(
@@ -165,6 +165,28 @@ class _Judging:
             return Judgement(Outcome.UNKNOWN, foreseen, limit=limit, beside=bool(roles))
         return Judgement(Outcome.REFUTED, foreseen, beside=bool(roles))
 
+    def silent(self) -> list[Judgement]:
+        """Tasks on the way that nobody would suspect: they signal nothing, and say nothing."""
+        if not self._learnt().fences or self._way_to_signal().limit:
+            return []
+        found: list[Judgement] = []
+        suspected = {one.who for one in self.validator.predictions}
+        for who, about in self._way_to_signal().silent(self.validator.said | suspected):
+            stack = self._learnt().begins.get(who, ())
+            message = (
+                f"{who} is on the way to the signal of {about} and opens no signalling section: "
+                "nobody checks what it does there"
+            )
+            finding = Finding("DF205", message, place=stack[0] if stack else None, stack=stack)
+            found.append(Judgement(Outcome.CONFIRMED, finding, finding))
+        return found
+
+    def _way_to_signal(self) -> WayToSignal:
+        if self._way is None:
+            later = self._learnt().later
+            self._way = WayToSignal(self.design, self.budget, self.carrier, later)
+        return self._way
+
     def _learnt(self) -> Learnt:
         if self._public is None:
             self._public = learnt(self.design, self.carrier)
@@ -178,11 +200,10 @@ class _Judging:
             return Judgement(
                 Outcome.UNKNOWN, prediction.finding, limit="no search decides this rule"
             )
-        if self._way is None:
-            self._way = WayToSignal(self.design, self.budget, self.carrier)
-        if self._way.limit:
-            return Judgement(Outcome.UNKNOWN, prediction.finding, limit=self._way.limit)
-        if self._way.is_on_it(prediction.who, prediction.about):
+        way = self._way_to_signal()
+        if way.limit:
+            return Judgement(Outcome.UNKNOWN, prediction.finding, limit=way.limit)
+        if way.is_on_it(prediction.who, prediction.about):
             return Judgement(Outcome.CONFIRMED, prediction.finding, prediction.finding)
         return Judgement(Outcome.REFUTED, prediction.finding)
 
@@ -194,7 +215,7 @@ class _Judging:
             target,
             self.budget,
             carrier=self.carrier,
-            make=lambda setup: Directed(meets, **setup.arguments()),
+            make=lambda setup: Directed(meets, setup),
             on_start=self.validator.attach,
             on_end=lambda _runtime: self.validator.detach(),
         )

@@ -20,12 +20,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from dmabuf.contract.stacks import frames_here, places
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_array import FenceArray
 from dmabuf.core.fence_chain import FenceChain, chain_contained
 from dmabuf.core.fence_steps import PUBLICATIONS, PUBLISHED, State
 from dmabuf.explore.portfolio import RANDOM
 from dmabuf.explore.search import Budget, Search
+from dmabuf.report.finding import Stack
 from dmabuf.rt.api import READ, Op, Outcome, Runtime, Task
 from dmabuf.rt.notes import attach, detach
 
@@ -100,10 +102,14 @@ class Learnt:
         later: numbers of the fences of its body that are published by a step.
         hidden: names of fences that tasks make and others touch, though nothing publishes them:
             neighbours do not find those.
+        fences: are there any?
+        begins: of each task by name, where it made its first step.
     """
 
     later: set[int] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
+    fences: bool = False
+    begins: dict[str, Stack] = field(default_factory=dict)
     _touched: dict[int, set[Task]] = field(default_factory=dict)
 
     def note(self, rt: Tasks) -> None:
@@ -111,6 +117,7 @@ class Learnt:
         for obj, creator in zip(rt.objects, rt.creators, strict=True):
             if not isinstance(obj, Fence):
                 continue
+            self.fences = True
             number = rt.number_of(obj)
             if _is_marked(obj):
                 self.later.update(map(rt.number_of, (obj, *_inside(obj))))
@@ -119,8 +126,10 @@ class Learnt:
         self._touched.clear()
 
     def announced(self, task: Task, op: Op, obj: Any) -> None:
-        """Before a step: whose fence is it?"""
+        """Before a step: whose fence is it, and is it the task's first one?"""
         del op
+        if task.name not in self.begins:
+            self.begins[task.name] = places(frames_here()[1:])
         if isinstance(obj, Fence):
             number = cast("Tasks", task.runtime).number_of(obj)
             self._touched.setdefault(number, set()).add(task)

@@ -1,9 +1,9 @@
 """What kernel functions do, as data: the only place where the auditor knows the kernel.
 
-    >>> KNOWN["kmalloc"]
-    (Allocates(argument=1, ...),)
-    >>> does("wait_event_timeout")[0].timeout
-    2
+>>> KNOWN["kmalloc"]
+(Allocates(argument=1, ...),)
+>>> does("wait_event_timeout")[0].timeout
+2
 """
 
 from __future__ import annotations

@@ -35,12 +35,12 @@ class Allocates:
     Attributes:
         argument: which argument has the flags; None where they are implied.
         implied: these flags, also where the argument is left out.
-        added: flags that are added to those of the argument.
+        added: bits that are added to those of the argument.
     """
 
     argument: int | None = None
     implied: Gfp = Gfp.KERNEL
-    added: Gfp = Gfp(0)
+    added: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Takes:
         spins: never sleeps for it.
         context: which argument is the acquire context; None without one.
         scoped: until the end of the block.
+        momentary: drops it before it returns.
     """
 
     argument: int | None = 0
@@ -62,6 +63,7 @@ class Takes:
     spins: bool = False
     context: int | None = None
     scoped: bool = False
+    momentary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Drops:
 
     argument: int | None = 0
     kind: str = "lock"
+    spins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Who takes and drops locks.
 
-Sources: include/linux/{mutex,rwsem,ww_mutex,spinlock,rwlock,semaphore,seqlock,mmap_lock,dma-resv,local_lock}.h,
-include/drm/{drm_exec,drm_modeset_lock,drm_gem}.h, include/linux/cleanup.h.
+Sources: include/linux/{mutex,rwsem,ww_mutex,spinlock,rwlock,semaphore,seqlock,mmap_lock,
+dma-resv,local_lock}.h, include/drm/{drm_exec,drm_modeset_lock,drm_gem}.h, include/linux/cleanup.h.
 
 Spinlocks are told apart, as nobody may wait for a fence under one.
 """
@@ -13,38 +13,40 @@ from dmabuf.audit.ways.known.acts import Act, Drops, Takes
 __all__ = ["GUARDS", "LOCKS"]
 
 _TAKE = """
-mutex_lock mutex_lock_nested mutex_lock_nest_lock mutex_lock_interruptible mutex_lock_killable mutex_lock_io
-mutex_lock_interruptible_nested mutex_lock_killable_nested mutex_lock_io_nested _mutex_lock_nest_lock
-down down_interruptible down_killable down_timeout
-down_read down_read_nested down_read_interruptible down_read_killable down_read_killable_nested
-down_write down_write_nested down_write_killable down_write_nest_lock down_write_killable_nested
+mutex_lock mutex_lock_nested mutex_lock_nest_lock mutex_lock_interruptible mutex_lock_killable
+mutex_lock_io mutex_lock_interruptible_nested mutex_lock_killable_nested mutex_lock_io_nested
+_mutex_lock_nest_lock down down_interruptible down_killable down_timeout down_read
+down_read_nested down_read_interruptible down_read_killable down_read_killable_nested down_write
+down_write_nested down_write_killable down_write_nest_lock down_write_killable_nested
 rt_mutex_lock rt_mutex_lock_nested rt_mutex_lock_interruptible percpu_down_read percpu_down_write
 """
 _TRY = """
-mutex_trylock down_trylock down_read_trylock down_write_trylock rt_mutex_trylock percpu_down_read_trylock
-atomic_dec_and_mutex_lock
+mutex_trylock down_trylock down_read_trylock down_write_trylock rt_mutex_trylock
+percpu_down_read_trylock atomic_dec_and_mutex_lock
 """
 _DROP = """
 mutex_unlock up up_read up_write rt_mutex_unlock percpu_up_read percpu_up_write up_read_non_owner
 """
 _SPIN = """
 spin_lock spin_lock_irq spin_lock_bh spin_lock_irqsave spin_lock_nested spin_lock_irqsave_nested
-spin_lock_nest_lock raw_spin_lock raw_spin_lock_irq raw_spin_lock_irqsave raw_spin_lock_bh raw_spin_lock_nested
-read_lock read_lock_irq read_lock_irqsave read_lock_bh write_lock write_lock_irq write_lock_irqsave
-write_lock_bh write_seqlock write_seqlock_irq write_seqlock_irqsave write_seqlock_bh read_seqlock_excl
-bit_spin_lock hlist_bl_lock local_lock local_lock_irq local_lock_irqsave
+spin_lock_nest_lock raw_spin_lock raw_spin_lock_irq raw_spin_lock_irqsave raw_spin_lock_bh
+raw_spin_lock_nested read_lock read_lock_irq read_lock_irqsave read_lock_bh write_lock
+write_lock_irq write_lock_irqsave write_lock_bh write_seqlock write_seqlock_irq
+write_seqlock_irqsave write_seqlock_bh read_seqlock_excl bit_spin_lock hlist_bl_lock local_lock
+local_lock_irq local_lock_irqsave
 """
 _SPIN_TRY = """
 spin_trylock spin_trylock_irq spin_trylock_irqsave spin_trylock_bh raw_spin_trylock read_trylock
 write_trylock raw_spin_trylock_irqsave atomic_dec_and_lock atomic_dec_and_lock_irqsave
 """
 _SPIN_DROP = """
-spin_unlock spin_unlock_irq spin_unlock_irqrestore spin_unlock_bh raw_spin_unlock raw_spin_unlock_irq
-raw_spin_unlock_irqrestore raw_spin_unlock_bh read_unlock read_unlock_irq read_unlock_irqrestore
-read_unlock_bh write_unlock write_unlock_irq write_unlock_irqrestore write_unlock_bh write_sequnlock
-write_sequnlock_irq write_sequnlock_irqrestore write_sequnlock_bh read_sequnlock_excl bit_spin_unlock
-local_unlock local_unlock_irq local_unlock_irqrestore
+spin_unlock spin_unlock_irq spin_unlock_irqrestore spin_unlock_bh raw_spin_unlock
+raw_spin_unlock_irq raw_spin_unlock_irqrestore raw_spin_unlock_bh read_unlock read_unlock_irq
+read_unlock_irqrestore read_unlock_bh write_unlock write_unlock_irq write_unlock_irqrestore
+write_unlock_bh write_sequnlock write_sequnlock_irq write_sequnlock_irqrestore write_sequnlock_bh
+read_sequnlock_excl bit_spin_unlock local_unlock local_unlock_irq local_unlock_irqrestore
 """
+
 
 _WW: dict[str, tuple[Act, ...]] = {
     "ww_mutex_lock": (Takes(context=1),),
@@ -75,9 +77,9 @@ _RESV: dict[str, tuple[Act, ...]] = {
 }
 
 _MODESET: dict[str, tuple[Act, ...]] = {
-    "drm_modeset_lock": (Takes(context=1),),
-    "drm_modeset_lock_single_interruptible": (Takes(),),
-    "drm_modeset_unlock": (Drops(),),
+    "drm_modeset_lock": (Takes(0, "modeset", context=1),),
+    "drm_modeset_lock_single_interruptible": (Takes(0, "modeset"),),
+    "drm_modeset_unlock": (Drops(0, "modeset"),),
     "drm_modeset_lock_all": (Takes(None, "modeset"),),
     "drm_modeset_unlock_all": (Drops(None, "modeset"),),
     "drm_modeset_lock_all_ctx": (Takes(None, "modeset"),),
@@ -87,8 +89,13 @@ _MODESET: dict[str, tuple[Act, ...]] = {
 _MMAP: dict[str, tuple[Act, ...]] = {
     **{
         name: (Takes(0, "mmap_lock"),)
-        for name in "mmap_read_lock mmap_write_lock mmap_read_lock_killable mmap_write_lock_killable "
-        "mmap_write_lock_nested ".split()
+        for name in [
+            "mmap_read_lock",
+            "mmap_write_lock",
+            "mmap_read_lock_killable",
+            "mmap_write_lock_killable",
+            "mmap_write_lock_nested",
+        ]
     },
     "mmap_read_trylock": (Takes(0, "mmap_lock", attempt=True),),
     "mmap_write_trylock": (Takes(0, "mmap_lock", attempt=True),),
@@ -104,7 +111,7 @@ LOCKS: dict[str, tuple[Act, ...]] = {
     **{name: (Drops(),) for name in _DROP.split()},
     **{name: (Takes(spins=True),) for name in _SPIN.split()},
     **{name: (Takes(spins=True, attempt=True),) for name in _SPIN_TRY.split()},
-    **{name: (Drops(),) for name in _SPIN_DROP.split()},
+    **{name: (Drops(spins=True),) for name in _SPIN_DROP.split()},
     **_WW,
     **_RESV,
     **_MODESET,

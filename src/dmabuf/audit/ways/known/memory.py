@@ -13,24 +13,23 @@ from dmabuf.sync.gfp import Gfp
 __all__ = ["MEMORY"]
 
 _USER = """
-copy_from_user copy_to_user __copy_from_user __copy_to_user copy_struct_from_user clear_user __clear_user
-get_user put_user __get_user __put_user strncpy_from_user strnlen_user
-fault_in_readable fault_in_writeable fault_in_safe_writeable
-copy_page_from_iter copy_page_to_iter copy_to_iter copy_from_iter
-simple_write_to_buffer simple_read_from_buffer import_iovec
+copy_from_user copy_to_user __copy_from_user __copy_to_user copy_struct_from_user clear_user
+__clear_user get_user put_user __get_user __put_user strncpy_from_user strnlen_user
+fault_in_readable fault_in_writeable fault_in_safe_writeable copy_page_from_iter copy_page_to_iter
+copy_to_iter copy_from_iter simple_write_to_buffer simple_read_from_buffer import_iovec
 access_remote_vm fixup_user_fault
 """
 
 _FAULTS = """
-get_user_pages_fast pin_user_pages_fast get_user_pages_unlocked pin_user_pages_unlocked pin_user_pages_remote
-get_user_pages_remote vm_mmap vm_munmap do_mmap vm_brk mmput exit_mmap
+get_user_pages_fast pin_user_pages_fast get_user_pages_unlocked pin_user_pages_unlocked
+pin_user_pages_remote get_user_pages_remote vm_mmap vm_munmap do_mmap vm_brk mmput exit_mmap
 """
 """Take mmap_lock themselves, and fault. The last reference of an mm ends it: mmput."""
 
 _HELD = "get_user_pages pin_user_pages handle_mm_fault hmm_range_fault faultin_page"
 """Fault under the mmap_lock that the caller holds."""
 
-_MMAP = Takes(None, "mmap_lock")
+_MMAP = Takes(None, "mmap_lock", momentary=True)
 
 MEMORY: dict[str, tuple[Act, ...]] = {
     **{name: (TouchesUser(),) for name in _USER.split()},
@@ -53,9 +52,9 @@ MEMORY: dict[str, tuple[Act, ...]] = {
     "pagefault_enable": (Closes("nofault"),),
     "dma_fence_begin_signalling": (Opens("signalling"),),
     "dma_fence_end_signalling": (Closes("signalling"),),
-    "might_lock": (Takes(),),
-    "might_lock_nested": (Takes(),),
-    "might_lock_read": (Takes(),),
+    "might_lock": (Takes(momentary=True),),
+    "might_lock_nested": (Takes(momentary=True),),
+    "might_lock_read": (Takes(momentary=True),),
     "mmu_notifier_invalidate_range_start": (Allocates(implied=Gfp(0)),),
 }
 """By name."""

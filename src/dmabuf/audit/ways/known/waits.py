@@ -10,6 +10,7 @@ from dmabuf.audit.ways.known.acts import Act, Flushes, Nothing, Signals, Sleeps,
 
 __all__ = ["WAITS"]
 
+
 _FENCES: dict[str, tuple[Act, ...]] = {
     "dma_fence_wait": (Waits("fence"),),
     "dma_fence_wait_timeout": (Waits("fence", 0, 2),),
@@ -24,31 +25,63 @@ _FENCES: dict[str, tuple[Act, ...]] = {
 _OTHERS: dict[str, tuple[Act, ...]] = {
     **{
         name: (Waits("event"),)
-        for name in "wait_event wait_event_interruptible wait_event_killable wait_event_freezable "
-        "wait_event_lock_irq wait_event_cmd wait_event_interruptible_lock_irq wait_event_idle "
-        "wait_event_interruptible_locked wait_event_interruptible_locked_irq io_wait_event "
-        "wait_event_exclusive_cmd wait_event_interruptible_exclusive wait_event_killable_exclusive "
-        "wait_event_idle_exclusive wait_event_state swait_event_exclusive "
-        "swait_event_interruptible_exclusive swait_event_idle_exclusive".split()
+        for name in [
+            "wait_event",
+            "wait_event_interruptible",
+            "wait_event_killable",
+            "wait_event_freezable",
+            "wait_event_lock_irq",
+            "wait_event_cmd",
+            "wait_event_interruptible_lock_irq",
+            "wait_event_idle",
+            "wait_event_interruptible_locked",
+            "wait_event_interruptible_locked_irq",
+            "io_wait_event",
+            "wait_event_exclusive_cmd",
+            "wait_event_interruptible_exclusive",
+            "wait_event_killable_exclusive",
+            "wait_event_idle_exclusive",
+            "wait_event_state",
+            "swait_event_exclusive",
+            "swait_event_interruptible_exclusive",
+            "swait_event_idle_exclusive",
+        ]
     },
     **{
         name: (Waits("event", 0, 2),)
-        for name in "wait_event_timeout wait_event_interruptible_timeout wait_event_killable_timeout "
-        "wait_event_freezable_timeout wait_event_idle_timeout wait_event_idle_exclusive_timeout "
-        "wait_event_hrtimeout wait_event_interruptible_hrtimeout "
-        "swait_event_timeout_exclusive swait_event_interruptible_timeout_exclusive".split()
+        for name in [
+            "wait_event_timeout",
+            "wait_event_interruptible_timeout",
+            "wait_event_killable_timeout",
+            "wait_event_freezable_timeout",
+            "wait_event_idle_timeout",
+            "wait_event_idle_exclusive_timeout",
+            "wait_event_hrtimeout",
+            "wait_event_interruptible_hrtimeout",
+            "swait_event_timeout_exclusive",
+            "swait_event_interruptible_timeout_exclusive",
+        ]
     },
     "wait_event_lock_irq_timeout": (Waits("event", 0, 3),),
     "wait_event_interruptible_lock_irq_timeout": (Waits("event", 0, 3),),
     **{
         name: (Waits("completion"),)
-        for name in "wait_for_completion wait_for_completion_interruptible "
-        "wait_for_completion_killable wait_for_completion_io wait_for_completion_state".split()
+        for name in [
+            "wait_for_completion",
+            "wait_for_completion_interruptible",
+            "wait_for_completion_killable",
+            "wait_for_completion_io",
+            "wait_for_completion_state",
+        ]
     },
     **{
         name: (Waits("completion", 0, 1),)
-        for name in "wait_for_completion_timeout wait_for_completion_interruptible_timeout "
-        "wait_for_completion_killable_timeout wait_for_completion_io_timeout".split()
+        for name in [
+            "wait_for_completion_timeout",
+            "wait_for_completion_interruptible_timeout",
+            "wait_for_completion_killable_timeout",
+            "wait_for_completion_io_timeout",
+        ]
     },
     "wait_on_bit": (Waits("bit"),),
     "wait_on_bit_lock": (Waits("bit"),),
@@ -62,14 +95,23 @@ _OTHERS: dict[str, tuple[Act, ...]] = {
     "drain_workqueue": (Flushes("queue"),),
     **{
         name: (Waits("grace period", None, owed=True),)
-        for name in "synchronize_rcu synchronize_rcu_expedited synchronize_net rcu_barrier "
-        "synchronize_srcu synchronize_srcu_expedited srcu_barrier synchronize_rcu_tasks "
-        "synchronize_shrinkers".split()
+        for name in [
+            "synchronize_rcu",
+            "synchronize_rcu_expedited",
+            "synchronize_net",
+            "rcu_barrier",
+            "synchronize_srcu",
+            "synchronize_srcu_expedited",
+            "srcu_barrier",
+            "synchronize_rcu_tasks",
+            "synchronize_shrinkers",
+        ]
     },
 }
 
 _SLEEPS = """
-msleep msleep_interruptible usleep_range usleep_range_state ssleep fsleep might_sleep cond_resched might_fault
+msleep msleep_interruptible usleep_range usleep_range_state ssleep fsleep might_sleep cond_resched
+might_fault
 """
 
 _FLUSHES = {
@@ -106,9 +148,9 @@ _FLUSHES = {
 }
 
 _SIGNALS = """
-dma_fence_signal dma_fence_signal_locked dma_fence_signal_timestamp dma_fence_signal_timestamp_locked
-dma_fence_check_and_signal dma_fence_check_and_signal_locked drm_sched_fence_finished
-drm_sched_fence_scheduled
+dma_fence_signal dma_fence_signal_locked dma_fence_signal_timestamp
+dma_fence_signal_timestamp_locked dma_fence_check_and_signal dma_fence_check_and_signal_locked
+drm_sched_fence_finished drm_sched_fence_scheduled
 """
 
 _COMPLETES = "complete complete_all "
