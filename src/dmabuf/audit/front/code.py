@@ -10,14 +10,20 @@ IF, LOOP, SWITCH and BLOCK are closed by END:
 CALL       callee, arguments, result: the expression called, a tuple of expressions, and the
            expression that takes the value (None if nothing does)
 SET        target, value: an assignment; also that of a declaration with a value
-DECLARE    name, type: a local variable
-IF         condition; what follows is done where it holds, up to ELSE or END
+DECLARE    name, type, cleanup: a local variable; cleanup is what `__free` or `__cleanup` names,
+           or ""
+IF         condition; what follows is done where it holds, up to ELSE or END; ("?", "#if ...")
+           for a conditional of the preprocessor
 ELSE       what follows is done where it does not hold
-LOOP       condition, or None where none is known; `for_each` macros are loops
+LOOP       condition; ("number", 1) for one that is left by BREAK only, as `for (;;)`; what a
+           `do` loop tests is an IF with a BREAK at its end, and of `do {} while (0)` only the body
+           is left. Of a `for_each` macro it is the ("call", ...) of that, and its CALL comes first
+           in the loop
 SWITCH     subject
 CASE       value, None for `default`
 BLOCK      a compound statement with variables that are cleaned up at its end (`guard(mutex)(x)`,
-           `__free(kfree)`); its END is where they are
+           `__free(kfree)`); its END is where they are. Also that of `scoped_guard` and of a macro
+           that governs a block and is no loop (`with_...`), with its CALL first
 END        closes the innermost
 RETURN     value, or None
 GOTO       label
@@ -26,6 +32,9 @@ BREAK, CONTINUE
 ASSEMBLER  text: not understood, and said so
 UNKNOWN    text: a stretch that could not be parsed
 =========  ======================================================================================
+
+`guard(mutex)(x)` and `scoped_guard(mutex, x)` are both a CALL of ("call", guard, (mutex,)) with x.
+What a value is computed from in `x += y`, `x++` is a SET of x.
 
 Calls stand before the statement that uses their values, in the order of evaluation; in it they are
 ("call", callee, arguments). What `&&`, `||` and `?:` may leave out stands between IF and END.
@@ -45,6 +54,7 @@ An expression is one of:
 ("choice", condition, yes, no)
 ("cast", type, e)                   types as in `facts`
 ("sizeof", text)
+("type", text)                      a type as an argument of a macro
 ("list", ((path, value), ...))      an initialiser; path is (".run_job",), ("[3]",) or ()
 ("?", text)                         not understood
 ==================================  ==============================================================

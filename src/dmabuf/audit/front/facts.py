@@ -98,6 +98,7 @@ class FileFacts:
         typedefs: (name, type).
         top: calls of macros outside functions, such as `MODULE_...` and `DEFINE_MUTEX(x)`, with
             line, name and arguments.
+        includes: as written, with quotes or angle brackets.
         flaws: (line, bytes) of stretches that were not understood.
         trouble: one sentence if the file could not be used, or only a part of it.
     """
@@ -111,5 +112,6 @@ class FileFacts:
     prototypes: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     typedefs: tuple[tuple[str, str], ...] = ()
     top: tuple[tuple[int, str, tuple[Expr, ...]], ...] = ()
+    includes: tuple[str, ...] = ()
     flaws: tuple[tuple[int, int], ...] = ()
     trouble: str = ""

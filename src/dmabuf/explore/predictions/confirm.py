@@ -215,7 +215,7 @@ class _Judging:
             target,
             self.budget,
             carrier=self.carrier,
-            make=lambda setup: Directed(meets, **setup.arguments()),
+            make=lambda setup: Directed(meets, setup),
             on_start=self.validator.attach,
             on_end=lambda _runtime: self.validator.detach(),
         )

@@ -12,12 +12,13 @@ blocked take part in races, is told in docs/design/0007-source-dpor.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.dfs import DepthFirst
 from dmabuf.explore.strategies.expiries import Expiries
 from dmabuf.explore.strategies.races import Races
+from dmabuf.explore.strategies.setup import PLAIN, Setup
 from dmabuf.explore.strategies.stops import Rests
 from dmabuf.explore.strategies.watch import Watches, has_ways, owned_by
 from dmabuf.rt.api import READ, WRITE
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["SourceSets"]
 
 Footprint = tuple[int, ...]
-HALTS = (-2,)
+HALTS: Final = (-2,)
 """In the footprint of what sleeps: it ended the execution. No object has that number."""
 
 
@@ -40,8 +41,8 @@ class SourceSets(DepthFirst):
     `ended` has to be called at the end of each execution, before its tasks are unwound.
     """
 
-    def __init__(self, **how: Any) -> None:
-        super().__init__(**how)
+    def __init__(self, setup: Setup = PLAIN) -> None:
+        super().__init__(setup)
         self._choices = cast("list[Choice]", self.path)
         self._watches = Watches()
         self._races = Races(self._choices, self._watches)

@@ -1,0 +1,51 @@
+"""The facts of one file, from its bytes.
+
+A parser of our own, not tree-sitter: it knows the kernel's macros, and a statement that it does
+not understand is just that (docs/design/0020).
+
+Context: pure; never raises for bad input, which `trouble` and `flaws` tell of.
+"""
+
+from __future__ import annotations
+
+from dmabuf.audit.front.brackets import pair
+from dmabuf.audit.front.conditionals import resolve
+from dmabuf.audit.front.facts import FileFacts, Macro
+from dmabuf.audit.front.macros import read_macro
+from dmabuf.audit.front.scan import Scanned, decode, scan
+from dmabuf.audit.front.toplevel import FileReader
+
+__all__ = ["VERSION", "extract"]
+
+# Part of the key of kept facts: to be raised with every change of what `extract` answers.
+VERSION = 1
+
+
+def extract(path: str, data: bytes) -> FileFacts:
+    """What the file at `path` with the bytes `data` holds."""
+    text, trouble = decode(data)
+    scanned = scan(text)
+    tokens, lines, lost = resolve(scanned.tokens, scanned.lines)
+    work = FileReader(tokens, lines, pair(tokens), set())
+    work.read()
+    return FileFacts(
+        path=path,
+        size=len(data),
+        functions=tuple(work.functions),
+        macros=_macros(scanned, work.types),
+        structs=tuple(work.all_structs),
+        variables=tuple(work.variables),
+        prototypes=tuple(work.prototypes),
+        typedefs=tuple(work.typedefs),
+        top=tuple(work.top),
+        includes=tuple(one.text.strip() for one in scanned.directives if one.word == "include"),
+        flaws=tuple(work.places + lost),
+        trouble=trouble,
+    )
+
+
+def _macros(scanned: Scanned, types: set[str]) -> tuple[Macro, ...]:
+    found = (
+        read_macro(one, scanned.words, types) for one in scanned.directives if one.word == "define"
+    )
+    return tuple(one for one in found if one is not None)
