@@ -6,10 +6,12 @@ include are followed while they come in. The order of the result is not that of 
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -109,12 +111,24 @@ def gather(
         TreeError: a folder is not there.
     """
     found = find(root, folders)
-    with _Workers(jobs, executor) as workers:
+    with _no_collector(), _Workers(jobs, executor) as workers:
         work = _Work(root, workers, cache, progress, Includes(root) if headers else None)
         work.out.troubles.extend(found.troubles)
         work.add(found.files)
         work.run()
     return work.finish()
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without the cyclic collector: facts have no cycles, and it would look at them many times."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 class _Work:
