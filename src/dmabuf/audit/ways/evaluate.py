@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from dmabuf.audit.front.code import RETURN, Expr
 from dmabuf.audit.program.program import Program
@@ -58,7 +59,12 @@ def fill(expression: Expr, given: Mapping[str, Expr], depth: int = 0) -> Expr:
             "list",
             tuple((path, fill(value, given, depth + 1)) for path, value in expression[1]),
         )
-    return tuple(fill(one, given, depth + 1) if type(one) is tuple else one for one in expression)
+    found: list[Any] = []
+    for one in expression:
+        inner: Any = one
+        nested = type(inner) is tuple
+        found.append(fill(inner, given, depth + 1) if nested else inner)
+    return tuple(found)
 
 
 class Evaluator:
@@ -126,14 +132,15 @@ class Evaluator:
 
     def _list(self, e: Expr, values: Mapping[str, Value], path: str, depth: int) -> Value:
         """A struct set to `{ .no_wait = true }`: fields that are left out are 0."""
-        known = []
+        known: list[tuple[str, Value]] = []
         for where, inner in e[1][:12]:
             if len(where) != 1 or not where[0].startswith("."):
                 if inner == ("number", 0) and len(e[1]) == 1:
                     continue
                 return None
             known.append((where[0][1:], self.value(inner, values, path, depth + 1)))
-        return frozenset([Fields(tuple(sorted(known, key=lambda one: one[0])))])
+        fields = tuple(sorted(known, key=lambda one: one[0]))
+        return frozenset([Fields(fields, number(0))])
 
     def _constant(self, name: str, path: str, depth: int) -> Value:
         try:
