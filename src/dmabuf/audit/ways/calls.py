@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from dmabuf.audit.front.code import Expr, Instruction
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import GRADES, Routine
 from dmabuf.audit.ways.acting import Actor
-from dmabuf.audit.ways.evaluate import Evaluator, fill
+from dmabuf.audit.ways.evaluate import Evaluator, as_expression, fill
 from dmabuf.audit.ways.event import Context, Event
 from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import Act, Allocates, Calls, Flushes, Nothing
@@ -217,16 +218,14 @@ def _same(routine: Routine, walk: Walk) -> bool:
 
 def _fill_instruction(instruction: Instruction, given: dict[str, Expr]) -> Instruction:
     """An instruction of a macro with its arguments in place."""
-    found: list[Any] = []
-    for one in instruction:
-        item: Any = one
-        nested = type(item) is tuple
-        found.append(_fill_item(item, given) if nested else item)
-    return tuple(found)
+    return tuple(map(partial(_fill_item, given=given), instruction))
 
 
-def _fill_item(item: Expr, given: dict[str, Expr]) -> Expr:
-    """An expression, or the arguments of a call."""
-    if not item or type(item[0]) is str:
-        return fill(item, given) if item else item
-    return tuple(fill(one, given) for one in item)
+def _fill_item(item: Any, given: dict[str, Expr]) -> Any:
+    """An expression, the arguments of a call, or anything else."""
+    expression = as_expression(item)
+    if not expression:
+        return item
+    if type(expression[0]) is str:
+        return fill(expression, given)
+    return tuple(fill(one, given) for one in expression)

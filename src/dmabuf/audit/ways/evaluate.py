@@ -12,7 +12,7 @@ from dmabuf.audit.ways.gfp import FLAGS
 from dmabuf.audit.ways.values import OBJECT, Fields, Value, combine, join, number, opposite, truth
 from dmabuf.sync.gfp import Gfp
 
-__all__ = ["FOREVER", "Evaluator", "fill"]
+__all__ = ["FOREVER", "Evaluator", "as_expression", "fill"]
 
 FOREVER = (1 << 63) - 1
 """MAX_SCHEDULE_TIMEOUT."""
@@ -61,10 +61,14 @@ def fill(expression: Expr, given: Mapping[str, Expr], depth: int = 0) -> Expr:
         )
     found: list[Any] = []
     for one in expression:
-        inner: Any = one
-        nested = type(inner) is tuple
-        found.append(fill(inner, given, depth + 1) if nested else inner)
+        inner = as_expression(one)
+        found.append(one if inner is None else fill(inner, given, depth + 1))
     return tuple(found)
+
+
+def as_expression(part: Any) -> Expr | None:
+    """A part of an expression that is one itself; None for texts and numbers."""
+    return part if type(part) is tuple else None
 
 
 class Evaluator:
