@@ -55,19 +55,19 @@ def _finding(origin: Origin, choke: str, cases: Sequence[Case]) -> SourceFinding
     ordered = sorted(cases, key=_rank)
     best = ordered[0]
     way, judgement = best.way, best.judgement
-    places = {way.hops[-1].place}
+    places = {last_place(way)}
     sinks: list[Sink] = []
     for case in ordered[1:]:
-        last = case.way.hops[-1]
-        if last.place not in places:
-            places.add(last.place)
-            sinks.append(Sink(last.place, _does(case.way)))
+        place = last_place(case.way)
+        if place not in places:
+            places.add(place)
+            sinks.append(Sink(place, _does(case.way)))
     through = f">{choke}" if len(way.hops) > 1 else ""
     return SourceFinding(
         judgement.code,
         judgement.level,
         judgement.text,
-        way.hops[-1].place,
+        last_place(way),
         origin.function,
         origin.entry,
         origin.scheduled,
