@@ -63,9 +63,12 @@ def page(rule: Rule) -> str:
     lines += [f"* {source.where}: {source.says}." for source in rule.sources]
     lines += ["", "## Checked by", ""]
     lines += [f"* {check.by}: {check.how} (`{check.where}`)." for check in rule.checks]
-    lines += _section("Counterexample", f"VIOLATED, {code.id}.", [rule.counterexample])
+    broken = f"VIOLATED, {code.id}."
+    if rule.is_judged:
+        broken = f"No run goes wrong: PROVED. Predicted, and CONFIRMED by a search: {code.id}."
+    lines += _section("Counterexample", broken, [rule.counterexample])
     lines += _section("Fix", "PROVED.", [rule.fix])
-    lines += _section("Also broken", f"VIOLATED, {code.id}.", rule.variants)
+    lines += _section("Also broken", broken, rule.variants)
     lines += _section(
         "Near-misses", "They look like it and keep the rule: PROVED.", rule.near_misses
     )

@@ -222,6 +222,14 @@ _LIST = (
         entails=("DF001",),
     ),
     Code(
+        "DF205",
+        Sentence.ADVICE,
+        Strength.SHOULD,
+        "The way from publication to signal is annotated, and opportunistic signalling is not.",
+        "Open a signalling section where the fence becomes visible, close it after the signal.",
+        ("run", "explore"),
+    ),
+    Code(
         "DF206",
         Sentence.LIVENESS,
         Strength.MUST,
@@ -359,6 +367,7 @@ PRECEDENCE = (
     "DF004",
     "DF101",
     "DF001",
+    "DF205",
 )
 """Which ID leads where several apply: the more specific one first."""
 

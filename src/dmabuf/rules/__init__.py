@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dmabuf.rules import (
     accesses,
+    annotation,
     buffers,
     cpu_access,
     faults,
@@ -38,6 +39,7 @@ RULES: dict[str, Rule] = assemble(
     finite.PAGES,
     recovery.PAGES,
     signalling.PAGES,
+    annotation.PAGES,
     work.PAGES,
     locks.PAGES,
     resv.PAGES,

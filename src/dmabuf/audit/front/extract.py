@@ -45,7 +45,5 @@ def extract(path: str, data: bytes) -> FileFacts:
 
 
 def _macros(scanned: Scanned, types: set[str]) -> tuple[Macro, ...]:
-    found = (
-        read_macro(one, scanned.words, types) for one in scanned.directives if one.word == "define"
-    )
+    found = (read_macro(one, types) for one in scanned.directives if one.word == "define")
     return tuple(one for one in found if one is not None)
