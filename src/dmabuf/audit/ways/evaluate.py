@@ -66,9 +66,9 @@ def fill(expression: Expr, given: Mapping[str, Expr], depth: int = 0) -> Expr:
     return tuple(found)
 
 
-def as_expression(part: Any) -> Expr | None:
+def as_expression(part: Expr | str | int | None) -> Expr | None:
     """A part of an expression that is one itself; None for texts and numbers."""
-    return part if type(part) is tuple else None
+    return part if isinstance(part, tuple) else None
 
 
 class Evaluator:
