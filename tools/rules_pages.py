@@ -19,7 +19,7 @@ from types import ModuleType
 import dmabuf
 from dmabuf.codes import CODES, Code
 from dmabuf.machine import Design
-from dmabuf.rules import DOCUMENTS, RULES, SOURCE_RULES, Rule, SourceRule
+from dmabuf.rules import DOCUMENTS, PAGES, RULES, SOURCE_RULES, Rule, SourceRule
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "rules"
@@ -31,8 +31,7 @@ def pages() -> dict[str, str]:
     """All files of docs/rules by name."""
     found = {f"{code}.md": page(rule) for code, rule in RULES.items()}
     shown = {f"{code}.md": source_page(rule) for code, rule in SOURCE_RULES.items()}
-    rules = {**RULES, **SOURCE_RULES}
-    return {"index.md": index(rules[code] for code in CODES), **found, **shown}
+    return {"index.md": index(PAGES.values()), **found, **shown}
 
 
 def index(rules: Iterable[Rule | SourceRule]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dmabuf.codes import CODES, PRECEDENCE, Strength, implied_by
-from dmabuf.rules import DOCUMENTS, RULES, SOURCE_RULES, Rule, Source, SourceRule
+from dmabuf.rules import DOCUMENTS, PAGES, RULES, SOURCE_RULES, Rule, Source, SourceRule
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = ROOT.parent / "shared" / "seeds"
@@ -23,7 +23,6 @@ DOCUMENT = re.compile(r'(\d{3}), "([^"]+)"')
 STRENGTHS = ("must", "should", "ideal", "fact")
 COPIED_WORDS_MAX = 7
 
-PAGES: dict[str, Rule | SourceRule] = dict(sorted({**RULES, **SOURCE_RULES}.items()))
 CASES = ROOT / "tests" / "audit" / "cases"
 
 SOURCES = [

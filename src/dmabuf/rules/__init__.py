@@ -34,6 +34,7 @@ from dmabuf.rules.frame import DOCUMENTS, Check, Rule, RuleRun, Source, assemble
 
 __all__ = [
     "DOCUMENTS",
+    "PAGES",
     "RULES",
     "SOURCE_RULES",
     "Check",
@@ -66,3 +67,6 @@ RULES: dict[str, Rule] = assemble(
     audited=AUDITED,
 )
 """Every rule that has designs, by ID, in order of ID; `SOURCE_RULES` are the others."""
+
+PAGES: dict[str, Rule | SourceRule] = dict(sorted([*RULES.items(), *SOURCE_RULES.items()]))
+"""Every rule by ID, in order of ID."""
