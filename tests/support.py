@@ -33,6 +33,7 @@ import pytest
 
 from dmabuf.core.compiled import is_compiled, use
 from dmabuf.errors import ContractViolation, KernelWarning
+from dmabuf.explore.built import is_built
 from dmabuf.rt.api import OPS, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
 from dmabuf.rt.clock import to_ns
@@ -398,6 +399,9 @@ _MAKERS: dict[str, Callable[[str], Ground]] = {
     "greenlets-2": lambda kind: Explored(kind, Greenlets, seed=2),
     "baton": lambda kind: Explored(kind, Baton),
 }
+needs_python_engines = pytest.mark.skipif(
+    is_built(), reason="changes the engines, or derives from them; they are compiled"
+)
 KINDS = tuple(kind for kind in _MAKERS if kind != "threads-pure" or is_compiled())
 
 

@@ -52,6 +52,13 @@ def build(monkeypatch):
 
 
 @pytest.fixture
+def fences_only(build, monkeypatch):
+    """The module, as if there were no engines."""
+    monkeypatch.setattr(build, "PARTS", build.PARTS[:1])
+    return build
+
+
+@pytest.fixture
 def tree(tmp_path):
     """A checkout with the C file alone."""
     copy = tmp_path / "src" / "dmabuf" / "core" / "_fused.c"
@@ -86,9 +93,9 @@ def test_source_compiles_without_a_warning(build, tmp_path, monkeypatch):
 
 @needs_compiler
 @pytest.mark.slow
-def test_wheel_carries_the_module_and_its_tag(build, tree):
+def test_wheel_carries_the_module_and_its_tag(fences_only, tree):
     """An ordinary wheel includes what was compiled elsewhere; the tree stays as it was."""
-    hook, data = hooked(build, tree, "standard")
+    hook, data = hooked(fences_only, tree, "standard")
     (built,) = data["force_include"]
 
     assert f"dmabuf/core/_fused{SUFFIX}" == data["force_include"][built]
@@ -100,18 +107,20 @@ def test_wheel_carries_the_module_and_its_tag(build, tree):
 
 @needs_compiler
 @pytest.mark.slow
-def test_editable_build_compiles_in_place(build, tree):
+def test_editable_build_compiles_in_place(fences_only, tree):
     """An editable install finds the module in the tree."""
-    hook, _data = hooked(build, tree, "editable")
+    hook, _data = hooked(fences_only, tree, "editable")
 
     assert {"_fused.c", f"_fused{SUFFIX}"} == names(tree)
-    assert [f"dmabuf: compiled _fused{SUFFIX}"] == hook.told
+    assert ["dmabuf: compiled the quick ways of fences"] == hook.told
 
 
 @pytest.fixture
 def headers(tree, monkeypatch):
     """Python's headers, as far as the hook looks, also where they are not installed."""
     (tree / "Python.h").touch()
+    (tree / "src" / "dmabuf" / "explore").mkdir()
+    (tree / "src" / "dmabuf" / "explore" / "built.py").write_text("MODULES, GROUP = (), 'engines'")
     monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(tree))
 
 
@@ -129,12 +138,15 @@ def test_what_cannot_be_compiled_is_one_line(build, tree, monkeypatch, variable,
     monkeypatch.setenv(variable, value)
     earlier = tree / "src" / "dmabuf" / "core" / f"_fused{SUFFIX}"
     earlier.write_text("")
+    engines = tree / "src" / "dmabuf" / "explore" / "_built"
+    engines.mkdir()
 
     hook, data = hooked(build, tree, "editable")
 
-    assert [f"dmabuf: pure Python, nothing compiled ({reason})"] == hook.told
+    assert f"dmabuf: the quick ways of fences stay Python ({reason})" == hook.told[0]
+    assert hook.told[1].startswith("dmabuf: the explorer's engines stay Python (")
     assert {"force_include": {}, "pure_python": True} == data
-    assert not earlier.exists()
+    assert [False, False] == [earlier.exists(), engines.exists()]
 
 
 @pytest.mark.usefixtures("headers")
@@ -167,7 +179,69 @@ def test_free_threaded_python_is_refused(build, tree, monkeypatch):
 
     hook, _data = hooked(build, tree, "standard")
 
-    assert ["dmabuf: pure Python, nothing compiled (a free-threaded Python)"] == hook.told
+    assert [True, True] == ["stay Python (a free-threaded Python)" in said for said in hook.told]
+    assert [] == hook.dependencies()
+
+
+@pytest.mark.usefixtures("headers")
+@pytest.mark.parametrize(
+    ("pure", "asked"), [("", ["mypy", "setuptools"]), ("explorer", []), ("1", [])]
+)
+def test_translator_is_asked_for_where_it_is_of_use(build, tree, monkeypatch, pure, asked):
+    """With a compiler and the wish, the build depends on mypyc; the package never does."""
+    monkeypatch.setenv("DMABUF_PURE", pure)
+    monkeypatch.setenv("CC", "true")
+
+    wanted = build.CustomBuildHook(tree).dependencies()
+
+    assert asked == [one.split(">")[0] for one in wanted]
+
+
+@pytest.mark.usefixtures("headers")
+def test_engines_stay_python_without_a_translator(build, tree, monkeypatch):
+    """A build without mypyc says so; that it could not be had is no failure."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setenv("CC", "true")
+
+    with pytest.raises(build.CannotCompile, match="no mypyc"):
+        build.compile_engines(tree / build.ENGINES, tree / "built")
+
+
+@pytest.mark.usefixtures("headers")
+def test_translator_is_given_a_copy_and_the_result_is_stamped(build, tree, monkeypatch):
+    """mypyc works on a copy of the package, with the modules that the package names."""
+    commands = []
+
+    def translate(command, _failure, *, cwd, seconds):
+        assert seconds > 0
+        commands.append((command[3:], sorted(path.name for path in (cwd / "dmabuf").iterdir())))
+        (cwd / "built" / "dmabuf" / "explore").mkdir(parents=True)
+        (cwd / "built" / "dmabuf" / "explore" / "engine.so").touch()
+
+    text = "MODULES, GROUP, STAMP = ('one', 'two'), 'group', 'stamp'\ndef stamp(): return 'now'\n"
+    (tree / build.ENGINES).write_text(text)
+    monkeypatch.setenv("CC", "true")
+    monkeypatch.setattr(build, "run", translate)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: True)
+
+    build.compile_engines(tree / build.ENGINES, tree / "built")
+
+    modules = ["dmabuf/explore/one.py", "dmabuf/explore/two.py"]
+    assert [(["", "group", *modules], ["core", "explore"])] == commands
+    assert "now" == (tree / "built" / "stamp").read_text()
+    assert (tree / "built" / "engine.so").exists()
+
+
+def test_folder_of_engines_is_replaced_as_a_whole(build, tmp_path):
+    """Nothing of an earlier build stays behind."""
+    (tmp_path / "built").mkdir()
+    (tmp_path / "built" / "new").touch()
+    (tmp_path / "_built").mkdir()
+    (tmp_path / "_built" / "old").touch()
+
+    build.replace(tmp_path / "built", tmp_path / "_built")
+
+    assert ["new"] == [path.name for path in (tmp_path / "_built").iterdir()]
 
 
 @pytest.mark.slow

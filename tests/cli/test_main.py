@@ -9,12 +9,19 @@ import pytest
 
 from dmabuf import __version__
 from dmabuf.core.compiled import is_compiled
+from dmabuf.explore.built import is_built
 from tests.cli.command import EXAMPLE, ROOT, start
 
 
 def test_version_is_that_of_the_package(run):
     """--version prints name, version, and whether the compiled build is in use."""
-    build = "compiled" if is_compiled() else "pure Python"
+    builds = {
+        (False, False): "pure Python",
+        (True, False): "compiled fences",
+        (False, True): "compiled explorer",
+        (True, True): "compiled",
+    }
+    build = builds[is_compiled(), is_built()]
 
     assert (0, f"dmabuf {__version__} ({build})\n", "") == run("--version")
 
@@ -47,6 +54,7 @@ def test_version_loads_nothing_heavy():
 
     loaded = set(ast.literal_eval(found.stdout.splitlines()[-1]))
     light = {"dmabuf.cli", "dmabuf.core", "dmabuf.core.compiled"}
+    light |= {"dmabuf.explore", "dmabuf.explore.built"}
     assert light == loaded - {"dmabuf.core._fused"}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from dmabuf.explore.search import Budget, Search
 from dmabuf.explore.strategies.graph import MAX_STATES, Graph
+from dmabuf.explore.strategies.setup import Setup
 from dmabuf.rt.explored_task import Names
 
 __all__ = ["edges_of", "explored", "prepared"]
@@ -23,9 +24,8 @@ def prepared(
     """A search that is about to explore the states of a design."""
     search = Search(design, budget or Budget(seconds=None), carrier=carrier, names=Names(), **how)
     steps = search.budget.steps_per_execution
-    graph = Graph(
-        states=states, sleep=sleep, limit=steps, at_rest=search._at_rest, at_cut=search._at_cut
-    )
+    setup = Setup(limit=steps, at_rest=search._at_rest, at_cut=search._at_cut, sleep=sleep)
+    graph = Graph(setup, states=states)
     search.strategy = graph
     return search, graph
 

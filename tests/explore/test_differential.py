@@ -11,6 +11,7 @@ from tests.explore.fuzz import compare
 from tests.explore.mistakes import MUTANTS
 from tests.explore.oracle import differences, everything, reduced
 from tests.explore.random_programs import FAMILIES, generate
+from tests.support import needs_python_engines
 
 CAP = 600
 PROGRAMS = 240
@@ -37,6 +38,7 @@ def test_search_equals_naive_search_on_each_family(family):
     assert not all(comparison.capped for comparison in compared)
 
 
+@needs_python_engines
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_comparison_notices_a_mistake(mutant, monkeypatch):
     """A footprint that forgets something, or a wrong relation, is noticed by a known program."""

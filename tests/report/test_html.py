@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 
@@ -12,9 +11,9 @@ from dmabuf.report.html import html_page
 from dmabuf.report.verdict import Status, Trouble, Verdict
 from tests.report.chromium import Browser, installed
 from tests.report.every_finding import verdicts
+from tests.report.tags import Tags
 
 EVIL = "<script>alert(1)</script>\"'&\u202e\x1b"
-VOID = {"meta"}
 
 needs_browser = pytest.mark.skipif(not installed(), reason="no chromium is installed")
 
@@ -40,27 +39,6 @@ def abba(machine):
 def verdict():
     """What is found about it."""
     return check_design(abba, f"{EVIL}.py::abba")
-
-
-class Tags(HTMLParser):
-    """Collects tags and ids, and those that are never closed."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.tags, self.ids, self.open = [], [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.ids += [value for key, value in attrs if key == "id"]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-
-    def handle_endtag(self, tag):
-        assert tag == self.open.pop()
 
 
 def test_page_has_all_parts_without_a_script(verdict):

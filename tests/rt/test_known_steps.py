@@ -9,6 +9,9 @@ from dmabuf.rt.explored_task import Names
 from dmabuf.rt.tasks import Tasks
 from dmabuf.sync.mutex import Mutex
 from dmabuf.sync.shared import Shared
+from tests.support import needs_python_engines
+
+pytestmark = needs_python_engines
 
 
 class Asked(DepthFirst):

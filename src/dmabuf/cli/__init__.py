@@ -53,6 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _build() -> str:
+    """What of this installation is compiled."""
+    from dmabuf.core.compiled import is_compiled
+    from dmabuf.explore.built import is_built
+
+    parts = [name for name, there in (("fences", is_compiled()), ("explorer", is_built())) if there]
+    if not parts:
+        return "pure Python"
+    return "compiled" if len(parts) > 1 else f"compiled {parts[0]}"
+
+
 def _dispatch(arguments: list[str]) -> int:
     if not arguments:
         print(_HELP, file=sys.stderr)
@@ -60,9 +71,8 @@ def _dispatch(arguments: list[str]) -> int:
     command, rest = arguments[0], arguments[1:]
     if command in ("--version", "-V"):
         from dmabuf import __version__
-        from dmabuf.core.compiled import is_compiled
 
-        print(f"dmabuf {__version__} ({'compiled' if is_compiled() else 'pure Python'})")
+        print(f"dmabuf {__version__} ({_build()})")
         return 0
     if command in ("--help", "-h", "help"):
         print(_HELP)

@@ -46,6 +46,8 @@ class Ends:
         running = _what_runs(holder.task.value, obj)
         if not running:
             return
+        if not holder.running:
+            holder.forgets()
         holder.running.append(running)
         for one in running:
             self._hold(holder, one)

@@ -53,15 +53,18 @@ class Semantics:
         opens_by_trylock: opening a section does not come after the locks held then.
         mode: how a section holds; READ in every kernel.
         guesses: no annotation is read, see `cross_release`.
+        looks_at_raw: wait types of spinlocks are looked at (CONFIG_PROVE_RAW_LOCK_NESTING, which
+            used to be an option of its own).
     """
 
     opens_by_trylock: bool = True
     mode: int = READ
     guesses: bool = False
+    looks_at_raw: bool = True
 
 
 NEWEST = Semantics()
-V6_12 = Semantics(opens_by_trylock=False)
+V6_12 = Semantics(opens_by_trylock=False, looks_at_raw=False)
 
 
 class Sections:
@@ -72,6 +75,9 @@ class Sections:
         found: where findings go.
         semantics: of which kernel.
         mmu_notifier: are there notifiers, which any reclaim may call?
+
+    Attributes:
+        said: names of the tasks that opened a section of their own.
     """
 
     def __init__(
@@ -83,6 +89,7 @@ class Sections:
         self._flags = TRYLOCK if semantics.opens_by_trylock else 0
         self._mode = semantics.mode
         self._mmu_notifier = mmu_notifier
+        self.said: set[str] = set()
 
     # -- sections ------------------------------------------------------------------------------
 
@@ -94,6 +101,8 @@ class Sections:
         frames = frames_here()
         holder.section = frames
         holder.is_own = any(code is _OWN for code, _line in frames[:_NEAR])
+        if not holder.is_own:
+            self.said.add(holder.name)
         holder.waited.clear()
         fence = self._known.roles[FENCE]
         self._order.acquire(holder, _SECTION, fence, self._mode, self._flags, NO_IRQ)
@@ -221,7 +230,9 @@ class Sections:
                     f"{_label(running[-1])} signals on {_label(queue)}, which has no rescuer: with "
                     "memory short it may have no worker"
                 )
-                self._found.violation("DF107", message, frames_here(), suspected=suspected)
+                self._found.violation(
+                    "DF107", message, frames_here(), suspected=suspected, who=holder.name
+                )
                 return
 
 

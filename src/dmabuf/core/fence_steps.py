@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENABLED",
+    "PUBLICATIONS",
     "PUBLISHED",
     "SIGNALED",
     "TIMESTAMP",
@@ -34,6 +35,7 @@ __all__ = [
     "is_waited_for",
     "mark",
     "new_state",
+    "publication_touches",
     "refuse_holder",
     "state_of",
     "timestamp_of",
@@ -43,6 +45,9 @@ SIGNALED = 1
 TIMESTAMP = 2
 ENABLED = 4
 PUBLISHED = 8
+
+PUBLICATIONS = "core.publications"
+"""Name in `Runtime.extras` of what each publication changes, where somebody asks for them."""
 
 ALREADY = "already signalled"
 """What the action of a signal returns if there was nothing left to signal."""
@@ -406,8 +411,18 @@ def _lock_seen(fence: Fence, _task: Task) -> bool:
     return lock is None or lock.owner is None
 
 
+def publication_touches(fence: Fence) -> tuple[tuple[Any, int], ...]:
+    """What a step that publishes a fence changes."""
+    asked = fence.timeline.rt.extras.get(PUBLICATIONS)
+    return ((fence, WRITE),) if asked is None else ((fence, WRITE), (asked, WRITE))
+
+
 def _publish(fence: Fence, _task: Task) -> None:
     state_of(fence).flags |= PUBLISHED
+
+
+def _publish_touches(fence: Fence, _task: Task) -> tuple[tuple[Any, int], ...]:
+    return publication_touches(fence)
 
 
 def _get(fence: Fence, _task: Task) -> int:
@@ -450,6 +465,6 @@ SETTLE = Op(
     waits_on=_awaits_lock,
     says="waits for the callbacks of {}",
 )
-PUBLISH = Op("fence.publish", action=_publish, says="publishes {}")
+PUBLISH = Op("fence.publish", action=_publish, touches=_publish_touches, says="publishes {}")
 GET = Op("fence.get", action=_get, says="takes a reference to {}")
 PUT = Op("fence.put", action=_put, touches=_put_touches, says="puts a reference to {}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.core.fence import Fence
-from dmabuf.core.fence_steps import PUBLISHED, is_flagged, state_of
+from dmabuf.core.fence_steps import PUBLISHED, is_flagged, publication_touches, state_of
 from dmabuf.rt.api import READ, WRITE, Op, Task
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _set(fences: FenceList, task: Task) -> None:
 
 
 def _set_touches(fences: FenceList, task: Task) -> tuple[tuple[Any, int], ...]:
-    return ((fences, WRITE), (task.arg[1], WRITE))
+    return ((fences, WRITE), *publication_touches(task.arg[1]))
 
 
 SWAP = Op("resv.swap", action=_swap, says="replaces the list of fences of {}")

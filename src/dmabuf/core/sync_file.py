@@ -23,7 +23,7 @@ from dmabuf.core.counted_file import CountedFile
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_container import allocate_or_fail
 from dmabuf.core.fence_names import driver_name, timeline_name
-from dmabuf.core.fence_steps import Callback
+from dmabuf.core.fence_steps import PUBLICATIONS, PUBLISHED, Callback, state_of
 from dmabuf.core.fence_unwrap import merge, unwrap
 from dmabuf.rt.api import Op, Task
 from dmabuf.sync.waitqueue import WaitQueue
@@ -53,6 +53,15 @@ def _disarm(file: SyncFile, _task: Task) -> Callback | None:
     """The file is gone: nothing may come for it any more. Returns the callback to remove."""
     callback, file._callback = file._callback, None
     return callback
+
+
+def _published(fence: Fence) -> None:
+    """Others find the fence from here: a step only where somebody asks which ones they find."""
+    rt = fence.timeline.rt
+    if PUBLICATIONS in rt.extras:
+        fence.publish()
+    elif rt.explored:
+        state_of(fence).flags |= PUBLISHED
 
 
 ARM = Op("sync_file.arm", action=_arm, says="arms {}")
@@ -116,6 +125,7 @@ class SyncFile(CountedFile):
         self._callback: Callback | None = None
         self._open(fence.timeline.rt, f"sync_file {fence.name}")
         self._queue = WaitQueue(f"sync_file {fence.name}", rt=self.rt)
+        _published(fence)
 
     @kernel("sync_file_get_fence")
     def get_fence(self) -> Fence:

@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any
 from dmabuf._names import no_kernel
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_chain import find_seqno
-from dmabuf.core.fence_steps import PUBLISHED, Callback, is_flagged, state_of
+from dmabuf.core.fence_steps import (
+    PUBLISHED,
+    Callback,
+    is_flagged,
+    publication_touches,
+    state_of,
+)
 from dmabuf.core.fence_wait import stub
 from dmabuf.errors import Interrupted, Unwind
 from dmabuf.rt.api import READ, WRITE, Op, Outcome, Runtime, Task
@@ -67,7 +73,7 @@ def _swap(obj: SyncObj, task: Task) -> None:
 
 
 def _swap_touches(obj: SyncObj, task: Task) -> _Touches:
-    return ((obj, WRITE),) if task.arg is None else ((obj, WRITE), (task.arg, WRITE))
+    return ((obj, WRITE), *(() if task.arg is None else publication_touches(task.arg)))
 
 
 def _get(obj: SyncObj, _task: Task) -> int:

@@ -13,3 +13,7 @@ names the rule. Around them:
 | `foreign/` | designs as foreign code: found, imported and watched in a child process |
 | `export/` | designs in the languages of other tools |
 """
+
+from dmabuf.explore.built import places
+
+__path__[:0] = places()

@@ -17,15 +17,14 @@ BOUNDED where there are too many.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dmabuf.errors import DmabufError
+from dmabuf.explore.strategies.setup import Setup
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.dfs import DepthFirst
-    from dmabuf.explore.strategies.stems import Stem
-    from dmabuf.rt.tasks import Tasks
 
 __all__ = [
     "BOUNDED",
@@ -86,37 +85,6 @@ class EngineError(DmabufError):
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """What an engine is made with.
-
-    Attributes:
-        seed: order in which transitions are tried, or of chance.
-        limit: steps after which an execution is cut.
-        at_rest: called where nothing is possible, or only steps of tasks that may stop there.
-        at_cut: called where an execution is cut.
-        at_wait: called where a timeout is possible.
-        stem: for source-DPOR: the steps that all executions begin with.
-    """
-
-    seed: int
-    limit: int
-    at_rest: Callable[[Tasks, list[int]], object]
-    at_cut: Callable[[Tasks, list[int]], object]
-    at_wait: Callable[[Tasks, list[int]], object]
-    stem: Stem | None = None
-
-    def arguments(self) -> dict[str, Any]:
-        """As keywords."""
-        return {
-            "seed": self.seed,
-            "limit": self.limit,
-            "at_rest": self.at_rest,
-            "at_cut": self.at_cut,
-            "at_wait": self.at_wait,
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Engine:
     """A way to go through the schedules of a design.
 
@@ -136,13 +104,13 @@ class Engine:
 def _sleep_sets(setup: Setup) -> DepthFirst:
     from dmabuf.explore.strategies.dfs import DepthFirst
 
-    return DepthFirst(**setup.arguments())
+    return DepthFirst(setup)
 
 
 def _naive(setup: Setup) -> DepthFirst:
     from dmabuf.explore.strategies.dfs import DepthFirst
 
-    return DepthFirst(**setup.arguments(), sleep=False)
+    return DepthFirst(replace(setup, sleep=False))
 
 
 def _source_sets(setup: Setup) -> DepthFirst:
@@ -151,32 +119,32 @@ def _source_sets(setup: Setup) -> DepthFirst:
     if setup.stem is not None:
         from dmabuf.explore.strategies.stems import BelowStem
 
-        return BelowStem(setup.stem, **setup.arguments())
-    return SourceSets(**setup.arguments())
+        return BelowStem(setup.stem, setup)
+    return SourceSets(setup)
 
 
 def _graph(setup: Setup) -> DepthFirst:
     from dmabuf.explore.strategies.graph import Graph
 
-    return Graph(**setup.arguments())
+    return Graph(setup)
 
 
 def _uniform(setup: Setup) -> DepthFirst:
     from dmabuf.explore.strategies.uniform import Uniform
 
-    return Uniform(**setup.arguments())
+    return Uniform(setup)
 
 
 def _pct(setup: Setup) -> DepthFirst:
     from dmabuf.explore.strategies.pct import Pct
 
-    return Pct(**setup.arguments())
+    return Pct(setup)
 
 
 def _bounded(setup: Setup) -> DepthFirst:
     from dmabuf.explore.strategies.bounded import Bounded
 
-    return Bounded(**setup.arguments())
+    return Bounded(setup)
 
 
 ENGINES: dict[str, Engine] = {

@@ -22,12 +22,13 @@ from dmabuf.explore.jobs.parts import Made, Position, made_of, nodes_of, positio
 from dmabuf.explore.lassos.liveness import lassos
 from dmabuf.explore.lassos.timers import suspect
 from dmabuf.explore.lassos.turns import go_round
-from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP, Setup, engine_named, engine_that_proves
+from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP, engine_named, engine_that_proves
 from dmabuf.explore.properties import build, is_judged
 from dmabuf.explore.snapshot import Past, Snapshot, past_of, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
 from dmabuf.explore.strategies.dpor import SourceSets
 from dmabuf.explore.strategies.graph import Graph
+from dmabuf.explore.strategies.setup import Setup
 from dmabuf.explore.strategies.stops import Visit
 from dmabuf.explore.traits import add_traits
 from dmabuf.machine import Design

@@ -20,9 +20,9 @@ from dmabuf.core.fence_wait import SLEEP as ANY_SLEEP
 from dmabuf.core.syncobj_steps import SLEEP as SYNCOBJ_SLEEP
 from dmabuf.explore.properties import finite_in, unmet
 from dmabuf.hardware import ENGINES, is_reset, plain
-from dmabuf.mm.acts import Act, act_of, failure_of
 from dmabuf.rt.api import Kind
 from dmabuf.rt.strategy import VARIANTS
+from dmabuf.sync.acts import Act, act_of, failure_of
 from dmabuf.sync.waitqueue import SCHEDULE, WaitQueue
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from dmabuf._names import kernel, no_kernel
-from dmabuf.mm.acts import Act, doing
 from dmabuf.mm.mm_struct import IS_PRESENT, LOAD, POPULATE, STORE, Vma, check_no_resv
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Runtime, Task
+from dmabuf.sync.acts import Act, doing
 from dmabuf.sync.context import allocate, might_sleep, touches_user_memory
 from dmabuf.sync.gfp import Gfp
 

@@ -15,9 +15,9 @@ sleep waits for an element to come back, which is good only if that does not dep
 from __future__ import annotations
 
 from dmabuf._names import kernel, no_kernel
-from dmabuf.mm.acts import Act, doing, failed
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Task
+from dmabuf.sync.acts import Act, doing, failed
 from dmabuf.sync.context import allocate, might_sleep
 from dmabuf.sync.gfp import Gfp
 

@@ -23,7 +23,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from dmabuf._names import kernel, no_kernel
-from dmabuf.mm.acts import Act, doing, failed
 from dmabuf.mm.gfp import (
     current_gfp_context,
     gives_up,
@@ -37,6 +36,7 @@ from dmabuf.mm.reclaim import Kinds, reclaim
 from dmabuf.mm.reclaimable import Reclaimable, reclaimable
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Runtime, Scope, Task
+from dmabuf.sync.acts import Act, doing, failed
 from dmabuf.sync.context import ALLOCATOR, allocate
 from dmabuf.sync.gfp import Gfp
 

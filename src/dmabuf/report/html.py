@@ -23,7 +23,7 @@ from dmabuf.report.verdict import Status, Trouble, Verdict
 from dmabuf.report.wait_graph import graph_of
 from dmabuf.report.waits import wait_text
 
-__all__ = ["STATUS_CLASS", "finding_html", "html_frame", "html_page", "stylesheet"]
+__all__ = ["POLICY", "STATUS_CLASS", "finding_html", "html_frame", "html_page", "stylesheet"]
 
 STATUS_CLASS = {
     Status.PROVED: "good",
@@ -39,7 +39,7 @@ _LEGEND = (
     "never ends. Arrows come from the step that ended a wait, or go to who would have to."
 )
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 def html_page(results: Sequence[Verdict | Trouble], *, places: Places | None = None) -> str:
@@ -67,7 +67,7 @@ def html_page(results: Sequence[Verdict | Trouble], *, places: Places | None = N
             '<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             f"<title>{text(title)} - dmabuf</title>",
             f"<style>{stylesheet()}</style>",
             "</head>",

@@ -14,12 +14,14 @@ from typing import Any
 
 from dmabuf.codes import CODES
 from dmabuf.report.finding import Finding
+from dmabuf.report.source_finding import Audited
 from dmabuf.report.verdict import Exported, Result, Trouble
 from dmabuf.report.wait_graph import graph_of
 
 __all__ = [
     "CHECK_SCHEMA",
     "RULES_SCHEMA",
+    "audited_data",
     "check_document",
     "code_data",
     "export_data",
@@ -33,7 +35,7 @@ RULES_SCHEMA = "dmabuf.rules/1"
 
 
 def check_document(
-    results: Iterable[Result],
+    results: Iterable[Result | Audited],
     *,
     version: str,
     exit_code: int,
@@ -44,10 +46,10 @@ def check_document(
     """Everything that one `dmabuf check` found.
 
     Args:
-        results: verdicts, troubles and exports in order.
+        results: verdicts, troubles, exports and audits in order.
         version: of this package.
         exit_code: what the command ends with.
-        files: how many files were looked at.
+        files: how many Python files were looked at.
         empty_files: how many of them hold no design.
         interrupted: the command was ended by its user.
     """
@@ -62,13 +64,24 @@ def check_document(
     }
 
 
-def _result(result: Result) -> dict[str, Any]:
+def _result(result: Result | Audited) -> dict[str, Any]:
+    if isinstance(result, Audited):
+        return audited_data(result)
     if isinstance(result, Trouble):
         return trouble_data(result)
     if isinstance(result, Exported):
         return export_data(result)
     data = {"kind": "verdict", **result.to_data(), "exit_code": int(result.exit_code)}
     data["findings"] = [finding_data(one, result.subject) for one in result.findings]
+    return data
+
+
+def audited_data(audited: Audited) -> dict[str, Any]:
+    """What became of a tree of C source, each finding with its rule's sentence."""
+    data = {"kind": "audit", **audited.to_data(), "exit_code": int(audited.exit_code)}
+    data["findings"] = [
+        {**finding.to_data(), "rule": code_data(finding.code)} for finding in audited.findings
+    ]
     return data
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 __all__ = [
     "OPS",
@@ -31,8 +31,8 @@ __all__ = [
     "Task",
 ]
 
-READ = 0
-WRITE = 1
+READ: Final = 0
+WRITE: Final = 1
 
 Touch = tuple[Any, int]
 """An object and whether a step reads (READ) or changes (WRITE) it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from dmabuf.rt.api import Op
@@ -34,12 +34,12 @@ __all__ = [
     "variant_of",
 ]
 
-VARIANTS = 256
-TIMEOUT = 255
-INTERRUPT = 254
-BLOCK = 253
+VARIANTS: Final = 256
+TIMEOUT: Final = 255
+INTERRUPT: Final = 254
+BLOCK: Final = 253
 """It gives up its CPU instead of the step, for which it has to wait (without preemption)."""
-MAX_OPTIONS = 200
+MAX_OPTIONS: Final = 200
 
 Footprint = tuple[int, ...]
 """Touched objects as numbers: twice the object's number, plus one where it is changed."""

@@ -128,6 +128,7 @@ def allocates_before_publication(machine: Machine) -> None:
     def job() -> None:
         allocate(Gfp.KERNEL, "a page table")
         fence = timeline.fence()
+        fence.publish()
         last.write(fence)
         fence.signal()
 

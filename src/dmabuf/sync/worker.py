@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from dmabuf._names import no_kernel
 from dmabuf.rt.api import WRITE, Op, Task
+from dmabuf.sync.acts import Act, doing
 from dmabuf.sync.context import ALLOCATOR, allocate, warn_on
 from dmabuf.sync.gfp import Gfp
 from dmabuf.sync.helpers import start_helper
@@ -227,10 +228,20 @@ def _manage(queue: WorkQueue, index: int) -> Work | None:
     rt.step(NEED, queue, index)
     if not rt.current().value:
         return None
-    if allocate(Gfp.KERNEL, "a worker", runtime=rt):
+    with doing(rt, Act("DF107", _makes_a_worker(queue), queue)):
+        is_made = allocate(Gfp.KERNEL, "a worker", runtime=rt)
+    if is_made:
         return _next(queue, MANAGED, index)
     rt.step(STALL, queue, index)
     return None
+
+
+def _makes_a_worker(queue: WorkQueue) -> str:
+    """What a manager does, in words: where that counts, no rescuer is there or free."""
+    label = queue.rt.label(queue)
+    if queue.mem_reclaim:
+        return f"makes a worker for {label}, whose rescuer runs one item at a time,"
+    return f"makes a worker for {label}, which has no rescuer,"
 
 
 def _run(queue: WorkQueue, work: Work, index: int | None) -> None:

@@ -36,7 +36,7 @@ from dmabuf.sync.work import (
     withdraw,
     withdraw_touches,
 )
-from dmabuf.sync.worker import start_rescuer, start_worker
+from dmabuf.sync.worker import next_item, start_rescuer, start_worker
 
 __all__ = [
     "DelayedWork",
@@ -237,6 +237,12 @@ class WorkQueue:
     def is_closed(self) -> bool:
         """Is it drained or gone?"""
         return self.drainers > 0 or self.is_destroyed
+
+    @property
+    @no_kernel("need_more_worker of its pool")
+    def is_starved(self) -> bool:
+        """Could one more of its items run, if only there were a worker?"""
+        return next_item(self) is not None
 
     def _start_helpers(self) -> None:
         start_worker(self, 0)

@@ -4,7 +4,7 @@ import pytest
 
 from dmabuf import Mutex, Timeline, design
 from dmabuf.codes import CODES
-from dmabuf.explore.predictions.confirm import predicted
+from dmabuf.explore.predictions.confirm import judge, predicted, watched
 from dmabuf.explore.search import Budget
 from dmabuf.report.judgement import Outcome
 from dmabuf.rules import RULES
@@ -29,6 +29,8 @@ EXPECTED = {
     "DF001.one_order": set(),
     "DF001.orders_under_a_gate": {("DF001", REFUTED)},
     "DF001.one_after_the_other": {("DF001", REFUTED)},
+    "DF107.signals_on_the_system_queue": {("DF107", CONFIRMED), ("DF205", CONFIRMED)},
+    "DF107.nobody_waits_to_make_a_worker": {("DF107", REFUTED), ("DF205", CONFIRMED)},
     "DF109.leaves_it_to_recovery": {("DF205", CONFIRMED), ("DF205", REFUTED)},
     "DF201.tidies_before_the_signal": {("DF201", CONFIRMED), ("DF205", CONFIRMED)},
     "DF201.only_tries_the_lock": {("DF205", CONFIRMED)},
@@ -154,19 +156,27 @@ def test_silent_design_has_no_predictions():
     assert () == predicted(nothing, "d")
 
 
+STANDS_ALONE = {
+    "pool_that_others_fill": "DF302",
+    "nofs_where_no_notifier_waits": "DF302",
+    "pages_are_pinned": "DF302",
+}
+"""Allocations that are right as long as no other driver's notifier waits for the fence."""
+
+
 @pytest.mark.slow
 def test_no_design_that_keeps_its_rule_is_confirmed_to_break_a_must():
-    """Over all fixes and near-misses: what is confirmed is advice, or needs a neighbour."""
+    """Over all fixes and near-misses: what is confirmed is advice, or a rule of the same page."""
     wrong = []
-    for rule in RULES.values():
-        for fn in rule.kept:
-            wrong += [
-                (fn.__name__, one.predicted.code, one.predicted.message)
-                for one in predicted(fn, fn.__name__, budget=Budget(seconds=3.0))
-                if one.outcome is CONFIRMED
-                and not one.beside
-                and one.predicted.code in CODES
-                and CODES[one.predicted.code].strength.value == "must"
-            ]
+    for fn in (fn for rule in RULES.values() for fn in rule.kept):
+        validator = watched(fn)
+        for one in validator.predictions:
+            code = one.finding.code
+            if code not in CODES or CODES[code].strength.value != "must":
+                continue
+            judged = judge(fn, fn.__name__, one, validator, budget=Budget(seconds=3.0))
+            stands = judged.beside and STANDS_ALONE.get(fn.__name__) == code
+            if judged.outcome is CONFIRMED and not stands:
+                wrong.append((fn.__name__, code, one.finding.message))
 
     assert [] == wrong

@@ -36,7 +36,7 @@ def takes_the_second(task):
 
 def test_directed_walk_meets_where_random_walks_do_not():
     """Of a hundred random walks few or none, of two directed ones at least one."""
-    directed = executions_until_found(make=lambda s: Directed(takes_the_second, **s.arguments()))
+    directed = executions_until_found(make=lambda s: Directed(takes_the_second, s))
     by_chance = executions_until_found(engine="random")
 
     assert directed <= 2
@@ -48,7 +48,7 @@ def test_walk_in_which_nobody_is_held_back_is_random():
     search = Search(
         inversion,
         Budget(executions=3),
-        make=lambda setup: Directed(lambda _task: False, **setup.arguments()),
+        make=lambda setup: Directed(lambda _task: False, setup),
     )
 
     search.run()
@@ -61,7 +61,7 @@ def test_task_held_back_goes_on_when_nobody_else_can():
     search = Search(
         inversion,
         Budget(executions=3),
-        make=lambda setup: Directed(lambda _task: True, **setup.arguments()),
+        make=lambda setup: Directed(lambda _task: True, setup),
     )
 
     search.run()

@@ -13,6 +13,7 @@ from tests.explore.designs import philosophers
 from tests.explore.fuzz import compare
 from tests.explore.rule_mutants import RULE_MUTANTS
 from tests.explore.small_scope import GROUPS, programs
+from tests.support import needs_python_engines
 
 
 def searched(fn, engine=DPOR):
@@ -218,6 +219,7 @@ def test_dpor_equals_naive_search_in_a_small_scope(group):
 
 
 @pytest.mark.slow
+@needs_python_engines
 @pytest.mark.parametrize("mutant", RULE_MUTANTS, ids=lambda mutant: mutant.name)
 def test_dpor_notices_a_weakened_rule(mutant, monkeypatch):
     """Without one of its rules the engine misses something of a known program, and that shows."""

@@ -33,6 +33,7 @@ class Facts(NamedTuple):
         pending: numbers of the fences that owe a signal.
         unmet: names of the properties that are to become true and are not.
         armed: waits of kernel tasks that time may end.
+        holding: tasks that hold a lock.
     """
 
     must: tuple[int, ...] = ()
@@ -42,6 +43,7 @@ class Facts(NamedTuple):
     pending: tuple[int, ...] = ()
     unmet: tuple[str, ...] = ()
     armed: tuple[Armed, ...] = ()
+    holding: tuple[int, ...] = ()
 
     @property
     def wrong(self) -> tuple[Wrong, ...]:
@@ -67,4 +69,5 @@ def facts_of(
         pending=tuple(sorted(pending)),
         unmet=unmet,
         armed=armed_in(rt),
+        holding=tuple(task.number for task in rt.tasks if task.held),
     )

@@ -29,18 +29,22 @@ class Ways:
     def __init__(self, graph: Graph) -> None:
         self.states = States(graph)
 
-    def is_on_the_way(self, task: int, fence: int) -> bool:
+    def is_on_the_way(self, task: int, fence: int, *, holding: bool = True) -> bool:
         """Is the fence left pending by some fair run in which that task stops for ever?
 
         Args:
             task: its number.
             fence: its number.
+            holding: may it stop where it holds a lock? Whoever needs that lock is held up then,
+                whether or not the task has anything else to do with the fence.
         """
         facts = self.states.facts
         where = {
             state
             for state, known in enumerate(facts)
-            if fence in known.pending and task not in known.ended
+            if fence in known.pending
+            and task not in known.ended
+            and (holding or task not in known.holding)
         }
         if any(set(facts[state].must) <= {task} for state in where):
             return True

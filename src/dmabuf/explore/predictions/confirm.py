@@ -21,14 +21,15 @@ from dmabuf.codes import CODES, implied_by
 from dmabuf.contract.alphabet import ASKED
 from dmabuf.contract.order import Link
 from dmabuf.contract.prediction import Prediction
-from dmabuf.contract.prime import FENCE
+from dmabuf.contract.prime import FENCE, RECLAIM
 from dmabuf.contract.validator import Validator
 from dmabuf.core.fence_steps import WAIT as FENCE_WAIT
 from dmabuf.explore.check import check_design, explained
 from dmabuf.explore.phases import Exploration
 from dmabuf.explore.portfolio import RANDOM
-from dmabuf.explore.predictions.neighbours import beside
+from dmabuf.explore.predictions.neighbours import Permission, beside
 from dmabuf.explore.predictions.on_the_way import WayToSignal
+from dmabuf.explore.predictions.public import Learnt, learnt
 from dmabuf.explore.search import Budget, Search
 from dmabuf.explore.strategies.directed import Directed
 from dmabuf.machine import Design
@@ -47,6 +48,9 @@ _ROUNDS = 6
 _BUDGET = Budget(seconds=30.0)
 _SHARE = 0.5
 """How much of what is left of the budget one prediction may use."""
+_HARM: dict[str, frozenset[Permission]] = {"DF107": frozenset({(RECLAIM, FENCE)})}
+"""What the run itself shows does harm only beside drivers that use these permissions."""
+_HIDDEN = ", which no step publishes, and the neighbours cannot"
 
 
 def watched(
@@ -108,7 +112,7 @@ def predicted(
             left = max(budget.seconds - (time.monotonic() - started), 0.0)
             judging.budget = replace(budget, seconds=left * _SHARE)
         found.append(judging.judge(one))
-    return tuple(found)
+    return (*found, *judging.silent())
 
 
 def judge(
@@ -133,16 +137,17 @@ class _Judging:
     validator: Validator
     budget: Budget
     carrier: str
-    searched: dict[frozenset[tuple[str, str]], Verdict] = field(default_factory=dict)
+    searched: dict[frozenset[Permission], Verdict] = field(default_factory=dict)
     _way: WayToSignal | None = None
+    _public: Learnt | None = None
 
     def judge(self, prediction: Prediction) -> Judgement:
-        if prediction.conflict is None:
+        roles = _HARM.get(prediction.finding.code, frozenset[Permission]())
+        if prediction.conflict is None and not roles:
             return self._of_run(prediction)
-        roles = frozenset(
-            (link.before.role, link.after.role) for link in prediction.links if link.is_stated
-        )
-        target = beside(self.design, roles) if roles else self.design
+        stated = (link for link in prediction.links if link.is_stated)
+        roles |= {(link.before.role, link.after.role) for link in stated}
+        target = beside(self.design, roles, self._learnt().later) if roles else self.design
         foreseen = prediction.finding
         found = self._walked(target, prediction)
         if found is not None:
@@ -154,9 +159,38 @@ class _Judging:
         limit = verdict.limit
         if not limit and any(one.code == foreseen.code for one in verdict.findings):
             limit = f"there is a {foreseen.code}, but nothing shows that it is this one"
+        if not limit and roles and self._learnt().hidden:
+            limit = "others can find " + ", ".join(sorted(self._learnt().hidden)) + _HIDDEN
         if limit:
             return Judgement(Outcome.UNKNOWN, foreseen, limit=limit, beside=bool(roles))
         return Judgement(Outcome.REFUTED, foreseen, beside=bool(roles))
+
+    def silent(self) -> list[Judgement]:
+        """Tasks on the way that nobody would suspect: they signal nothing, and say nothing."""
+        if not self._learnt().fences or self._way_to_signal().limit:
+            return []
+        found: list[Judgement] = []
+        suspected = {one.who for one in self.validator.predictions}
+        for who, about in self._way_to_signal().silent(self.validator.said | suspected):
+            stack = self._learnt().begins.get(who, ())
+            message = (
+                f"{who} is on the way to the signal of {about} and opens no signalling section: "
+                "nobody checks what it does there"
+            )
+            finding = Finding("DF205", message, place=stack[0] if stack else None, stack=stack)
+            found.append(Judgement(Outcome.CONFIRMED, finding, finding))
+        return found
+
+    def _way_to_signal(self) -> WayToSignal:
+        if self._way is None:
+            later = self._learnt().later
+            self._way = WayToSignal(self.design, self.budget, self.carrier, later)
+        return self._way
+
+    def _learnt(self) -> Learnt:
+        if self._public is None:
+            self._public = learnt(self.design, self.carrier)
+        return self._public
 
     def _of_run(self, prediction: Prediction) -> Judgement:
         """The run itself broke the rule: there is nothing to foresee, unless it is suspected."""
@@ -166,11 +200,10 @@ class _Judging:
             return Judgement(
                 Outcome.UNKNOWN, prediction.finding, limit="no search decides this rule"
             )
-        if self._way is None:
-            self._way = WayToSignal(self.design, self.budget, self.carrier)
-        if self._way.limit:
-            return Judgement(Outcome.UNKNOWN, prediction.finding, limit=self._way.limit)
-        if self._way.is_on_it(prediction.who, prediction.about):
+        way = self._way_to_signal()
+        if way.limit:
+            return Judgement(Outcome.UNKNOWN, prediction.finding, limit=way.limit)
+        if way.is_on_it(prediction.who, prediction.about):
             return Judgement(Outcome.CONFIRMED, prediction.finding, prediction.finding)
         return Judgement(Outcome.REFUTED, prediction.finding)
 
@@ -182,7 +215,7 @@ class _Judging:
             target,
             self.budget,
             carrier=self.carrier,
-            make=lambda setup: Directed(meets, **setup.arguments()),
+            make=lambda setup: Directed(meets, setup),
             on_start=self.validator.attach,
             on_end=lambda _runtime: self.validator.detach(),
         )
@@ -197,7 +230,7 @@ class _Judging:
                     return found
         return None
 
-    def _all(self, target: Design, roles: frozenset[tuple[str, str]]) -> Verdict:
+    def _all(self, target: Design, roles: frozenset[Permission]) -> Verdict:
         if roles not in self.searched:
             self.searched[roles] = check_design(
                 target, self.subject, budget=self.budget, carrier=self.carrier
@@ -249,6 +282,10 @@ def _is_it(finding: Finding, prediction: Prediction) -> bool:
     same objects or lines.
     """
     foreseen = prediction.finding.code
+    if foreseen in _HARM:
+        pool = prediction.who.partition(":")[0]
+        waiting = {wait.task.partition(":")[0] for wait in finding.waits}
+        return finding.code == foreseen and pool in waiting
     if finding.code not in CODES or foreseen not in CODES:
         return finding.code == foreseen
     kin = finding.code == foreseen or (

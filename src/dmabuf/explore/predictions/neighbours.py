@@ -10,8 +10,8 @@ seen with them beside it. Each neighbour is a driver that uses one permission:
     >>> beside(empty, {("reclaim", "fence")}).__name__
     'empty'
 
-They know the fences, reservation objects and processes that the design's body makes, and the
-fences that are in the reservation objects by then.
+They know the reservation objects and processes that the design's body makes, and the fences that
+are public by then (`public`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, cast
 
 from dmabuf.contract.prime import FENCE, MMAP, NOTIFIER, RECLAIM, RESV
-from dmabuf.core.fence import Fence
 from dmabuf.core.resv import Resv, Usage
+from dmabuf.explore.predictions.public import Public
 from dmabuf.machine import Design, Machine, design
 from dmabuf.mm.mm_struct import MmStruct
 from dmabuf.mm.mmu_notifier import IntervalNotifier, Range
@@ -44,16 +44,16 @@ _PAGE = 0x1000
 class _Known:
     """What of a design its neighbours have got hold of."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, later: frozenset[int]) -> None:
         made = list(cast("Tasks", machine.rt).objects)
         self.machine = machine
-        self.fences = [one for one in made if isinstance(one, Fence)]
+        self.public = Public(machine.rt, later)
         self.buffers = [one for one in made if isinstance(one, Resv)]
         self.processes = [one for one in made if isinstance(one, MmStruct)]
 
     def wait(self) -> None:
-        """For every fence that may be pending."""
-        for fence in self.fences:
+        """For every fence that may be pending and that others can find by now."""
+        for fence in self.public.fences():
             fence.wait(interruptible=False)
 
 
@@ -133,19 +133,20 @@ def permissions_of(roles: Collection[Permission]) -> frozenset[Permission]:
     return frozenset(found & _NEIGHBOURS.keys())
 
 
-def beside(fn: Design, permissions: Collection[Permission]) -> Design:
+def beside(fn: Design, permissions: Collection[Permission], later: Collection[int] = ()) -> Design:
     """The design with a neighbour for each permission.
 
     Args:
         fn: the design.
         permissions: pairs of roles; those that no neighbour uses change nothing.
+        later: numbers of the fences that are not public from the start.
     """
     wanted = permissions_of(permissions)
 
     @design
     def combined(machine: Machine) -> None:
         fn(machine)
-        known = _Known(machine)
+        known = _Known(machine, frozenset(later))
         for permission in sorted(wanted):
             _NEIGHBOURS[permission](known)
 

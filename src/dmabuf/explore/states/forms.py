@@ -20,13 +20,13 @@ from dmabuf.explore.states.codes_of import class_of
 from dmabuf.explore.states.kinds import FORMS, Form, told
 from dmabuf.hardware import Engine
 from dmabuf.machine import Machine
-from dmabuf.mm.acts import ACTS, FAILED
 from dmabuf.mm.device_pages import DevicePages
 from dmabuf.mm.fault import PAGEFAULT
 from dmabuf.mm.page_alloc import Memory
 from dmabuf.rt.api import Op
 from dmabuf.rt.clock import VirtualClock
 from dmabuf.rt.tasks import Tasks
+from dmabuf.sync.acts import ACTS, FAILED
 from dmabuf.sync.rcu import _Domain
 from dmabuf.sync.timer import _Base
 from dmabuf.sync.waitqueue import WaitQueue

@@ -11,10 +11,12 @@ and nothing sleeps. Exhausting it is no proof.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.dpor import SourceSets
+from dmabuf.explore.strategies.setup import PLAIN, Setup
 from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
@@ -92,8 +94,8 @@ class Bounded(SourceSets):
         most: so many preemptions.
     """
 
-    def __init__(self, *, most: int = PREEMPTIONS, **how: Any) -> None:
-        super().__init__(**how, sleep=False)
+    def __init__(self, setup: Setup = PLAIN, *, most: int = PREEMPTIONS) -> None:
+        super().__init__(replace(setup, sleep=False))
         self.most = most
         self.bound = f"at most {most} preemption{'s' * (most != 1)} in one execution"
 

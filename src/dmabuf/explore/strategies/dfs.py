@@ -11,10 +11,10 @@ With `sleep=False` this is the naive search that serves as an oracle.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from dmabuf.explore.dependence import independent
+from dmabuf.explore.strategies.setup import PLAIN, Setup
 from dmabuf.rt.strategy import TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
@@ -62,12 +62,7 @@ class DepthFirst:
     """The strategy; `backtrack` moves on to the next execution, False when there is none.
 
     Args:
-        sleep: use sleep sets (False: every schedule is run).
-        seed: order in which the tasks are tried; 0 is the order of their creation.
-        limit: an execution longer than this is cut.
-        at_rest: called where nothing is possible, or only steps of tasks that may stop there.
-        at_cut: called where an execution is cut.
-        at_wait: called where a timeout is possible.
+        setup: what it is to do, and whom it tells.
 
     Attributes:
         path: the nodes of the present execution.
@@ -81,22 +76,13 @@ class DepthFirst:
 
     bound = ""
 
-    def __init__(
-        self,
-        *,
-        sleep: bool = True,
-        seed: int = 0,
-        limit: int = 2000,
-        at_rest: Callable[[Tasks, list[int]], object] | None = None,
-        at_cut: Callable[[Tasks, list[int]], object] | None = None,
-        at_wait: Callable[[Tasks, list[int]], object] | None = None,
-    ) -> None:
-        self.at_wait = at_wait
-        self.at_cut = at_cut
-        self.uses_sleep = sleep
-        self.seed = seed
-        self.limit = limit
-        self.at_rest = at_rest
+    def __init__(self, setup: Setup = PLAIN) -> None:
+        self.at_wait = setup.at_wait
+        self.at_cut = setup.at_cut
+        self.uses_sleep = setup.sleep
+        self.seed = setup.seed
+        self.limit = setup.limit
+        self.at_rest = setup.at_rest
         self.path: list[Node] = []
         self.replayed = 0
         self.known = 0

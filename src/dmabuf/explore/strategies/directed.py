@@ -13,9 +13,10 @@ first of several passes through the same line is not always the one that matters
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dmabuf.explore.strategies.dfs import Node
+from dmabuf.explore.strategies.setup import PLAIN, Setup
 from dmabuf.explore.strategies.uniform import Uniform
 from dmabuf.rt.strategy import VARIANTS, Footprint
 
@@ -36,15 +37,15 @@ class Directed(Uniform):
 
     Args:
         held_back: which tasks are where they were to meet; asked before each step.
-        how: as `Uniform` takes it.
+        setup: as `Uniform` takes it.
     """
 
     name = "directed"
 
-    def __init__(self, held_back: HeldBack, **how: Any) -> None:
+    def __init__(self, held_back: HeldBack, setup: Setup = PLAIN) -> None:
         self.held_back = held_back
         self._decided: dict[int, bool] = {}
-        super().__init__(**how)
+        super().__init__(setup)
 
     def start_walk(self) -> None:
         """Nobody stands anywhere yet."""

@@ -12,12 +12,13 @@ blocked take part in races, is told in docs/design/0007-source-dpor.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.dfs import DepthFirst
 from dmabuf.explore.strategies.expiries import Expiries
 from dmabuf.explore.strategies.races import Races
+from dmabuf.explore.strategies.setup import PLAIN, Setup
 from dmabuf.explore.strategies.stops import Rests
 from dmabuf.explore.strategies.watch import Watches, has_ways, owned_by
 from dmabuf.rt.api import READ, WRITE
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["SourceSets"]
 
 Footprint = tuple[int, ...]
-HALTS = (-2,)
+HALTS: Final = (-2,)
 """In the footprint of what sleeps: it ended the execution. No object has that number."""
 
 
@@ -40,8 +41,8 @@ class SourceSets(DepthFirst):
     `ended` has to be called at the end of each execution, before its tasks are unwound.
     """
 
-    def __init__(self, **how: Any) -> None:
-        super().__init__(**how)
+    def __init__(self, setup: Setup = PLAIN) -> None:
+        super().__init__(setup)
         self._choices = cast("list[Choice]", self.path)
         self._watches = Watches()
         self._races = Races(self._choices, self._watches)
@@ -106,22 +107,21 @@ class SourceSets(DepthFirst):
         task = runtime.by_number[chosen // VARIANTS]
         op = task.op
         assert op is not None
-        node.obj = runtime.number_of(task.obj) << 1
+        numbers = runtime.numbers
+        node.obj = numbers[id(task.obj)] << 1
         node.access = op.access if op.touches is None else READ
         node.is_plain = op.touches is None and chosen % VARIANTS < BLOCK
         node.closed = watches.closed(task, runtime)
         if task.held:
-            node.owned = tuple(runtime.number_of(lock) << 1 for lock in owned_by(task))
+            node.owned = tuple([numbers[id(lock)] << 1 for lock in owned_by(task)])
         node.watch = watches.of(task, runtime)
         node.guard = watches.guard(task)
-        node.decides = (
-            node.obj if op.waits_on is None else runtime.number_of(op.awaited(task.obj)) << 1
-        )
+        node.decides = node.obj if op.waits_on is None else numbers[id(op.awaited(task.obj))] << 1
         node.other = node.watch.other_way(chosen % VARIANTS)
         node.ways = watches.other_ways(task, runtime, chosen % VARIANTS) if has_ways(task) else ()
         node.opened = node.shut = ()
         node.ordinal = task.ordinal
-        node.own = runtime.number_of(task) << 1 | WRITE
+        node.own = numbers[id(task)] << 1 | WRITE
         node.may_stop = task.may_stop
         node.near = watches.near(runtime, node.enabled, task) if len(node.enabled) > 1 else None
 

@@ -12,13 +12,15 @@ going round the other two sides of the square (`Graph.edge`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dmabuf.explore.lassos.facts import Facts, facts_of
 from dmabuf.explore.properties import unmet
 from dmabuf.explore.states.fingerprint import Fingerprints
 from dmabuf.explore.states.opaque import Opaque
 from dmabuf.explore.strategies.dfs import DepthFirst, Node, all_may_stop, is_timed
+from dmabuf.explore.strategies.setup import PLAIN, Setup
 from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
@@ -83,8 +85,8 @@ class Graph(DepthFirst):
         loops: some way leads back to a state that it has been in.
     """
 
-    def __init__(self, *, states: int = MAX_STATES, limit: int = 2000, **how: Any) -> None:
-        super().__init__(limit=limit * _LONGER, **how)
+    def __init__(self, setup: Setup = PLAIN, *, states: int = MAX_STATES) -> None:
+        super().__init__(replace(setup, limit=setup.limit * _LONGER))
         self.states: list[State] = []
         self.opaque = ""
         self.overflow = ""

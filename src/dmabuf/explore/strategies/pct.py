@@ -13,9 +13,10 @@ be late; else a task of high priority would never wait.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dmabuf.explore.strategies.dfs import Node
+from dmabuf.explore.strategies.setup import PLAIN, Setup
 from dmabuf.explore.strategies.uniform import Uniform
 from dmabuf.rt.strategy import INTERRUPT, VARIANTS
 
@@ -32,18 +33,18 @@ class Pct(Uniform):
     """Runs of random priorities, of bug depth `depth`; there is always one more.
 
     Args:
+        setup: as `Uniform` takes it.
         depth: how many orders between steps a bug may need.
-        how: as `Uniform` takes it.
     """
 
     name = "pct"
 
-    def __init__(self, *, depth: int = 3, **how: Any) -> None:
+    def __init__(self, setup: Setup = PLAIN, *, depth: int = 3) -> None:
         if depth < 1:
             raise ValueError(f"a bug has a depth of 1 or more, not {depth}")
         self.depth = depth
         self.longest = _SHORTEST
-        super().__init__(**how)
+        super().__init__(setup)
 
     def start_walk(self) -> None:
         """Pick the run's points of change."""

@@ -10,13 +10,13 @@ executions is completed below two of them. The price is some executions that fal
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from dmabuf.explore.jobs.parts import Made, made_of
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
 from dmabuf.explore.strategies.dpor import SourceSets
+from dmabuf.explore.strategies.setup import PLAIN, Setup
 from dmabuf.rt.strategy import VARIANTS
 from dmabuf.rt.tasks import Tasks
 
@@ -30,8 +30,7 @@ _DEEPEST = 24
 Footprint = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stem:
+class Stem(NamedTuple):
     """The steps of a path, and what sleeps where it ends."""
 
     steps: tuple[Made, ...]
@@ -42,7 +41,7 @@ class Shallow(DepthFirst):
     """Depth-first search with sleep sets that looks no further than some depth."""
 
     def __init__(self, depth: int, seed: int) -> None:
-        super().__init__(seed=seed)
+        super().__init__(Setup(seed=seed))
         self.depth = depth
 
     def pick(self, runtime: Tasks) -> int:
@@ -88,8 +87,8 @@ def stems_of(
 class BelowStem(SourceSets):
     """Source-DPOR that begins with a stem; see `DepthFirst` for the other arguments."""
 
-    def __init__(self, stem: Stem, **how: Any) -> None:
-        super().__init__(**how)
+    def __init__(self, stem: Stem, setup: Setup = PLAIN) -> None:
+        super().__init__(setup)
         self._stem = stem.steps
         self._asleep_there = stem.sleep
 

@@ -8,9 +8,11 @@ every Python: only `random.Random.random` is used, whose sequence is a documente
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
+from dmabuf.explore.strategies.setup import PLAIN, Setup
 
 if TYPE_CHECKING:
     from dmabuf.rt.tasks import Tasks
@@ -22,13 +24,13 @@ class Uniform(DepthFirst):
     """Executions without memory of one another; there is always one more.
 
     Args:
-        how: `seed` of the walks, and the rest as `DepthFirst` takes it.
+        setup: `seed` of the walks, and the rest as `DepthFirst` takes it.
     """
 
     name = "random"
 
-    def __init__(self, **how: Any) -> None:
-        super().__init__(sleep=False, **how)
+    def __init__(self, setup: Setup = PLAIN) -> None:
+        super().__init__(replace(setup, sleep=False))
         self.walk = 0
         self.start_walk()
 

@@ -1,4 +1,4 @@
-"""What a task is in the middle of: allocating, touching user memory.
+"""What a task is in the middle of: allocating, touching user memory, making a worker.
 
 A rule speaks of what code does ("allocates with GFP_KERNEL"), a deadlock shows what it waits for
 in the end (a fence, in somebody else's shrinker). So the outermost such act of each task is noted,
@@ -15,13 +15,23 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from dmabuf._names import no_kernel
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Runtime, Task
 
-__all__ = ["ACTS", "FAILED", "Act", "act_of", "ambient", "doing", "failed", "failure_of"]
+__all__ = [
+    "ACTS",
+    "FAILED",
+    "Act",
+    "Beneficiary",
+    "act_of",
+    "ambient",
+    "doing",
+    "failed",
+    "failure_of",
+]
 
 ACTS = "mm.acts"
 """Name in `Runtime.extras` of the acts of each task, the outermost first: a task's own entry."""
@@ -30,16 +40,29 @@ FAILED = "mm.failed"
 """Name in `Runtime.extras` of what each task last asked for and did not get."""
 
 
+class Beneficiary(Protocol):
+    """For whose sake a task does something."""
+
+    @property
+    @no_kernel("the same of whoever it is")
+    def is_starved(self) -> bool:
+        """Does it still need that?"""
+        ...
+
+
 class Act(NamedTuple):
     """Something that a task does.
 
     Attributes:
         code: the rule that it breaks on the way to a signal.
         words: what it does, after the task's name: "allocates a job with GFP_KERNEL".
+        on_behalf_of: who needs it; the task itself if None. It holds nobody up once that one is
+            served otherwise.
     """
 
     code: str
     words: str
+    on_behalf_of: Beneficiary | None = None
 
 
 @contextmanager
@@ -61,9 +84,12 @@ def doing(rt: Runtime, act: Act) -> Generator[None]:
 
 @no_kernel("for reports")
 def act_of(task: Task) -> Act | None:
-    """The outermost act that a task is in. Context: any."""
+    """The outermost act that a task is in, if anybody needs it still. Context: any."""
     acts: tuple[Act, ...] = task.runtime.extras.get(ACTS, {}).get(task, ())
-    return acts[0] if acts else None
+    if not acts:
+        return None
+    served = acts[0].on_behalf_of
+    return acts[0] if served is None or served.is_starved else None
 
 
 @no_kernel("for reports")

@@ -1,0 +1,1 @@
+"""From files of a tree to facts: find, read, parse, extract, keep."""

@@ -1,0 +1,60 @@
+"""The facts of one file, from its bytes.
+
+A parser of our own, not tree-sitter: it knows the kernel's macros, and a statement that it does
+not understand is just that (docs/design/0020).
+
+Context: pure; never raises for bad input, which `trouble` and `flaws` tell of.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+
+from dmabuf.audit.front.brackets import pair
+from dmabuf.audit.front.conditionals import resolve
+from dmabuf.audit.front.facts import FileFacts, Macro
+from dmabuf.audit.front.macros import read_macro
+from dmabuf.audit.front.scan import Scanned, decode, scan
+from dmabuf.audit.front.toplevel import FileReader
+
+__all__ = ["extract", "version"]
+
+
+@functools.cache
+def version() -> bytes:
+    """What facts depend on beside the file's bytes: this package's own code."""
+    here = Path(__file__).parent
+    sources = sorted(path for path in here.glob("*.py"))
+    return hashlib.blake2b(
+        b"\0".join(path.read_bytes() for path in sources), digest_size=16
+    ).digest()
+
+
+def extract(path: str, data: bytes) -> FileFacts:
+    """What the file at `path` with the bytes `data` holds."""
+    text, trouble = decode(data)
+    scanned = scan(text)
+    tokens, lines, lost = resolve(scanned.tokens, scanned.lines)
+    work = FileReader(tokens, lines, pair(tokens), set())
+    work.read()
+    return FileFacts(
+        path=path,
+        size=len(data),
+        functions=tuple(work.functions),
+        macros=_macros(scanned, work.types),
+        structs=tuple(work.all_structs),
+        variables=tuple(work.variables),
+        prototypes=tuple(work.prototypes),
+        typedefs=tuple(work.typedefs),
+        top=tuple(work.top),
+        includes=tuple(one.text.strip() for one in scanned.directives if one.word == "include"),
+        flaws=tuple(work.places + lost),
+        trouble=trouble,
+    )
+
+
+def _macros(scanned: Scanned, types: set[str]) -> tuple[Macro, ...]:
+    found = (read_macro(one, types) for one in scanned.directives if one.word == "define")
+    return tuple(one for one in found if one is not None)

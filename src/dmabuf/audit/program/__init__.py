@@ -1,0 +1,1 @@
+"""All files together: names, types and calls through pointers resolved."""

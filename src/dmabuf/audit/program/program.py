@@ -1,0 +1,202 @@
+"""All files together: who calls whom, and how sure that is.
+
+A call through a pointer is resolved by the struct and field that it is read from. A driver's code
+takes the functions of its own folder; shared code takes those of the driver that the way came
+from; and where the way came through a table of operations, the same table again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+
+from dmabuf.audit.front.code import CALL, SET, Expr
+from dmabuf.audit.front.facts import FileFacts
+from dmabuf.audit.program.names import Names
+from dmabuf.audit.program.routine import GRADES, Edge, Routine, owner_of
+from dmabuf.audit.program.tables import Registration, Tables, Target
+from dmabuf.audit.program.types import Types
+
+__all__ = ["Program"]
+
+_FEW = 4
+"""Up to so many candidates are variants for generations of hardware: each is right on some."""
+
+
+class Program:
+    """The functions of many files, linked."""
+
+    def __init__(self, files: Iterable[FileFacts]) -> None:
+        self.names = Names(files)
+        self.types = Types(self.names)
+        self.tables = Tables(self.names, self.types)
+        self.resolved: Counter[str] = Counter()
+        self._targets: dict[tuple[str, str, str], list[Target]] = {}
+
+    def function(self, name: str, file: str = "") -> Routine | None:
+        """The function of that name: in `file`, or as `file` sees it."""
+        return self.names.routine(name, file)
+
+    def functions(self) -> Iterable[Routine]:
+        """All of them, file by file as they were given."""
+        for found in self.names.routines.values():
+            yield from found
+
+    @cached_property
+    def of_path(self) -> dict[str, list[Routine]]:
+        """Functions by file, in the order of the file."""
+        found: dict[str, list[Routine]] = defaultdict(list)
+        for routine in self.functions():
+            found[routine.path].append(routine)
+        for routines in found.values():
+            routines.sort(key=lambda one: one.function.line)
+        return found
+
+    @cached_property
+    def calling(self) -> dict[str, list[Routine]]:
+        """Who calls a name, functions of the program and others alike."""
+        found: dict[str, list[Routine]] = defaultdict(list)
+        for routine in self.functions():
+            names = {
+                one[2][1] for one in routine.function.code if one[0] == CALL and one[2][0] == "name"
+            }
+            for name in names:
+                found[name].append(routine)
+        return found
+
+    @cached_property
+    def registrations(self) -> dict[Routine, list[Registration]]:
+        """Who runs a function later: works, timers, threads, interrupts, callbacks."""
+        found: dict[Routine, list[Registration]] = defaultdict(list)
+        for one in self.tables.registrations:
+            found[one.routine].append(one)
+        return found
+
+    @cached_property
+    def workers(self) -> dict[tuple[str, str], list[Registration]]:
+        """Registrations by what they are tied to, such as a work in a struct."""
+        found: dict[tuple[str, str], list[Registration]] = defaultdict(list)
+        for one in self.tables.registrations:
+            if one.subject is not None:
+                found[one.subject].append(one)
+        return found
+
+    @cached_property
+    def in_tables(self) -> dict[Routine, list[tuple[str, str, str]]]:
+        """Where a function stands in tables of operations: struct, field, table."""
+        found: dict[Routine, list[tuple[str, str, str]]] = defaultdict(list)
+        for (struct, field), targets in self.tables.fields.items():
+            for target in targets:
+                found[target.routine].append((struct, field, target.table))
+        return found
+
+    def callees(self, routine: Routine) -> list[Edge]:
+        """Whom a function calls, whatever its arguments are."""
+        edges: list[Edge] = []
+        for index, instruction in enumerate(routine.function.code):
+            if instruction[0] == CALL:
+                for callee, how, grade, table in self.targets(instruction[2], routine):
+                    edges.append(Edge(instruction[1], index, callee, how, grade, table))
+        return edges
+
+    def targets(
+        self, callee: Expr, routine: Routine, owner: str = "", bound: tuple[str, ...] = ()
+    ) -> list[tuple[Routine, str, float, tuple[str, str] | tuple[()]]]:
+        """Whom the expression of a call may call.
+
+        Args:
+            callee: the expression.
+            routine: the function that it stands in.
+            owner: the driver that shared code is called by.
+            bound: names of tables that the way came through.
+
+        Returns:
+            The function, how it was found, the grade, and the table as (struct, variable).
+        """
+        while callee[0] in ("deref", "addr", "cast"):
+            callee = callee[2] if callee[0] == "cast" else callee[1]
+        if callee[0] == "name":
+            local = self.tables.local(routine)
+            if callee[1] not in local:
+                found = self.names.routine(callee[1], routine.path)
+                if found is not None and self._may_call(routine, found, owner):
+                    return [(found, "direct", 1.0, ())]
+                return []
+            held = self._value_of(callee[1], routine)
+            if held is None:
+                return []
+            callee = held
+        if callee[0] == "index":
+            callee = callee[1]
+        if callee[0] != "field":
+            return []
+        return self._through(callee, routine, routine.owner or owner, bound)
+
+    def _may_call(self, routine: Routine, found: Routine, owner: str) -> bool:
+        """Not into another driver by a name that only looks the same."""
+        mine = routine.owner or owner
+        return not found.owner or not mine or found.owner == mine or not found.function.static
+
+    def _value_of(self, name: str, routine: Routine) -> Expr | None:
+        """The field that a local function pointer was read from, where only one is."""
+        found = None
+        for instruction in routine.function.code:
+            if instruction[0] == SET and instruction[2] == ("name", name):
+                value = instruction[3]
+                if value[0] != "field" or (found is not None and found != value):
+                    return None
+                found = value
+        return found
+
+    def _through(
+        self, callee: Expr, routine: Routine, owner: str, bound: tuple[str, ...]
+    ) -> list[tuple[Routine, str, float, tuple[str, str] | tuple[()]]]:
+        base = self.types.of(callee[1], self.tables.local(routine), routine.path)
+        struct = self.types.plain(base) if base else ""
+        field = callee[2]
+        candidates = self._candidates(struct, field, owner)
+        if not candidates:
+            self.resolved["nowhere" if struct else "type unknown"] += 1
+            return []
+        how = "field" if struct else "guess"
+        chosen = candidates
+        if len(candidates) > 1 and struct:
+            same = [one for one in candidates if one.table and one.table in bound]
+            here = [one for one in candidates if one.path == routine.path]
+            if same:
+                chosen, how = same, "instance"
+            elif here and len(here) < len(candidates):
+                chosen, how = here, "file"
+        elif struct and (owner or len(candidates) == 1):
+            how = "instance"
+        self.resolved[how] += 1
+        grade = GRADES[how]
+        if len(chosen) > _FEW:
+            grade *= (_FEW / len(chosen)) ** 0.5
+        grade /= max(Counter(one.table for one in chosen if one.table).values(), default=1)
+        unique = {one.routine: one for one in chosen}
+        return [
+            (one.routine, how, grade, (struct, one.table) if one.table else ())
+            for one in unique.values()
+        ]
+
+    def _candidates(self, struct: str, field: str, owner: str) -> list[Target]:
+        key = (struct, field, owner)
+        found = self._targets.get(key)
+        if found is None:
+            found = self._targets[key] = self._select(struct, field, owner)
+        return found
+
+    def _select(self, struct: str, field: str, owner: str) -> list[Target]:
+        if struct:
+            targets = self.tables.fields.get((struct, field), [])
+        else:
+            structs = self.tables.of_field.get(field, ())
+            if len(structs) != 1:
+                return []
+            targets = self.tables.fields[(next(iter(structs)), field)]
+        if not owner:
+            return targets
+        mine = [one for one in targets if owner_of(one.path) == owner]
+        return mine or [one for one in targets if not owner_of(one.path)]

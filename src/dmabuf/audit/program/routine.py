@@ -1,0 +1,97 @@
+"""A function and where it stands, and how one calls another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dmabuf.audit.front.facts import Function
+from dmabuf.report.finding import Place
+
+__all__ = ["GRADES", "Edge", "Routine", "owner_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Routine:
+    """A function of one file; there is one object for each.
+
+    Attributes:
+        path: its file, relative to the root of the tree.
+        owner: whose it is: the driver's folder, or "" for code that drivers share.
+    """
+
+    path: str
+    owner: str
+    function: Function
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.function.name
+
+    def place(self, line: int = 0) -> Place:
+        """A line of it; its first one if none is given."""
+        return Place(self.path, line or self.function.line, self.function.name)
+
+    def __repr__(self) -> str:
+        return f"{self.path}:{self.function.name}"
+
+
+GRADES: dict[str, float] = {
+    "direct": 1.0,
+    "macro": 1.0,
+    "argument": 1.0,
+    "instance": 0.95,
+    "file": 0.9,
+    "field": 0.8,
+    "work": 0.9,
+    "guess": 0.3,
+}
+"""How sure an edge is by the way it was found; `field` is divided among many candidates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A call.
+
+    Attributes:
+        line: where.
+        index: the instruction in the caller's code.
+        callee: who is called.
+        how: a key of GRADES.
+        grade: how sure that is, between 0 and 1.
+        table: the table of operations that was used, as (struct, variable); empty without one.
+    """
+
+    line: int
+    index: int
+    callee: Routine
+    how: str
+    grade: float
+    table: tuple[str, str] | tuple[()] = ()
+
+
+_SHARED = {"scheduler", "ttm", "display", "lib", "clients", "sysfb"}
+_GPU = ("drivers", "gpu", "drm")
+
+
+def owner_of(path: str) -> str:
+    """Whose a file is: the folder of its driver, "" for code that drivers share.
+
+    >>> owner_of("drivers/gpu/drm/amd/amdgpu/amdgpu_job.c"), owner_of("drivers/gpu/drm/drm_gem.c")
+    ('drivers/gpu/drm/amd', '')
+    >>> owner_of("drivers/dma-buf/heaps/cma_heap.c"), owner_of("a.c"), owner_of("foo/bar.c")
+    ('', '', 'foo')
+    """
+    parts = path.split("/")[:-1]
+    if tuple(parts[:3]) == _GPU:
+        if len(parts) == 3 or parts[3] in _SHARED:
+            return ""
+        return "/".join(parts[:4])
+    if parts[:2] in (["drivers", "dma-buf"], ["drivers", "base"]) or parts[:1] in (
+        ["include"],
+        ["kernel"],
+        ["mm"],
+        ["lib"],
+    ):
+        return ""
+    return "/".join(parts[:3])

@@ -1,0 +1,231 @@
+"""What happens at a call: the acts of known functions, macros in place, and edges to the others."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from dmabuf.audit.front.code import Expr, Instruction
+from dmabuf.audit.program.program import Program
+from dmabuf.audit.program.routine import GRADES, Routine
+from dmabuf.audit.ways.acting import Actor
+from dmabuf.audit.ways.evaluate import Evaluator, as_expression, fill
+from dmabuf.audit.ways.event import Context, Event
+from dmabuf.audit.ways.known import does
+from dmabuf.audit.ways.known.acts import Act, Allocates, Calls, Flushes, Nothing
+from dmabuf.audit.ways.matters import names_that_matter
+from dmabuf.audit.ways.relevance import Relevance
+from dmabuf.audit.ways.scopes import Brackets
+from dmabuf.audit.ways.values import Value
+from dmabuf.audit.ways.walk import Walk
+
+__all__ = ["CallReader"]
+
+_MACROS = 8
+_GUARDS = {("name", "guard"), ("name", "scoped_guard"), ("name", "scoped_cond_guard")}
+
+
+class CallReader:
+    """Reads calls for all walks of a program."""
+
+    def __init__(self, program: Program, evaluator: Evaluator, brackets: Brackets) -> None:
+        self.program = program
+        self.evaluator = evaluator
+        self.brackets = brackets
+
+        self._actor = Actor(program, evaluator)
+        self._matter = names_that_matter(program)
+        self.relevance = Relevance(program, self._matter)
+        self._gfp: dict[str, int | None] = {}
+
+    def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
+        """One call, with everything that it means for the state of the walk."""
+        callee, arguments, result = instruction[2], instruction[3], instruction[4]
+        if callee[0] == "call" and callee[1] in _GUARDS:
+            self._actor.guard(walk, callee, arguments)
+            return
+        if callee[0] == "name" and callee[1] not in walk.local:
+            self._named(walk, callee, arguments, depth)
+        else:
+            self._pointed(walk, callee, arguments)
+        if result is not None and result[0] == "name" and walk.state is not None:
+            walk.assign(result[1], walk.value(("call", callee, arguments)))
+
+    def _named(self, walk: Walk, callee: Expr, arguments: tuple[Expr, ...], depth: int) -> None:
+        name = callee[1]
+        if name == "memset" and len(arguments) == 3 and arguments[1] == ("number", 0):
+            walk.cleared(arguments[0])
+        acts = does(name)
+        if acts is not None:
+            self._known(walk, name, acts, arguments)
+            return
+        if name not in self._matter:
+            return
+        path = walk.routine.path
+        macro = self.program.names.macro(name, path)
+        routine = self.program.names.routine(name, path)
+        if (
+            macro is not None
+            and macro.parameters is not None
+            and (routine is None or routine.path != path)
+        ):
+            if macro.code and depth < _MACROS:
+                self._inline(walk, macro, arguments, depth)
+            return
+        if routine is None:
+            self._outside(walk, name, arguments)
+            return
+        for target, how, grade, _ in self.program.targets(callee, walk.routine, walk.context.owner):
+            self._go(walk, target, how, grade, arguments)
+            self._bracket(walk, target)
+            for at, fields in self.relevance.writes(target).items():
+                if at < len(arguments):
+                    walk.written(arguments[at], fields)
+
+    def _known(
+        self, walk: Walk, name: str, acts: tuple[Act, ...], arguments: tuple[Expr, ...]
+    ) -> None:
+        for act in acts:
+            if type(act) is Calls:
+                self._calls(walk, act, arguments)
+            elif type(act) is not Nothing:
+                self._actor.act(walk, name, act, arguments)
+                if type(act) is Flushes and act.what == "work":
+                    self._flushed(walk, arguments)
+
+    def _inline(self, walk: Walk, macro: Any, arguments: tuple[Expr, ...], depth: int) -> None:
+        given = dict(zip(macro.parameters, arguments, strict=False))
+        code = tuple(_fill_instruction(one, given) for one in macro.code)
+        before, walk.macro = walk.macro, walk.macro or macro.name
+        walk.inner(code, depth + 1)
+        walk.macro = before
+
+    def _pointed(self, walk: Walk, callee: Expr, arguments: tuple[Expr, ...]) -> None:
+        held = walk.value(callee if callee[0] != "deref" else callee[1])
+        known = [one for one in held or () if isinstance(one, Routine)]
+        for routine in known:
+            self._go(walk, routine, "argument", 1.0, arguments)
+        if known:
+            return
+        context = walk.context
+        found = self.program.targets(callee, walk.routine, context.owner, context.bound)
+        for routine, how, grade, table in found:
+            bound = context.bound
+            if table and table[1] and (len(found) > 1 or how == "file"):
+                bound = (table[1],)
+            note = f"{table[1]} ({table[0]})" if table and table[1] else ""
+            self._go(walk, routine, how, grade, arguments, bound, note)
+
+    def _calls(self, walk: Walk, act: Calls, arguments: tuple[Expr, ...]) -> None:
+        if act.argument >= len(arguments):
+            return
+        for routine in walk.value(arguments[act.argument]) or ():
+            if isinstance(routine, Routine):
+                given = tuple(
+                    ("?", "") if at is None or at >= len(arguments) else arguments[at]
+                    for at in act.passes
+                )
+                self._go(walk, routine, "argument", act.sure, given)
+
+    def _flushed(self, walk: Walk, arguments: tuple[Expr, ...]) -> None:
+        """Who waits for a work waits for what it does."""
+        if not arguments:
+            return
+        subject = self.program.tables.subject(arguments[0], walk.local, walk.routine.path)
+        if subject is None:
+            return
+        for one in self.program.workers.get(subject, ())[:4]:
+            if one.kind == "work" and _same(one.routine, walk):
+                self._go(walk, one.routine, "work", GRADES["work"], (), fresh=True)
+
+    def _outside(self, walk: Walk, name: str, arguments: tuple[Expr, ...]) -> None:
+        """A function without a body here: one that takes allocation flags allocates."""
+        at = self._gfp.get(name, -1)
+        if at == -1:
+            prototype = self.program.names.prototypes.get(name)
+            types = prototype[1] if prototype is not None else ()
+            at = next((i for i, one in enumerate(types) if one.startswith("gfp_t")), None)
+            self._gfp[name] = at
+        if at is not None and at < len(arguments):
+            self._actor.act(walk, name, Allocates(at), arguments)
+
+    def _go(
+        self,
+        walk: Walk,
+        routine: Routine,
+        how: str,
+        grade: float,
+        arguments: tuple[Expr, ...],
+        bound: tuple[str, ...] | None = None,
+        note: str = "",
+        *,
+        fresh: bool = False,
+    ) -> None:
+        state = walk.state
+        if state is None:
+            return
+        context = walk.context
+        values: tuple[Value, ...] = ()
+        wanted = self.relevance.of(routine)
+        if wanted and not fresh:
+            values = self._values(walk, wanted, arguments)
+        walk.events.append(
+            Event(
+                walk.line,
+                walk.index,
+                callee=routine,
+                context=Context(
+                    values,
+                    frozenset() if fresh else state.scopes,
+                    routine.owner or walk.routine.owner or context.owner,
+                    context.bound if bound is None else bound,
+                ),
+                how="macro" if how == "direct" and walk.macro else how,
+                grade=grade * walk.doubt(),
+                guards=tuple(walk.guards),
+                held=state.held,
+                scopes=state.scopes,
+                signalling=state.signalling,
+                after=state.ended,
+                macro=walk.macro,
+                note=note,
+            )
+        )
+
+    def _values(
+        self, walk: Walk, wanted: frozenset[int], arguments: tuple[Expr, ...]
+    ) -> tuple[Value, ...]:
+        found: list[Value] = []
+        last = 0
+        for at in range(min(len(arguments), max(wanted) + 1)):
+            value = walk.value(arguments[at]) if at in wanted else None
+            found.append(value)
+            if value is not None:
+                last = at + 1
+        return tuple(found[:last])
+
+    def _bracket(self, walk: Walk, routine: Routine) -> None:
+        """The callee leaves something open, or closes what was open here."""
+        effect = self.brackets.of(routine)
+        if effect is not None:
+            self._actor.bracket(walk, effect, routine.name)
+
+
+def _same(routine: Routine, walk: Walk) -> bool:
+    mine = walk.routine.owner or walk.context.owner
+    return not mine or not routine.owner or routine.owner == mine
+
+
+def _fill_instruction(instruction: Instruction, given: dict[str, Expr]) -> Instruction:
+    """An instruction of a macro with its arguments in place."""
+    return tuple(map(partial(_fill_item, given=given), instruction))
+
+
+def _fill_item(item: Any, given: dict[str, Expr]) -> Any:
+    """An expression, the arguments of a call, or anything else."""
+    expression = as_expression(item)
+    if not expression:
+        return item
+    if type(expression[0]) is str:
+        return fill(expression, given)
+    return tuple(fill(one, given) for one in expression)

@@ -1,0 +1,72 @@
+"""What holds at one point of a body: values of variables, scopes, locks held, signalling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dmabuf.audit.ways.effect import LockClass
+from dmabuf.audit.ways.values import Value, join
+
+__all__ = ["Held", "State", "either"]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lock that is held: which, of what kind ("lock", "resv", "mmap_lock"), since which line."""
+
+    lock: LockClass
+    kind: str
+    line: int
+    attempt: bool = False
+    name: str = ""
+
+
+@dataclass(slots=True)
+class State:
+    """What holds; copied where ways part.
+
+    Attributes:
+        values: of variables of which something is known.
+        scopes: open scopes of allocation.
+        held: locks, in the order they were taken; spinlocks are left out.
+        signalling: inside a signalling section, by its own `begin`.
+        ended: such a section was ended before, and not begun again.
+        spins: spinlocks held, preemption off, read sides of RCU: nobody may sleep.
+    """
+
+    values: dict[str, Value]
+    scopes: frozenset[str] = frozenset()
+    held: tuple[Held, ...] = ()
+    signalling: bool = False
+    ended: bool = False
+    spins: int = 0
+
+    def copy(self) -> State:
+        """One that may go its own way."""
+        return State(
+            dict(self.values), self.scopes, self.held, self.signalling, self.ended, self.spins
+        )
+
+
+def either(a: State | None, b: State | None) -> State | None:
+    """Where two ways meet: locks held on either, scopes that are open on both."""
+    if a is None or b is None:
+        return b if a is None else a
+    values: dict[str, Value] = {}
+    for name, value in a.values.items():
+        other = b.values.get(name)
+        both = value if other == value else join(value, other)
+        if both is not None:
+            values[name] = both
+    held = a.held
+    if b.held != held:
+        known = {(one.lock, one.kind) for one in held}
+        held = (*held, *(one for one in b.held if (one.lock, one.kind) not in known))
+    return State(
+        values,
+        a.scopes if a.scopes == b.scopes else a.scopes & b.scopes,
+        held,
+        a.signalling or b.signalling,
+        a.ended or b.ended,
+        min(a.spins, b.spins),
+    )

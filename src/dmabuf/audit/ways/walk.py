@@ -1,0 +1,364 @@
+"""A walk through the body of one function, in one context: what it does and whom it calls.
+
+The body is a line of instructions with its structure in it, so a walk is one loop with a stack of
+open blocks. Conditions are decided where the context is enough; else both ways are taken and meet
+again. Nothing is done twice: a loop is walked once, with what it changes unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dmabuf.audit.front.code import (
+    BLOCK,
+    BREAK,
+    CALL,
+    CASE,
+    CONTINUE,
+    DECLARE,
+    ELSE,
+    END,
+    GOTO,
+    IF,
+    LABEL,
+    LOOP,
+    RETURN,
+    SET,
+    SWITCH,
+    Code,
+    Expr,
+    Instruction,
+)
+from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.program.spelling import spell
+from dmabuf.audit.ways.evaluate import Evaluator
+from dmabuf.audit.ways.event import Context, Event, Visit
+from dmabuf.audit.ways.shape import Shape
+from dmabuf.audit.ways.state import State, either
+from dmabuf.audit.ways.values import OBJECT, Fields, Value, truth
+
+__all__ = ["Calls", "Walk"]
+
+_EVENTS = 4000
+_COLD = ("debug", "drm_dbg", "selftest", "WARN", "inject", "should_fail")
+_JOINS = (IF, ELSE, LOOP, SWITCH, CASE, BLOCK, END, LABEL)
+_LEAVES = (RETURN, GOTO, BREAK, CONTINUE)
+
+
+class Calls(Protocol):
+    """What happens at a call."""
+
+    def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
+        """Take down the events of a call."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A block that is open: what it is, and the states that wait for its end."""
+
+    kind: int
+    condition: Expr | None = None
+    other: State | None = None
+    leaves: State | None = None
+    default: bool = False
+    guarded: bool = False
+    cold: bool = False
+    held: int = 0
+    subject: Value = None
+
+
+@dataclass(slots=True)
+class Walk:
+    """One walk.
+
+    Attributes:
+        routine: the function.
+        context: what is known at its begin.
+        evaluator: of expressions.
+        calls: what is done at calls.
+        local: types of its variables.
+    """
+
+    routine: Routine
+    context: Context
+    evaluator: Evaluator
+    calls: Calls
+    local: dict[str, str]
+    events: list[Event] = field(default_factory=list)
+    exits: State | None = None
+    state: State | None = None
+    index: int = 0
+    line: int = 0
+    macro: str = ""
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    sections: list[tuple[int, int]] = field(default_factory=list)
+    ended_at: int = 0
+    begun_at: int = 0
+    cold: int = 0
+    guards: list[tuple[Expr, bool]] = field(default_factory=list)
+    _open: list[_Open] = field(default_factory=list)
+    _labels: dict[str, State] = field(default_factory=dict)
+
+    def run(self, shape: Shape) -> Visit:
+        """Walk from the first line to the last."""
+        self.state = State(
+            self._given(), self.context.scopes, spins=int("atomic" in self.context.scopes)
+        )
+        self.steps(self.routine.function.code, shape, 0)
+        self.exits = either(self.exits, self.state)
+        return Visit(
+            tuple(self.events),
+            tuple(self.gaps),
+            tuple(self.sections),
+            len(self.events) >= _EVENTS,
+        )
+
+    def _given(self) -> dict[str, Value]:
+        return {
+            parameter.name: value
+            for parameter, value in zip(
+                self.routine.function.parameters, self.context.values, strict=False
+            )
+            if value is not None
+        }
+
+    def steps(self, code: Code, shape: Shape | None, depth: int) -> None:
+        """Do the instructions of a body or, one level deeper, of a macro."""
+        for index, instruction in enumerate(code):
+            kind = instruction[0]
+            if depth == 0:
+                self.index, self.line = index, instruction[1]
+            if self.state is None and kind not in _JOINS:
+                continue
+            if kind in (CALL, SET, DECLARE):
+                self._plain(kind, instruction, depth)
+            elif kind in (LOOP, LABEL):
+                self._repeat(kind, instruction, shape.changed.get(index) if shape else None)
+            elif kind in _JOINS:
+                self._block(kind, instruction)
+            elif kind in _LEAVES:
+                self._leave(kind, instruction)
+
+    def _plain(self, kind: int, instruction: Instruction, depth: int) -> None:
+        if kind == SET:
+            self._set(instruction[2], instruction[3])
+        elif kind == DECLARE:
+            self._values().pop(instruction[2], None)
+        elif len(self.events) < _EVENTS:
+            self.calls.call(self, instruction, depth)
+
+    def inner(self, code: Code, depth: int) -> None:
+        """Do the body of a macro; blocks that it leaves open end with it."""
+        count = len(self._open)
+        self.steps(code, None, depth)
+        while len(self._open) > count:
+            self._end()
+
+    def _values(self) -> dict[str, Value]:
+        assert self.state is not None
+        return self.state.values
+
+    def value(self, expression: Expr) -> Value:
+        """What an expression is worth here."""
+        values = self.state.values if self.state is not None else {}
+        return self.evaluator.value(expression, values, self.routine.path)
+
+    def doubt(self) -> float:
+        """How likely a line is done at all: what only debugging does is cold."""
+        return 0.4 if self.cold else 1.0
+
+    # -- assignments ------------------------------------------------------------------------------
+
+    def _set(self, target: Expr, value: Expr) -> None:
+        if target[0] == "name":
+            self.assign(target[1], self.value(value))
+        elif target[0] == "field" and target[1][0] == "name":
+            self._set_field(target[1][1], target[2], self.value(value))
+
+    def assign(self, name: str, value: Value) -> None:
+        """A variable gets a value."""
+        values = self._values()
+        if value is None:
+            values.pop(name, None)
+        else:
+            values[name] = value
+
+    def _set_field(self, name: str, inner: str, value: Value) -> None:
+        known = self._values().get(name)
+        if known is None:
+            kind = self.local.get(name, "*")
+            if value is None or "*" in kind or "[" in kind or not kind.startswith("struct "):
+                return
+            known = frozenset([Fields(())])
+        (struct, *more) = known
+        if isinstance(struct, Fields) and not more:
+            self._values()[name] = frozenset([struct.put(inner, value)])
+
+    def cleared(self, target: Expr) -> None:
+        """`memset(&target, 0, ...)`."""
+        if (
+            target[0] == "addr"
+            and target[1][0] == "name"
+            and "*" not in self.local.get(target[1][1], "*")
+        ):
+            self.assign(target[1][1], frozenset([Fields((), frozenset([0]))]))
+
+    def written(self, argument: Expr, fields: frozenset[str]) -> None:
+        """A callee set these fields of a struct that it was given."""
+        if argument[0] == "addr" and argument[1][0] == "name":
+            for one in fields:
+                if argument[1][1] in self._values():
+                    self._set_field(argument[1][1], one, None)
+
+    def forget(self, names: frozenset[str] | None) -> None:
+        """Nothing is known of these variables any more."""
+        if names and self.state is not None:
+            for name in names:
+                base, _, inner = name.partition(".")
+                if not inner:
+                    self.state.values.pop(name, None)
+                elif base in self.state.values:
+                    self._set_field(base, inner, None)
+
+    # -- blocks -----------------------------------------------------------------------------------
+
+    def _block(self, kind: int, instruction: Instruction) -> None:
+        if kind == IF:
+            self._if(instruction[2])
+        elif kind == ELSE:
+            self._else()
+        elif kind == END:
+            self._end()
+        elif kind == CASE:
+            self._case(instruction[2])
+        elif kind == SWITCH:
+            subject = None if self.state is None else self.value(instruction[2])
+            self._open.append(_Open(SWITCH, instruction[2], self.state, subject=subject))
+            self.state = None
+        else:
+            held = len(self.state.held) if self.state is not None else 0
+            self._open.append(_Open(BLOCK, held=held))
+
+    def _if(self, condition: Expr) -> None:
+        opened = _Open(IF, condition)
+        self._open.append(opened)
+        if self.state is None:
+            return
+        known = truth(self.value(condition))
+        if known is not True:
+            opened.other = self.state.copy()
+            refine(opened.other, condition, holds=False, values=self)
+        if known is False:
+            self.state = None
+            return
+        if known is None:
+            refine(self.state, condition, holds=True, values=self)
+            self.guards.append((condition, True))
+            opened.guarded = True
+            text = spell(condition)
+            if any(word in text for word in _COLD):
+                opened.cold = True
+                self.cold += 1
+
+    def _else(self) -> None:
+        opened = self._open[-1] if self._open else None
+        if opened is None or opened.kind != IF:
+            return
+        self.state, opened.other = opened.other, self.state
+        if opened.guarded and opened.condition is not None:
+            self.guards[-1] = (opened.condition, False)
+
+    def _end(self) -> None:
+        if not self._open:
+            return
+        opened = self._open.pop()
+        if opened.guarded:
+            self.guards.pop()
+            self.cold -= opened.cold
+        if opened.kind == IF:
+            self.state = either(self.state, opened.other)
+        elif opened.kind == LOOP:
+            self.state = either(either(self.state, opened.other), opened.leaves)
+        elif opened.kind == SWITCH:
+            self.state = either(self.state, opened.leaves)
+            if not opened.default:
+                self.state = either(self.state, opened.other)
+        elif self.state is not None:
+            self._drop_scoped(opened.held)
+
+    def _drop_scoped(self, count: int) -> None:
+        """The end of a block drops what `guard` took in it."""
+        assert self.state is not None
+        held = self.state.held
+        self.state.held = held[:count] + tuple(
+            one for one in held[count:] if one.name not in ("guard", "scoped_guard")
+        )
+
+    def _repeat(self, kind: int, instruction: Instruction, changed: frozenset[str] | None) -> None:
+        """A loop or a label: what changes until the way comes back here is not known."""
+        if kind == LABEL:
+            self.state = either(self.state, self._labels.get(instruction[2]))
+            self.forget(changed)
+            return
+        self.forget(changed)
+        before = self.state.copy() if self.state is not None else None
+        self._open.append(_Open(LOOP, instruction[2], before))
+
+    def _case(self, value: Expr | None) -> None:
+        opened = self._open[-1] if self._open else None
+        if opened is None or opened.kind != SWITCH or opened.other is None:
+            return
+        if value is None:
+            opened.default = True
+        elif opened.subject is not None:
+            known = self.evaluator.value(value, {}, self.routine.path)
+            if known is not None and not known & opened.subject:
+                return
+        self.state = either(self.state, opened.other.copy())
+
+    def _leave(self, kind: int, instruction: Instruction) -> None:
+        state, self.state = self.state, None
+        if kind == RETURN:
+            self.exits = either(self.exits, state)
+        elif kind == GOTO:
+            assert state is not None
+            known = self._labels.get(instruction[2])
+            self._labels[instruction[2]] = either(known, state) or state
+        elif kind == BREAK:
+            for opened in reversed(self._open):
+                if opened.kind in (LOOP, SWITCH):
+                    opened.leaves = either(opened.leaves, state)
+                    break
+
+
+def refine(state: State, condition: Expr, *, holds: bool, values: Walk, depth: int = 0) -> None:
+    """Take into the state what a condition says about variables, where it holds or does not."""
+    kind = condition[0]
+    if depth > 8:
+        return
+    if kind == "unary" and condition[1] == "!":
+        refine(state, condition[2], holds=not holds, values=values, depth=depth + 1)
+    elif kind == "call" and condition[1] in (("name", "unlikely"), ("name", "likely")):
+        refine(state, condition[2][0], holds=holds, values=values, depth=depth + 1)
+    elif kind == "op" and condition[1] in ("&&", "||"):
+        if holds is (condition[1] == "&&"):
+            refine(state, condition[2], holds=holds, values=values, depth=depth + 1)
+            refine(state, condition[3], holds=holds, values=values, depth=depth + 1)
+    elif kind == "op" and condition[1] in ("==", "!=") and condition[2][0] == "name":
+        if holds is (condition[1] == "=="):
+            known = values.value(condition[3])
+            if known is not None:
+                state.values[condition[2][1]] = known
+    elif kind == "name":
+        _refine_name(state, condition[1], holds)
+
+
+def _refine_name(state: State, name: str, holds: bool) -> None:
+    known = state.values.get(name)
+    if known is None:
+        state.values[name] = frozenset([OBJECT]) if holds else frozenset([0])
+        return
+    left = frozenset(one for one in known if (one != 0) is holds)
+    if left:
+        state.values[name] = left

@@ -1,0 +1,255 @@
+"""Ways: from a function to what it does, through all that it calls.
+
+A node is a function in one context; it is walked once, whoever comes there. From a root the
+nearest node is looked at first (Dijkstra), where a doubtful edge is long, so that the first way
+to a line is the shortest and surest one.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from dmabuf.audit.program.program import Program
+from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.program.spelling import spell
+from dmabuf.audit.ways.calls import CallReader
+from dmabuf.audit.ways.effect import Effect, Hop, Kind, Way
+from dmabuf.audit.ways.evaluate import Evaluator
+from dmabuf.audit.ways.event import Context, Event, Visit
+from dmabuf.audit.ways.scopes import Brackets
+from dmabuf.audit.ways.shape import Shape
+from dmabuf.audit.ways.walk import Walk
+
+__all__ = ["Section", "Ways", "ways_of"]
+
+_CONTEXTS = 16
+"""More contexts of one function than this are one with nothing known."""
+_NODES = 6000
+_DEPTH = 16
+_LEAST = 0.05
+"""A way that is less sure than this is not followed."""
+
+Node = tuple[Routine, Context]
+Span = Callable[[Event], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a body.
+
+    Attributes:
+        routine: the function.
+        kind: "signalling", or "gap" where a section was left and begun again.
+        first, last: its lines.
+    """
+
+    routine: Routine
+    kind: str
+    first: int
+    last: int
+
+    def __call__(self, event: Event) -> bool:
+        """Whether something that is met in the body is in it."""
+        if self.kind == "signalling":
+            return event.signalling
+        return self.first <= event.line <= self.last and not event.signalling
+
+
+@dataclass(slots=True)
+class _Came:
+    """How a node was reached: from which node, by which event."""
+
+    before: Node | None
+    event: Event | None
+    cost: float
+    depth: int
+    sure: float
+
+
+class Ways:
+    """All ways of a program; walks are kept."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.evaluator = Evaluator(program)
+        self.brackets = Brackets(program)
+        self.limits: Counter[str] = Counter()
+        self._calls = CallReader(program, self.evaluator, self.brackets)
+        self._visits: dict[Node, Visit] = {}
+        self._shapes: dict[Routine, Shape] = {}
+        self._contexts: Counter[Routine] = Counter()
+
+    # -- nodes ------------------------------------------------------------------------------------
+
+    def visit(self, routine: Routine, context: Context | None = None) -> Visit:
+        """What one function does in a context; without one, whatever it is given."""
+        if context is None:
+            context = self.context(routine)
+        node = (routine, context)
+        found = self._visits.get(node)
+        if found is None:
+            shape = self._shapes.get(routine)
+            if shape is None:
+                shape = self._shapes[routine] = Shape.of(routine.function.code)
+            local = self.program.tables.local(routine)
+            walk = Walk(routine, context, self.evaluator, self._calls, local)
+            found = self._visits[node] = walk.run(shape)
+            if found.truncated:
+                self.limits["functions with too many calls"] += 1
+        return found
+
+    def context(self, routine: Routine) -> Context:
+        """Nothing known but the tables that the function stands in."""
+        tables = {table for _, _, table in self.program.in_tables.get(routine, ()) if table}
+        bound = tuple(sorted(tables)) if len(tables) == 1 else ()
+        return Context(owner=routine.owner, bound=bound)
+
+    def _node(self, event: Event) -> Node:
+        """Where a call leads; too many contexts of one function become one."""
+        routine = event.callee
+        assert routine is not None
+        node = (routine, event.context)
+        if node in self._visits:
+            return node
+        if self._contexts[routine] >= _CONTEXTS:
+            self.limits["functions with too many contexts"] += 1
+            return (routine, Context((), event.context.scopes, event.context.owner))
+        self._contexts[routine] += 1
+        return node
+
+    # -- sections ---------------------------------------------------------------------------------
+
+    def sections(self, routine: Routine) -> list[Section]:
+        """The signalling sections that a function begins, and the gaps between them."""
+        visit = self.visit(routine)
+        found: list[Section] = []
+        inside = [one.line for one in visit.events if one.signalling]
+        if inside:
+            found.append(Section(routine, "signalling", min(inside), max(inside)))
+        found += [Section(routine, "gap", first, last) for first, last in visit.gaps]
+        return found
+
+    # -- ways -------------------------------------------------------------------------------------
+
+    def of(
+        self,
+        routine: Routine,
+        span: Span | None = None,
+        kinds: frozenset[Kind] | None = None,
+        context: Context | None = None,
+    ) -> list[Way]:
+        """One way to each line that does something, shortest and surest first."""
+        return list(self.each(routine, span, kinds, context))
+
+    def each(
+        self,
+        routine: Routine,
+        span: Span | None = None,
+        kinds: frozenset[Kind] | None = None,
+        context: Context | None = None,
+        nodes: int = _NODES,
+    ) -> Iterator[Way]:
+        """The same one by one, for who needs the first only; from no more nodes than that."""
+        start = (routine, context or self.context(routine))
+        came: dict[Node, _Came] = {}
+        found: set[tuple[Effect, str, int]] = set()
+        for node, effect_event in self._search(start, span, came, nodes):
+            effect = effect_event.effect
+            assert effect is not None
+            if kinds is not None and effect.kind not in kinds:
+                continue
+            key = (effect, node[0].path, effect_event.line)
+            if key not in found:
+                found.add(key)
+                yield self._way(came, node, effect_event)
+
+    def _search(
+        self, start: Node, span: Span | None, came: dict[Node, _Came], nodes: int
+    ) -> Iterator[tuple[Node, Event]]:
+        """Nodes in the order of their distance, with what each does."""
+        came[start] = _Came(None, None, 0.0, 0, 1.0)
+        queue: list[tuple[float, int, Node]] = [(0.0, 0, start)]
+        done: set[Node] = set()
+        count = 0
+        while queue:
+            cost, _, node = heapq.heappop(queue)
+            if node in done:
+                continue
+            done.add(node)
+            if len(done) > nodes:
+                self.limits["roots with too many functions behind them"] += 1
+                return
+            here = came[node]
+            for event in self.visit(*node).events:
+                if span is not None and node == start and not span(event):
+                    continue
+                if event.effect is not None:
+                    yield node, event
+                    continue
+                sure = here.sure * event.grade
+                if here.depth >= _DEPTH or sure < _LEAST:
+                    self.limits["ways cut: too long or too unsure"] += 1
+                    continue
+                there = self._node(event)
+                price = cost + 1.0 - 2.0 * math.log(max(event.grade, 0.01))
+                known = came.get(there)
+                if known is None or (price < known.cost and there not in done):
+                    came[there] = _Came(node, event, price, here.depth + 1, sure)
+                    count += 1
+                    heapq.heappush(queue, (price, count, there))
+
+    def _way(self, came: dict[Node, _Came], node: Node, last: Event) -> Way:
+        hops = [_hop(node[0], last)]
+        conditions = _conditions(last)
+        sure = came[node].sure * last.grade
+        start = node
+        here: Node | None = node
+        while here is not None:
+            step = came[here]
+            if step.before is not None and step.event is not None:
+                hops.append(_hop(step.before[0], step.event))
+                conditions = _conditions(step.event) + conditions
+            start, here = here, step.before
+        hops.reverse()
+        assert last.effect is not None
+        return Way(
+            start[0].place(),
+            tuple(hops),
+            last.effect,
+            tuple(dict.fromkeys(conditions)),
+            round(sure, 4),
+            tuple(sorted(last.scopes)),
+        )
+
+
+def _hop(routine: Routine, event: Event) -> Hop:
+    if event.effect is not None:
+        callee = event.effect.name
+    else:
+        assert event.callee is not None
+        callee = event.callee.name
+    note = event.note
+    if event.macro:
+        note = f"in {event.macro}()" + (f", {note}" if note else "")
+    return Hop(routine.place(event.line), event.how, callee, note)
+
+
+def _conditions(event: Event) -> list[str]:
+    """The two innermost conditions around a line, as C text."""
+    texts: list[str] = []
+    for condition, holds in event.guards[-2:]:
+        text = spell(condition, 60)
+        texts.append(text if holds else f"!({text})")
+    return texts
+
+
+def ways_of(program: Program, routine: Routine, span: Span | None = None) -> list[Way]:
+    """One way to each line that a function, or the part `span` of it, leads to.
+
+    `Ways` keeps what it has walked: who asks often, makes one.
+    """
+    return Ways(program).of(routine, span)
