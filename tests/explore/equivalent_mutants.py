@@ -109,6 +109,12 @@ EQUIVALENT: dict[tuple[str, str], Reason] = {
     ("irq.save", "sees nothing"): Reason(
         Kind.OWN, "what it does to handlers is told by CPU and doors"
     ),
+    ("softirq.disable", "reads"): Reason(
+        Kind.OWN, "what it does to softirqs is told by CPU and doors"
+    ),
+    ("softirq.disable", "sees nothing"): Reason(
+        Kind.OWN, "what it does to softirqs is told by CPU and doors"
+    ),
     ("softirq.enter", "reads"): Reason(Kind.OWN, "what it does to others is told by CPU and doors"),
     ("softirq.enter", "sees nothing"): Reason(
         Kind.OWN, "what it does to others is told by CPU and doors"
