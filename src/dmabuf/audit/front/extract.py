@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dmabuf.audit.front.brackets import pair
 from dmabuf.audit.front.conditionals import resolve
+from dmabuf.audit.front.expand import definers
 from dmabuf.audit.front.facts import FileFacts, Macro
 from dmabuf.audit.front.macros import read_macro
 from dmabuf.audit.front.scan import Scanned, decode, scan
@@ -38,7 +39,7 @@ def extract(path: str, data: bytes) -> FileFacts:
     scanned = scan(text)
     tokens, lines, lost = resolve(scanned.tokens, scanned.lines)
     work = FileReader(tokens, lines, pair(tokens), set())
-    work.read()
+    work.read(definers(scanned.directives))
     return FileFacts(
         path=path,
         size=len(data),
