@@ -239,11 +239,11 @@ class ExpressionReader(TypeReader):
         if token == ",":
             return _NOTHING
         try:
-            if token in TYPES and self.tokens[self.at + 1] != ",":
+            if token in TYPES and ";" not in self.tokens[start : self._comma(start, end)]:
                 value: Expr = ("type", self.type_name(self._comma(start, end)))
             elif token == "{" and ";" not in self.tokens[start : self.closing(start)]:
                 value = self.initialiser()
-            elif token in _STATEMENT_WORDS or token == "{":
+            elif token in _STATEMENT_WORDS or token in TYPES or token == "{":
                 value = self.statement_argument(end)
             else:
                 value = self.assignment()
