@@ -31,27 +31,24 @@ def is_deep(value: object) -> bool:
 
 def pack(facts: FileFacts) -> bytes:
     """The bytes of a file's facts."""
-    return marshal.dumps(
-        (
-            facts.path,
-            facts.size,
-            tuple(map(_function, facts.functions)),
-            tuple(
-                (one.name, one.line, one.parameters, one.code, one.value) for one in facts.macros
-            ),
-            tuple((one.name, one.line, tuple(map(tuple, one.fields))) for one in facts.structs),
-            tuple(map(_variable, facts.variables)),
-            facts.prototypes,
-            facts.typedefs,
-            facts.top,
-            facts.includes,
-            facts.flaws,
-            facts.trouble,
-        )
+    content: Any = (
+        facts.path,
+        facts.size,
+        tuple(map(_function, facts.functions)),
+        tuple((one.name, one.line, one.parameters, one.code, one.value) for one in facts.macros),
+        tuple((one.name, one.line, tuple(map(tuple, one.fields))) for one in facts.structs),
+        tuple(map(_variable, facts.variables)),
+        facts.prototypes,
+        facts.typedefs,
+        facts.top,
+        facts.includes,
+        facts.flaws,
+        facts.trouble,
     )
+    return marshal.dumps(content)
 
 
-def _function(one: Function) -> tuple[object, ...]:
+def _function(one: Function) -> tuple[Any, ...]:
     return (
         one.name,
         one.line,
@@ -65,7 +62,7 @@ def _function(one: Function) -> tuple[object, ...]:
     )
 
 
-def _macro(one: Macro) -> tuple[object, ...]:
+def _macro(one: Macro) -> tuple[Any, ...]:
     return one.name, one.line, one.parameters, one.code, one.value
 
 

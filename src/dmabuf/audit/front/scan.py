@@ -24,9 +24,9 @@ _TOKEN = re.compile(
     r"""[A-Za-z_$]\w*
     |0[xX][0-9a-fA-F]+\w*|\.?[0-9](?:[eEpP][+-]|[\w.])*
     |"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'
-    |->|\+\+|--|<<=|>>=|<<|>>|<=|>=|==|!=|&&|\|\||\.\.\.|[-+*/%&|^]=|\#\#
+    |[(),;{}\[\]]|->|\+\+|--|<<=|>>=|<<|>>|<=|>=|==|!=|&&|\|\||\.\.\.|[-+*/%&|^]=|\#\#
     |[^\s\\]""",
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 ).findall
 # Registers and their bits: two thirds of all bytes below drivers/gpu/drm.
 _NUMBER = re.compile(

@@ -171,7 +171,7 @@ class FileReader(StatementReader):
 
     def _head(self, start: int, body: int) -> tuple[Declared, str]:
         """The declarator of a function and what it returns."""
-        if self.tokens[start + 1] == "(" and self.tokens[start] not in TYPES:
+        if self.tokens[start + 1] == "(" and self.tokens[start] not in TYPES | ATTRIBUTES:
             return self._macro_head(start)
         try:
             base = self.specifiers()

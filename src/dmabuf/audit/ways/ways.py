@@ -126,7 +126,7 @@ class Ways:
     def sections(self, routine: Routine) -> list[Section]:
         """The signalling sections that a function begins, and the gaps between them."""
         visit = self.visit(routine)
-        found = []
+        found: list[Section] = []
         inside = [one.line for one in visit.events if one.signalling]
         if inside:
             found.append(Section(routine, "signalling", min(inside), max(inside)))
@@ -240,7 +240,7 @@ def _hop(routine: Routine, event: Event) -> Hop:
 
 def _conditions(event: Event) -> list[str]:
     """The two innermost conditions around a line, as C text."""
-    texts = []
+    texts: list[str] = []
     for condition, holds in event.guards[-2:]:
         text = spell(condition, 60)
         texts.append(text if holds else f"!({text})")
