@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from dmabuf.audit.checks.build_files import BuildFiles
-from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, unique
+from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, merged, unique
+from dmabuf.audit.checks.doubts import allowed, doubt
 from dmabuf.audit.checks.failures import lost_completions
 from dmabuf.audit.checks.held import under_reservation_locks
 from dmabuf.audit.checks.index import Calls
@@ -48,7 +49,7 @@ def audit(program: Program, build: BuildFiles, tell: Tell | None = None) -> list
         build: its Kconfig files and Makefiles.
         tell: told from time to time how far it is.
     """
-    return unique(_Audit(program, build, tell or (lambda _text: None)).run())
+    return unique(merged(_Audit(program, build, tell or (lambda _text: None)).run()))
 
 
 class _Audit:
@@ -60,10 +61,16 @@ class _Audit:
         self.ways = Ways(program)
         self.schedule = Schedule(program, self.calls)
         self.taint = Taint(program, self.ways, self.calls)
+        self.inner: set[tuple[str, str]] = set()
         self._signals: dict[Routine, Way | None] = {}
 
     def run(self) -> Iterator[SourceFinding]:
         roots = find_roots(self.program, self.calls, self.schedule)
+        self.inner = {
+            (root.routine.path, root.routine.name)
+            for root in roots
+            if root.grade.level is Level.ERROR and not root.grade.must_signal
+        }
         tails = find_tails(self.calls)
         makers = makers_of_fences(self.program, self.calls)
         yield from self._of_parts(tuple(map(submission, tails)), Grade.SUBMISSION)
@@ -106,12 +113,17 @@ class _Audit:
         cases = (
             case
             for way in self.ways.of(routine, span, KINDS)
-            if (case := self._case(way, grade, routine.path)) is not None
+            if not self._through_root(way)
+            and (case := self._case(weighed(way), grade, routine.path)) is not None
         )
         yield from findings_of(origin, cases)
 
+    def _through_root(self, way: Way) -> bool:
+        """Does the way go through another root, which has a finding of its own?"""
+        return any((hop.place.file, hop.place.function) in self.inner for hop in way.hops[1:])
+
     def _case(self, way: Way, grade: Grade, path: str) -> Case | None:
-        found = judge(grade, way, path)
+        found = None if allowed(way) else judge(grade, way, path)
         if found is None:
             return None
         if found.code != "DF202":
@@ -121,6 +133,7 @@ class _Audit:
         other = self.taint.of(way.effect.subject, on_the_way)
         if other is None:
             return None
+        other = weighed(other, evidence=True)
         text = f"{other.root.function}() holds it there: {other.effect.name}() may wait for a fence"
         text = f"{found.text.partition(' on ')[0].removeprefix('takes ')} is held elsewhere; {text}"
         sure = way.sure * other.sure
@@ -132,11 +145,16 @@ class _Audit:
             entry = f"a signalling section that is left in line {part.first} and entered again"
             cases = [
                 Case(way, _gap(found), sure=way.sure)
-                for way in self.ways.of(part.routine, part.span, KINDS)
+                for way in map(weighed, self.ways.of(part.routine, part.span, KINDS))
                 if (found := judge(Grade.SECTION, way, part.routine.path)) is not None
                 and found.code != "DF202"
             ]
             yield from findings_of(Origin(part.routine.name, entry), cases)
+
+
+def weighed(way: Way, *, evidence: bool = False) -> Way:
+    """The way with its doubts in it."""
+    return replace(way, sure=way.sure * doubt(way, evidence=evidence))
 
 
 def _gap(found: Judgement) -> Judgement:
