@@ -140,3 +140,24 @@ def test_check_writes_sarif_and_a_page(run, tree, tmp_path):
 
     assert 4 == len(json.loads(sarif.read_text())["runs"][0]["results"])
     assert 4 == page.read_text().count("<details>")
+
+
+def test_check_writes_a_finding_as_a_design_that_it_confirms(run, tree, tmp_path):
+    """--design prints Python that dmabuf check finds to break the same rule."""
+    code, out, _err = run("check", tree, "--design", KEY, "--cache", "-")
+    (tmp_path / "d.py").write_text(out)
+
+    assert 0 == code
+    code, out, _err = run("check", tmp_path / "d.py", "-q")
+    assert 1 == code
+    assert "VIOLATED DF301" in out
+
+
+def test_check_names_the_keys_where_a_design_is_one_of_several(run, tree):
+    """A beginning of a key is enough where it is the only one."""
+    several, _out, told = run("check", tree, "--design", "DF301", "--cache", "-")
+    none, _out, missing = run("check", tree, "--design", "DF999", "--cache", "-")
+
+    assert (2, 2) == (several, none)
+    assert KEY in told
+    assert "no finding has the key DF999" in missing

@@ -93,13 +93,14 @@ def read_baseline(text: str) -> frozenset[str]:
         document: Any = json.loads(text)
     except ValueError:
         raise ChoiceError("is no JSON; write it with dmabuf check --json") from None
-    known = cast("Mapping[str, Any]", document) if isinstance(document, dict) else {}
-    results = known.get("results")
+    results: Any = None
+    if isinstance(document, dict):
+        results = cast("Mapping[str, Any]", document).get("results")
     if not isinstance(results, list):
         raise ChoiceError("is no document of dmabuf check --json: it has no results")
     return frozenset(
         str(finding["key"])
-        for result in _objects(known["results"])
+        for result in _objects(results)
         if result.get("kind") == "audit"
         for finding in _objects(result.get("findings"))
         if "key" in finding
