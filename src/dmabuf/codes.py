@@ -168,7 +168,7 @@ _LIST = (
         "No unbounded wait on the way to a signal, except for fences that do not depend on it "
         "and for events that kernel or hardware owe.",
         "Move the wait before the fence is published, or give it an end that the kernel owes.",
-        ("explore", "audit"),
+        ("run", "explore", "audit"),
         implies=("DF101", "DF001"),
     ),
     Code(
