@@ -70,11 +70,12 @@ def crew_of(design: Design, target: Target, name: str, limits: Limits, jobs: int
         target: its file.
         name: its name there.
         limits: what it may use.
-        jobs: how many; one needs no process of its own.
+        jobs: how many, the calling process among them.
     """
     if jobs == 1:
         return Crew(InProcess, Given(design))
-    return Crew(functools.partial(_processes, jobs), FileSource(target, name, limits))
+    source = FileSource(target, name, limits)
+    return Crew(functools.partial(_processes, jobs - 1), source, helps=True)
 
 
 def _processes(jobs: int) -> Executor:
