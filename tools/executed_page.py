@@ -19,12 +19,13 @@ import re
 import sys
 from pathlib import Path
 
-from dmabuf.explore.check import Budget, check_design
+from dmabuf.explore.check import Budget
 from dmabuf.machine import Design
 from dmabuf.report.rule_run import broken_lines
 from dmabuf.report.style import Style
-from dmabuf.report.verdict import Status, Verdict
+from dmabuf.report.verdict import Verdict
 from dmabuf.rules import RULES, Rule, RuleRun
+from dmabuf.rules.frame import compared, explored
 from generated import write_or_check
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "explanation"
@@ -63,8 +64,8 @@ def _table(designs: list[tuple[Rule, Design]]) -> list[str]:
     for rule, fn in designs:
         does = " ".join((inspect.getdoc(fn) or "").split())
         verdict = _verdict(rule, fn)
-        violated = f"**{verdict.status.value}** [{rule.code}](../rules/{rule.code}.md)"
-        said = verdict.status.value if verdict.status is Status.PROVED else violated
+        word, _space, code = compared(rule, verdict, breaks=fn in rule.broken)[1].rpartition(" ")
+        said = f"**{word}** [{code}](../rules/{code}.md)" if word else code
         lines.append(f"| `{fn.__name__}` | {does} | {said} |")
     return [*lines, ""]
 
@@ -84,11 +85,10 @@ def _verdict(rule: Rule, fn: Design) -> Verdict:
 
 
 def _explored(rule: Rule, fn: Design) -> Verdict:
-    verdict = check_design(fn, fn.__name__, budget=_BUDGET)
-    wanted = Status.VIOLATED if fn in rule.broken else Status.PROVED
-    found = verdict.findings[0].code if verdict.findings else rule.code
-    if verdict.status is not wanted or found != rule.code:
-        sys.exit(f"{rule.code}.{fn.__name__}: {verdict.status.value} {found}, not as declared")
+    verdict = explored(rule, fn, budget=_BUDGET)
+    wanted, found = compared(rule, verdict, breaks=fn in rule.broken)
+    if wanted != found:
+        sys.exit(f"{rule.code}.{fn.__name__}: {found}, not as declared")
     return verdict
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -82,7 +82,8 @@ class Tally:
 def of_case(name: str, semantics: Semantics, tally: Tally) -> None:
     """Add what a mode makes of one case; a case that names a kernel is judged as that for ours."""
     case = corpus.all_cases()[name]
-    how = {"semantics": semantics} if semantics.guesses else {}
+    own: Semantics = getattr(case, "how", {}).get("semantics", NEWEST)
+    how = {"semantics": replace(own, guesses=True)} if semantics.guesses else {}
     said = corpus.told(case, corpus.watched(case, "greenlets", **how))
     wrong = corpus.expected(case)
     tally.add(name, _of_order(wrong), _of_order(said))

@@ -9,16 +9,20 @@ import pytest
 
 from dmabuf.explore.check import Budget, check_design, replay_design
 from dmabuf.machine import Design
-from dmabuf.report.verdict import Status
+from dmabuf.report.finding import Finding
+from dmabuf.report.judgement import Outcome
+from dmabuf.report.verdict import Status, Verdict
 from dmabuf.rules import RULES, Rule, run_rule
-from dmabuf.rules.frame import assemble
+from dmabuf.rules.frame import assemble, explored
 
 CARRIERS = ["greenlet", "threads"]
 BROKEN = [
     pytest.param(code, fn, id=f"{code}-{fn.__name__}")
     for code, rule in RULES.items()
+    if not rule.is_judged
     for fn in rule.broken
 ]
+JUDGED = [code for code, rule in RULES.items() if rule.is_judged]
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
@@ -64,6 +68,25 @@ def test_rule_finding_points_into_the_rule(code: str, fn: Design) -> None:
     assert fn.__code__.co_filename == finding.place.file  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("code", JUDGED)
+def test_advice_points_into_the_rule(code: str) -> None:
+    """A confirmed prediction names a line of its design, whatever its tasks run on."""
+    for fn in RULES[code].broken:
+        one, other = (explored(RULES[code], fn, carrier=carrier) for carrier in CARRIERS)
+        told = [judged for judged in one.predicted if judged.outcome is Outcome.CONFIRMED]
+
+        assert _told(one) == _told(other)
+        assert [True] == [_lies_in(fn, judged.predicted) for judged in told]
+
+
+def _told(verdict: Verdict) -> list[tuple[Outcome, str]]:
+    return [(judged.outcome, judged.predicted.message) for judged in verdict.predicted]
+
+
+def _lies_in(fn: Design, finding: Finding) -> bool:
+    return finding.place is not None and finding.place.file == fn.__code__.co_filename  # type: ignore[attr-defined]
+
+
 def test_rules_together_are_quick() -> None:
     """All designs of all rules are explored in less than five seconds of processor time."""
     started = time.process_time()
@@ -104,6 +127,16 @@ def test_run_rule_reports_a_counterexample_of_another_rule() -> None:
     assert {"waits_for_a_process": "VIOLATED DF108"} == _lines(rule, counterexample=other)
 
 
+@pytest.mark.parametrize("code", JUDGED)
+def test_run_rule_reports_advice_that_is_not_as_declared(code: str) -> None:
+    """A prediction that is confirmed where none is declared, and the other way round."""
+    rule = RULES[code]
+    bad, good = rule.counterexample.__name__, rule.fix.__name__  # type: ignore[attr-defined]
+
+    assert {bad: f"PROVED, CONFIRMED {code}"} == _lines(rule, fix=rule.counterexample)
+    assert {good: "PROVED"} == _lines(rule, counterexample=rule.fix)
+
+
 def test_run_rule_reports_findings_that_do_not_follow() -> None:
     """Rules that are broken besides must be implied by the page's rule."""
     rule = RULES["DF109"]
@@ -140,7 +173,7 @@ def test_assemble_refuses(changes: dict[str, object], word: str) -> None:
     rule = RULES["DF001"]
 
     with pytest.raises(ValueError, match=word):
-        assemble([rule, replace(rule, **changes)])  # type: ignore[arg-type]
+        assemble([rule, replace(rule, **changes)], audited={})  # type: ignore[arg-type]
 
 
 # --- what the designs taught the explorer ------------------------------------------------------

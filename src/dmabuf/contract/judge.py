@@ -68,7 +68,8 @@ def code_of(conflict: Conflict) -> str:
         return "DF003"
     for link in conflict.links:
         if link.before.role == FENCE:
-            return _IN_SECTION.get(link.after.role, "DF202")
+            waits = link.after.role == NOTIFIER and not _allocates(link)
+            return "DF108" if waits else _IN_SECTION.get(link.after.role, "DF202")
     own = own_link(conflict)
     return _PAIRS.get((own.before.role, own.after.role), "DF001")
 
@@ -111,6 +112,8 @@ def _says(link: Link) -> str:
         return f"{takes} on the way to a signal"
     if link.before.role in _SAYS:
         return f"{takes} in {_SAYS[link.before.role]}"
+    if link.before.is_event:
+        return f"{takes} inside {_named(link.held, link.before.name)}"
     how = "" if not link.held_mode else f" ({MODES[link.held_mode]})"
     return f"{takes} while it holds {_named(link.held, link.before.name)}{how}"
 
@@ -122,12 +125,18 @@ def _takes(link: Link) -> str:
     if role == RECLAIM:
         return "allocates with GFP_KERNEL"
     if role == NOTIFIER:
-        return "allocates with flags that reclaim"
+        allocates = _allocates(link)
+        return "allocates with flags that reclaim" if allocates else f"waits for {link.taken}"
     if role == WW_ACQUIRE:
         return "begins an acquire context"
     verb = "waits for" if link.after.is_event else "takes"
     how = "" if not link.taken_mode else f" ({MODES[link.taken_mode]})"
     return f"{verb} {_named(link.taken, link.after.name)}{how}"
+
+
+def _allocates(link: Link) -> bool:
+    """Does it come to notifiers by an allocation, and not by waiting for their end?"""
+    return link.taken == link.after.name
 
 
 def _named(instance: str, cls: str) -> str:

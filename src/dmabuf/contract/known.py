@@ -14,6 +14,7 @@ from dmabuf.contract.usage import HARDIRQ, HARDIRQS_OFF, SOFTIRQ, SOFTIRQS_OFF
 from dmabuf.core.fence import Fence
 from dmabuf.core.timeline import Timeline
 from dmabuf.irq import IrqLine
+from dmabuf.mm.shrinker import Shrinker
 from dmabuf.report.finding import Place
 from dmabuf.rt.api import Task
 from dmabuf.sync.completion import Completion
@@ -26,7 +27,7 @@ from dmabuf.sync.ww_mutex import WwMutex
 
 __all__ = ["EVER", "Known", "TaskHolder", "context_of", "has_ended"]
 
-_EVENTS = (Work, WorkQueue, Timer, IrqLine, IrqWork, Kthread, Completion)
+_EVENTS = (Work, WorkQueue, Timer, IrqLine, IrqWork, Kthread, Completion, Shrinker)
 """What is waited for is not that somebody lets go of them, but that something ends or happens."""
 
 

@@ -232,6 +232,7 @@ class Order:
         label: what people call a lock.
         limits: how much is kept.
         skips: beginnings of file names: whose frames are not where a lock is taken.
+        look: called with each new way of taking a lock: the holder as it was, the node, the lock.
 
     Attributes:
         classes: the lock classes.
@@ -248,6 +249,7 @@ class Order:
         label: Callable[[Any], str] = str,
         limits: Limits | None = None,
         skips: tuple[str, ...] = MECHANISM,
+        look: Callable[[Holder, Node, Any], object] | None = None,
     ) -> None:
         self.found = found
         self.lock = lock or nullcontext()
@@ -260,6 +262,7 @@ class Order:
         self.chains = 0
         self._contradicts: dict[tuple[int, int, int], tuple[Link, ...]] = {}
         self._skips = skips
+        self._look = look
         self._ours: set[CodeType] = set()
         self._theirs: set[CodeType] = set()
         self._sites: dict[tuple[CodeType, int], int] = {}
@@ -365,6 +368,8 @@ class Order:
             if not flags & TRYLOCK:
                 self._check(holder, made, lock)
             self.usage.taken(made)
+            if self._look is not None:
+                self._look(holder, made, lock)
         return made
 
     def _remember(self, parent: Node, key: int, made: Node) -> None:

@@ -53,15 +53,18 @@ class Semantics:
         opens_by_trylock: opening a section does not come after the locks held then.
         mode: how a section holds; READ in every kernel.
         guesses: no annotation is read, see `cross_release`.
+        looks_at_raw: wait types of spinlocks are looked at (CONFIG_PROVE_RAW_LOCK_NESTING, which
+            used to be an option of its own).
     """
 
     opens_by_trylock: bool = True
     mode: int = READ
     guesses: bool = False
+    looks_at_raw: bool = True
 
 
 NEWEST = Semantics()
-V6_12 = Semantics(opens_by_trylock=False)
+V6_12 = Semantics(opens_by_trylock=False, looks_at_raw=False)
 
 
 class Sections:

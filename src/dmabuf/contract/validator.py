@@ -33,6 +33,7 @@ from dmabuf.contract.alphabet import (
     QUEUED,
     TRIED,
 )
+from dmabuf.contract.calls import Calls
 from dmabuf.contract.classes import LockClass
 from dmabuf.contract.cross_release import GuessedEnds, GuessedSections
 from dmabuf.contract.ends import Ends
@@ -40,6 +41,7 @@ from dmabuf.contract.fences import Fences
 from dmabuf.contract.known import Known, TaskHolder, context_of, has_ended
 from dmabuf.contract.limits import Limits
 from dmabuf.contract.modes import EXCLUSIVE, READ, RECURSIVE
+from dmabuf.contract.nesting import Nesting
 from dmabuf.contract.order import NESTED, TRYLOCK, Order
 from dmabuf.contract.prediction import Found, Prediction
 from dmabuf.contract.prime import NOTIFIER, RECLAIM, prime
@@ -83,13 +85,15 @@ class Validator:
         limits: Limits | None = None,
     ) -> None:
         self._label: Callable[[Any], str] = str
-        self.order = Order(self._conflict, label=self._name, limits=limits)
+        self.order = Order(self._conflict, label=self._name, limits=limits, look=self._look)
         self._found = Found(self.order.reached)
+        self._nesting = Nesting(self._found) if semantics.looks_at_raw else None
         self._known = Known(self.order, prime(self.order, mmu_notifier=mmu_notifier))
         ends, sections = (GuessedEnds, GuessedSections) if semantics.guesses else (Ends, Sections)
         self._ends = ends(self._known)
         self._sections = sections(self._known, self._found, semantics, mmu_notifier=mmu_notifier)
         self._fences = Fences(self._known, self._sections, self._ends)
+        self._calls = Calls(self._known)
         self._nests: dict[TaskHolder, tuple[int, Any]] = {}
         self._holders = self._known.holders
         self._classes = self._known.classes
@@ -274,7 +278,7 @@ class Validator:
         table[completion.WAIT] = lambda h, _op, obj: ends.wait(h, obj)
         for op in (completion.COMPLETE, completion.COMPLETE_ALL):
             table[op] = lambda h, _op, obj: ends.complete(h, obj)
-        return {**table, **self._fences.before()}
+        return {**table, **self._fences.before(), **self._calls.before()}
 
     def _make_after(self) -> dict[Op, Handler]:
         ends = self._ends
@@ -289,7 +293,7 @@ class Validator:
             table[op] = lambda h, _op, obj: ends.begin(h, obj)
         for op in ENDED:
             table[op] = lambda h, _op, _obj: ends.end(h)
-        return {**table, **self._fences.after()}
+        return {**table, **self._fences.after(), **self._calls.after()}
 
     def _holder(self, task: Task) -> TaskHolder:
         holder = self._holders.get(task)
@@ -399,6 +403,11 @@ class Validator:
     def _is_lock(self, obj: Any) -> bool:
         cls = self._classes.get(id(obj))
         return cls is not None and not cls.is_event and not isinstance(obj, str)
+
+    def _look(self, holder: Any, node: Any, lock: Any) -> None:
+        """A new way of taking a lock."""
+        if self._nesting is not None:
+            self._nesting.look(holder, node, lock)
 
     def _conflict(self, conflict: Any) -> None:
         self._found.conflict(conflict)

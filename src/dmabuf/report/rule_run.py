@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dmabuf.report.columns import clean, pad
+from dmabuf.report.judgement import judgement_lines
 from dmabuf.report.schedule import schedule_lines
 from dmabuf.report.style import Style
 from dmabuf.report.verdict import Verdict
@@ -59,8 +60,10 @@ def run_lines(run: RunOfRule, style: Style) -> list[str]:
 def broken_lines(run: RunOfRule, style: Style) -> list[str]:
     """How the counterexample breaks the rule, in about ten lines; none if it does not."""
     verdict = run.broken
-    if verdict is None or not verdict.findings:
+    if verdict is None or not (verdict.findings or verdict.predicted):
         return []
+    if not verdict.findings:
+        return judgement_lines(verdict.predicted, style)
     finding = verdict.findings[0]
     lines = [style.paint("head", f"{clean(verdict.subject)} breaks {run.code}:")]
     if finding.steps:

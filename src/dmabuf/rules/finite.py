@@ -13,6 +13,8 @@ from dmabuf.sync.shared import Shared
 
 __all__ = ["PAGES"]
 
+_VALIDATOR = "dmabuf.contract.validator.Validator"
+
 # -- DF101 -------------------------------------------------------------------------------------
 
 
@@ -339,6 +341,7 @@ _DF108 = Rule(
     allowed="Fences that do not depend on this one and events that kernel or hardware owe may be "
     "waited for.",
     checks=(
+        Check("run", _VALIDATOR, "a section waits for its own fence, or for notifiers to end"),
         Check(
             "explore",
             "dmabuf.explore.diagnose.diagnose",

@@ -10,16 +10,27 @@ proved; near-misses are designs that look like the counterexample and must stay 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from dmabuf.codes import CODES, implied_by
 from dmabuf.explore.check import Budget, check_design
 from dmabuf.machine import Design, is_design
 from dmabuf.report.finding import Finding
+from dmabuf.report.judgement import Outcome
 from dmabuf.report.verdict import Status, Verdict
 
-__all__ = ["DOCUMENTS", "Check", "Rule", "RuleRun", "Source", "assemble", "run_rule"]
+__all__ = [
+    "DOCUMENTS",
+    "Check",
+    "Rule",
+    "RuleRun",
+    "Source",
+    "assemble",
+    "compared",
+    "explored",
+    "run_rule",
+]
 
 DOCUMENTS = {
     "000": "mail thread that asks for the reasons behind the dma_fence contract, and an answer",
@@ -31,6 +42,7 @@ DOCUMENTS = {
 """The documents that sources name by number."""
 
 _BUDGET = Budget(seconds=20.0)
+_REFUTED = Outcome.REFUTED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,8 @@ class Rule:
         checks: who enforces it.
         variants: other ways of breaking it.
         allowed: what the rule does not forbid, in a sentence.
+        is_judged: no run of its designs goes wrong; that they break it is predicted by the
+            validator, and confirmed or refuted by a search.
     """
 
     code: str
@@ -87,6 +101,7 @@ class Rule:
     checks: tuple[Check, ...]
     variants: tuple[Design, ...] = ()
     allowed: str = ""
+    is_judged: bool = False
 
     @property
     def broken(self) -> tuple[Design, ...]:
@@ -118,8 +133,13 @@ class RuleRun:
     broken: Verdict | None = None
 
 
-def assemble(*pages: Iterable[Rule]) -> dict[str, Rule]:
-    """All rules by ID, in order of ID. Raises ValueError for a page that cannot be one."""
+def assemble(*pages: Iterable[Rule], audited: Mapping[str, Check]) -> dict[str, Rule]:
+    """All rules by ID, in order of ID. Raises ValueError for a page that cannot be one.
+
+    Args:
+        pages: of the rooms.
+        audited: what the auditor notices, by ID: one more check of the page.
+    """
     found: dict[str, Rule] = {}
     for rule in (rule for page in pages for rule in page):
         if rule.code not in CODES:
@@ -129,7 +149,8 @@ def assemble(*pages: Iterable[Rule]) -> dict[str, Rule]:
         unmarked = [fn.__name__ for fn in (*rule.broken, *rule.kept) if not is_design(fn)]
         if unmarked:
             raise ValueError(f"{rule.code}: {', '.join(unmarked)} lacks @design")
-        found[rule.code] = rule
+        more = (audited[rule.code],) if rule.code in audited else ()
+        found[rule.code] = replace(rule, checks=(*rule.checks, *more))
     return dict(sorted(found.items()))
 
 
@@ -142,19 +163,51 @@ def run_rule(rule: Rule, *, budget: Budget | None = None, carrier: str = "") -> 
         carrier: "greenlet" or "threads"; the best there is if empty.
     """
     started = time.monotonic()
-    budget = budget or _BUDGET
     lines: list[tuple[str, str, str]] = []
     first: Verdict | None = None
-    for fn in rule.broken:
-        verdict = check_design(fn, fn.__name__, budget=budget, carrier=carrier)
-        first = first or verdict
-        expected = f"{Status.VIOLATED.value} {rule.code}"
-        lines.append((fn.__name__, expected, _violated(rule.code, verdict)))
-    for fn in rule.kept:
-        verdict = check_design(fn, fn.__name__, budget=budget, carrier=carrier)
-        lines.append((fn.__name__, Status.PROVED.value, _in_words(verdict)))
+    for breaks, designs in ((True, rule.broken), (False, rule.kept)):
+        for fn in designs:
+            verdict = explored(rule, fn, budget=budget, carrier=carrier)
+            first = first or verdict
+            lines.append((fn.__name__, *compared(rule, verdict, breaks=breaks)))
     ok = all(expected == got for _name, expected, got in lines)
     return RuleRun(rule.code, ok, tuple(lines), time.monotonic() - started, first)
+
+
+def explored(rule: Rule, fn: Design, *, budget: Budget | None = None, carrier: str = "") -> Verdict:
+    """The verdict on one of the rule's designs, with predictions where these decide.
+
+    Args:
+        rule: the page.
+        fn: one of its designs.
+        budget: limits.
+        carrier: "greenlet" or "threads"; the best there is if empty.
+    """
+    budget = budget or _BUDGET
+    verdict = check_design(fn, fn.__name__, budget=budget, carrier=carrier)
+    if not rule.is_judged:
+        return verdict
+    from dmabuf.explore.predictions.confirm import predicted
+
+    judged = predicted(fn, fn.__name__, budget=budget, carrier=carrier, known=verdict)
+    return replace(verdict, predicted=judged)
+
+
+def compared(rule: Rule, verdict: Verdict, *, breaks: bool) -> tuple[str, str]:
+    """What the page declares of a design that breaks or keeps it, and what came out."""
+    if rule.is_judged:
+        advice = f"{Status.PROVED.value}, {Outcome.CONFIRMED.value} {rule.code}"
+        return advice if breaks else Status.PROVED.value, _judged(verdict)
+    if breaks:
+        return f"{Status.VIOLATED.value} {rule.code}", _violated(rule.code, verdict)
+    return Status.PROVED.value, _in_words(verdict)
+
+
+def _judged(verdict: Verdict) -> str:
+    """The verdict, and what was predicted and not refuted."""
+    kept = {(one.outcome.value, one.predicted.code) for one in verdict.predicted}
+    told = sorted(f"{outcome} {code}" for outcome, code in kept if outcome != _REFUTED)
+    return ", ".join([_in_words(verdict), *told])
 
 
 def _violated(code: str, verdict: Verdict) -> str:

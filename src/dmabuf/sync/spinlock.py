@@ -24,6 +24,7 @@ __all__ = [
     "SPIN_LOCK_BH",
     "SPIN_UNLOCK",
     "SPIN_UNLOCK_BH",
+    "RawSpinLock",
     "SpinLock",
     "SpinLockBase",
     "release_spinning",
@@ -215,3 +216,19 @@ class SpinLock(SpinLockBase):
         self.rt = rt or ambient()
         note_spinlocks(self.rt)
         self.rt.adopt(self, name)
+
+
+@kernel("raw_spinlock_t")
+class RawSpinLock(SpinLock):
+    """A spinlock that spins in every kernel: under PREEMPT_RT a plain one sleeps.
+
+    So a plain one is not taken while it is held (the validator says so).
+
+    Args:
+        name: for reports.
+        rt: the runtime it belongs to; the ambient one if not given.
+    """
+
+    __slots__ = ()
+
+    is_raw = True

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 
+from dmabuf.contract.sections import V6_12
+from dmabuf.core.timeline import Timeline
 from dmabuf.errors import ContractViolation
 from dmabuf.sync.context import local_irq_save
 from dmabuf.sync.mutex import Mutex
+from dmabuf.sync.rwlock import RwLock
 from dmabuf.sync.softirq import local_bh_disable
-from dmabuf.sync.spinlock import SpinLock
-from tests.contract.case import handle, in_turn, softirq
+from dmabuf.sync.spinlock import RawSpinLock, SpinLock
+from tests.contract.case import as_of, handle, in_turn, softirq
 from tests.support import Ground
 
 
@@ -167,3 +170,47 @@ def mutex_tried_in_a_handler(rt: Ground) -> None:
             lock.unlock()
 
     handle(rt, handler)
+
+
+def spinlock_inside_a_raw_one(_rt: Ground) -> None:
+    raw, lock = RawSpinLock("raw"), SpinLock("A")
+    with raw, lock:  # expect: DF003
+        pass
+
+
+def raw_spinlock_inside_a_spinlock(_rt: Ground) -> None:
+    raw, lock = RawSpinLock("raw"), SpinLock("A")
+    with lock, raw:
+        pass
+
+
+def raw_spinlocks_inside_each_other(_rt: Ground) -> None:
+    outer, inner = RawSpinLock("outer"), RawSpinLock("inner")
+    with outer, inner:
+        pass
+
+
+def spinlock_tried_inside_a_raw_one(_rt: Ground) -> None:
+    raw, lock = RawSpinLock("raw"), SpinLock("A")
+    with raw:
+        if lock.trylock():
+            lock.unlock()
+
+
+def reader_inside_a_raw_spinlock(_rt: Ground) -> None:
+    raw, lock = RawSpinLock("raw"), RwLock("A")
+    with raw, lock.read():  # expect: DF003
+        pass
+
+
+@as_of(V6_12)
+def spinlock_inside_a_raw_one_6_12(_rt: Ground) -> None:
+    raw, lock = RawSpinLock("raw"), SpinLock("A")
+    with raw, lock:
+        pass
+
+
+def signal_inside_a_raw_spinlock(_rt: Ground) -> None:
+    raw, fence = RawSpinLock("raw"), Timeline("gpu").fence()
+    with raw:
+        fence.signal()  # expect: DF003
