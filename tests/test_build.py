@@ -47,7 +47,6 @@ def build(monkeypatch):
         monkeypatch.setenv("CC", "cc")
     spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "hatch_build", module)
     spec.loader.exec_module(module)
     return module
 

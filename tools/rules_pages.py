@@ -19,19 +19,22 @@ from types import ModuleType
 import dmabuf
 from dmabuf.codes import CODES, Code
 from dmabuf.machine import Design
-from dmabuf.rules import DOCUMENTS, RULES, Rule
+from dmabuf.rules import DOCUMENTS, PAGES, RULES, SOURCE_RULES, Rule, SourceRule
 
-DOCS = Path(__file__).resolve().parent.parent / "docs" / "rules"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs" / "rules"
+CASES = ROOT / "tests" / "audit" / "cases"
 _MARK = "<!-- written by tools/rules_pages.py: edit src/dmabuf/codes.py or src/dmabuf/rules/ -->"
 
 
 def pages() -> dict[str, str]:
     """All files of docs/rules by name."""
     found = {f"{code}.md": page(rule) for code, rule in RULES.items()}
-    return {"index.md": index(RULES.values()), **found}
+    shown = {f"{code}.md": source_page(rule) for code, rule in SOURCE_RULES.items()}
+    return {"index.md": index(PAGES.values()), **found, **shown}
 
 
-def index(rules: Iterable[Rule]) -> str:
+def index(rules: Iterable[Rule | SourceRule]) -> str:
     """The list of all rules and of the documents that they come from."""
     lines = [
         _MARK,
@@ -54,6 +57,32 @@ def index(rules: Iterable[Rule]) -> str:
 
 def page(rule: Rule) -> str:
     """The page of one rule."""
+    lines = _reasons(rule)
+    broken = f"VIOLATED, {rule.code}."
+    if rule.is_judged:
+        broken = f"No run goes wrong: PROVED. Predicted, and CONFIRMED by a search: {rule.code}."
+    lines += _section("Counterexample", broken, [rule.counterexample])
+    lines += _section("Fix", "PROVED.", [rule.fix])
+    lines += _section("Also broken", broken, rule.variants)
+    lines += _section(
+        "Near-misses", "They look like it and keep the rule: PROVED.", rule.near_misses
+    )
+    return "\n".join(lines) + "\n"
+
+
+def source_page(rule: SourceRule) -> str:
+    """The page of a rule that source alone shows."""
+    lines = _reasons(rule)
+    lines += ["", "## In source", "", "`EXPECT` marks what the auditor finds; the rest is silent."]
+    for name in rule.snippets:
+        language = "c" if name.endswith(".c") else "kconfig"
+        text = (CASES / name).read_text(encoding="utf-8").rstrip()
+        lines += ["", f"```{language}", text, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _reasons(rule: Rule | SourceRule) -> list[str]:
+    """What both kinds of page begin with."""
     code = CODES[rule.code]
     lines = [_MARK, f"# {code.id}", "", f"**{code.statement}**", "", *_facts(code), ""]
     lines += ["## Why", "", rule.why, ""]
@@ -62,17 +91,7 @@ def page(rule: Rule) -> str:
     lines += [f"*Instead:* {code.remedy}", "", "## Sources", ""]
     lines += [f"* {source.where}: {source.says}." for source in rule.sources]
     lines += ["", "## Checked by", ""]
-    lines += [f"* {check.by}: {check.how} (`{check.where}`)." for check in rule.checks]
-    broken = f"VIOLATED, {code.id}."
-    if rule.is_judged:
-        broken = f"No run goes wrong: PROVED. Predicted, and CONFIRMED by a search: {code.id}."
-    lines += _section("Counterexample", broken, [rule.counterexample])
-    lines += _section("Fix", "PROVED.", [rule.fix])
-    lines += _section("Also broken", broken, rule.variants)
-    lines += _section(
-        "Near-misses", "They look like it and keep the rule: PROVED.", rule.near_misses
-    )
-    return "\n".join(lines) + "\n"
+    return lines + [f"* {check.by}: {check.how} (`{check.where}`)." for check in rule.checks]
 
 
 def standalone(fn: Design) -> str:

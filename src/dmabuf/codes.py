@@ -129,7 +129,7 @@ _LIST = (
         "a submission racing with that.",
         "Complete each fence in flight after a reset, mark the device dead under the lock that "
         "submission takes, and ask there.",
-        ("explore",),
+        ("explore", "audit"),
         implies=("DF101",),
     ),
     Code(
@@ -139,7 +139,7 @@ _LIST = (
         "Completion never depends on an allocation succeeding.",
         "Allocate before publication, signal with an error where there is no memory, or use a "
         "pool whose elements come back without the waiter.",
-        ("explore",),
+        ("explore", "audit"),
         implies=("DF108", "DF109", "DF101", "DF001"),
     ),
     Code(
@@ -158,7 +158,7 @@ _LIST = (
         Strength.MUST,
         "A work item on the way to a signal runs on a queue that has a rescuer (WQ_MEM_RECLAIM).",
         "Give the queue WQ_MEM_RECLAIM, and one of its own to each item that waits for another.",
-        ("run", "explore"),
+        ("run", "explore", "audit"),
         implies=("DF301", "DF302", "DF105", "DF202", "DF201", "DF108", "DF101", "DF001"),
     ),
     Code(
@@ -168,7 +168,7 @@ _LIST = (
         "No unbounded wait on the way to a signal, except for fences that do not depend on it "
         "and for events that kernel or hardware owe.",
         "Move the wait before the fence is published, or give it an end that the kernel owes.",
-        ("run", "explore"),
+        ("run", "explore", "audit"),
         implies=("DF101", "DF001"),
     ),
     Code(
@@ -177,7 +177,7 @@ _LIST = (
         Strength.MUST,
         "After publication nothing may abort without signalling.",
         "Do what can fail before the fence is published, or signal with an error on that path.",
-        ("explore",),
+        ("explore", "audit"),
         implies=("DF101",),
     ),
     Code(
@@ -187,7 +187,7 @@ _LIST = (
         "Waiting under a reservation lock is allowed, so the way to a signal takes none.",
         "Signal first and lock afterwards, hand what needs the lock to a work item that nobody "
         "waits for, or only try the lock.",
-        ("run", "explore"),
+        ("run", "explore", "audit"),
         implies=("DF202", "DF101", "DF001"),
     ),
     Code(
@@ -197,7 +197,7 @@ _LIST = (
         "A lock held across a fence wait, or across anything that may wait for one, is not "
         "taken on the way to a signal.",
         "Drop the lock before the wait, or signal without taking it.",
-        ("run", "explore"),
+        ("run", "explore", "audit"),
         implies=("DF101", "DF001"),
     ),
     Code(
@@ -207,7 +207,7 @@ _LIST = (
         "Reservation locks are taken inside page faults, so the way to a signal touches no user "
         "memory and takes no mmap_lock.",
         "Copy from user memory, and look up what needs mmap_lock, before the fence is published.",
-        ("run", "explore"),
+        ("run", "explore", "audit"),
         implies=("DF201", "DF202", "DF108", "DF101", "DF001"),
     ),
     Code(
@@ -227,7 +227,7 @@ _LIST = (
         Strength.SHOULD,
         "The way from publication to signal is annotated, and opportunistic signalling is not.",
         "Open a signalling section where the fence becomes visible, close it after the signal.",
-        ("run", "explore"),
+        ("run", "explore", "audit"),
     ),
     Code(
         "DF206",
@@ -264,7 +264,7 @@ _LIST = (
         "Reservation locks are taken inside page faults, so no user memory is touched and no "
         "mmap_lock waited for under one.",
         "Touch user memory before the lock, or with page faults off, and start over if that fails.",
-        ("run", "explore"),
+        ("run", "explore", "audit"),
         implies=("DF001",),
     ),
     Code(
@@ -275,7 +275,7 @@ _LIST = (
         "GFP_KERNEL.",
         "Allocate before the fence is published; what is left takes GFP_ATOMIC or GFP_NOWAIT, and "
         "may fail.",
-        ("run", "explore"),
+        ("run", "explore", "audit"),
         implies=("DF105", "DF202", "DF201", "DF108", "DF101", "DF001"),
     ),
     Code(
@@ -286,8 +286,17 @@ _LIST = (
         "with GFP_NOFS or GFP_NOIO either.",
         "Allocate before the fence is published; what is left takes GFP_ATOMIC or GFP_NOWAIT, and "
         "may fail.",
-        ("run", "explore"),
+        ("run", "explore", "audit"),
         implies=("DF105", "DF202", "DF201", "DF108", "DF101", "DF001"),
+    ),
+    Code(
+        "DF303",
+        Sentence.ADVICE,
+        Strength.SHOULD,
+        "Only drivers of GPUs wait for fences in shrinkers and MMU notifiers; others have a better "
+        "memory manager or better hardware.",
+        "Pin what the device uses, or stop the device there without waiting for its fences.",
+        ("audit",),
     ),
     Code(
         "DF304",
@@ -295,8 +304,17 @@ _LIST = (
         Strength.MUST,
         "Reclaim takes reservation locks by trylock only.",
         "Try the lock and leave alone what is busy.",
-        ("run", "explore"),
+        ("run", "explore", "audit"),
         implies=("DF204", "DF001"),
+    ),
+    Code(
+        "DF305",
+        Sentence.LIVENESS,
+        Strength.MUST,
+        "The tail of an atomic commit, once its out-fence is visible, is on the way to a signal.",
+        "Allocate, copy and take the locks in question before the commit becomes visible.",
+        ("audit",),
+        implies=("DF301", "DF302", "DF105", "DF202", "DF203", "DF201", "DF108", "DF101", "DF001"),
     ),
     Code(
         "DF306",
@@ -334,6 +352,14 @@ _LIST = (
         "Wait for what usage_rw says and add the fence while the lock is held.",
         ("run", "explore"),
     ),
+    Code(
+        "DF606",
+        Sentence.ADVICE,
+        Strength.MUST,
+        "A driver that exports or imports dma-bufs selects DMA_SHARED_BUFFER in its Kconfig.",
+        "Add the select to the option that builds the driver.",
+        ("audit",),
+    ),
 )
 
 CODES: dict[str, Code] = {code.id: code for code in _LIST}
@@ -353,6 +379,7 @@ PRECEDENCE = (
     "DF604",
     "DF306",
     "DF003",
+    "DF305",
     "DF203",
     "DF107",
     "DF301",
@@ -368,6 +395,8 @@ PRECEDENCE = (
     "DF101",
     "DF001",
     "DF205",
+    "DF303",
+    "DF606",
 )
 """Which ID leads where several apply: the more specific one first."""
 

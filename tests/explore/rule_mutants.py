@@ -85,7 +85,8 @@ def _without(which: Callable[[int, Any, Any], bool]) -> Callable[..., tuple[int,
     """The watch forgets something."""
 
     def of(self: Watches, task: Any, runtime: Any) -> Watch:
-        parts = _of(self, task, runtime)
+        whole = _of(self, task, runtime)
+        parts = (whole.firm, whole.signal, whole.time)
         kept = (tuple(n for n in part if not which(n >> 1, task, runtime)) for part in parts)
         return Watch(*kept)
 

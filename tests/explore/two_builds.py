@@ -8,13 +8,19 @@ Prints a line for each program and engine, to be compared with those of the othe
 from __future__ import annotations
 
 import argparse
+import pickle
 import sys
 from collections.abc import Iterator
 
 from dmabuf.explore.built import is_built
+from dmabuf.explore.jobs.numbers import StableNames
 from dmabuf.explore.portfolio import ENGINES
 from dmabuf.explore.search import Budget, Search
+from dmabuf.explore.strategies.stems import Stem, stems_of
+from dmabuf.machine import Machine
+from dmabuf.rt.carriers import carrier_named
 from tests.explore.random_programs import generate
+from tests.explore.straight_line import Program
 
 __all__ = ["said"]
 
@@ -30,6 +36,18 @@ def said(programs: int, *, first: int = 0, cap: int = 40) -> Iterator[str]:
             keys = [str(key) for key in search.cases]
             wakers = sorted((obj, sorted(tasks)) for obj, tasks in search.wakers.items())
             yield f"{seed} {engine}: {counts} {keys} {told} {wakers} {search.limit!r} {path}"
+        stems, asleep = _stems(generate(seed))
+        yield f"{seed} stems: {pickle.loads(pickle.dumps(stems))} {asleep}"
+
+
+def _stems(program: Program) -> tuple[list[Stem], int]:
+    return stems_of(
+        lambda rt: program(Machine(rt)),
+        count=4,
+        seed=0,
+        names=StableNames(),
+        carrier=lambda: carrier_named(""),
+    )
 
 
 def main() -> int:

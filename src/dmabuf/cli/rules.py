@@ -35,9 +35,9 @@ def rules(arguments: list[str]) -> int:
     if not ids:
         print(rule_list(CODES.values(), style_of_stdout()))
         return 0
-    from dmabuf.rules import DOCUMENTS, RULES
+    from dmabuf.rules import DOCUMENTS, PAGES
 
-    pages = [rule_text(CODES[one], RULES.get(one), style_of_stdout(), DOCUMENTS) for one in ids]
+    pages = [rule_text(CODES[one], PAGES.get(one), style_of_stdout(), DOCUMENTS) for one in ids]
     print("\n\n".join(pages))
     return 0
 
@@ -85,9 +85,9 @@ def _rules_json(ids: list[str]) -> int:
     if not ids:
         _print_rules_json({"rules": [code_data(one) for one in CODES]})
         return 0
-    from dmabuf.rules import DOCUMENTS, RULES
+    from dmabuf.rules import DOCUMENTS, PAGES
 
-    pages = {one: page_data(RULES[one]) for one in ids if one in RULES}
+    pages = {one: page_data(PAGES[one]) for one in ids if one in PAGES}
     rules = [{**(code_data(one) or {}), "page": pages.get(one)} for one in ids]
     _print_rules_json({"rules": rules, "documents": DOCUMENTS})
     return 0

@@ -103,10 +103,8 @@ def _finding(finding: SourceFinding, ident: str) -> str:
 
 def _inside(finding: SourceFinding) -> str:
     entry = "; ".join(part for part in (finding.entry, finding.scheduled) if part)
-    parts = (
-        [f"<p>Starts in <code>{text(finding.root)}()</code>: {text(entry)}</p>"] if entry else []
-    )
-    parts.append(_chain(finding.hops))
+    where = f"Starts in <code>{text(finding.root)}()</code>" if finding.root else "About"
+    parts = [f"<p>{where}: {text(entry)}</p>" if entry else "", _chain(finding.hops)]
     if finding.sinks:
         lines = [
             f"<li><code>{text(place_text(one.place))}</code> {text(one.text)}</li>"

@@ -77,7 +77,8 @@ def _rule(code: str) -> dict[str, Any]:
 
 def _result(finding: SourceFinding, index: dict[str, int]) -> dict[str, Any]:
     starts = "; ".join(part for part in (finding.entry, finding.scheduled) if part)
-    told = f"{finding.message}. It starts in {finding.root}()"
+    where = f"It starts in {finding.root}()" if finding.root else "It is about this"
+    told = f"{finding.message}. {where}"
     flows = [_flow(finding.hops, f"from {finding.root}()")] if finding.hops else []
     flows += [_flow(one.hops, one.text) for one in finding.evidence if one.hops]
     result: dict[str, Any] = {

@@ -44,7 +44,8 @@ def source_text(finding: SourceFinding, style: Style | None = None) -> str:
     lines = [source_line(finding, style)]
     entry = "; ".join(part for part in (finding.entry, finding.scheduled) if part)
     if entry:
-        lines += style.wrap(clean(entry), f"  starts in {clean(finding.root)}(): ", "    ")
+        starts = f"starts in {clean(finding.root)}()" if finding.root else "about"
+        lines += style.wrap(clean(entry), f"  {starts}: ", "    ")
     lines += _chain(finding.hops, style)
     more = finding.sinks[:_MOST_SINKS]
     lines += [f"    also {place_text(one.place)}: {clean(one.text)}" for one in more]

@@ -29,7 +29,7 @@ class Possible:
     cpus: Cpus
     clock: VirtualClock
     any_time: bool
-    _numbers: dict[int, int]
+    numbers: dict[int, int]
 
     def enabled(self) -> list[int]:
         """The transitions that are possible now, in order of the tasks' creation."""
@@ -63,18 +63,18 @@ class Possible:
     def _touched(self, op: Op, obj: Any, task: ExploredTask) -> Footprint:
         """What an operation says that it touches now, as numbers."""
         assert op.touches is not None
-        numbers = self._numbers
+        numbers = self.numbers
         return tuple([numbers[id(one)] << 1 | mode for one, mode in op.touches(obj, task)])
 
     def _footprint(self, op: Op, obj: Any, task: ExploredTask) -> Footprint:
         if op.touches is None:
-            touched: Footprint = (self._numbers[id(obj)] << 1 | op.access,)
+            touched: Footprint = (self.numbers[id(obj)] << 1 | op.access,)
         else:
             touched = self._touched(op, obj, task)
         if task.deadline is not None:
-            touched += (self._numbers[id(self.clock)] << 1,)
+            touched += (self.numbers[id(self.clock)] << 1,)
         if task.fresh:
-            touched += (self._numbers[id(task)] << 1,)
+            touched += (self.numbers[id(task)] << 1,)
             task.fresh = False
         if task.cpu is None and not self.cpus.taken_away:
             return touched

@@ -55,6 +55,7 @@ class Tasks(Possible):
     Attributes:
         tasks: all tasks in order of creation.
         cpus: who owns which CPU.
+        numbers: by `id` of what was adopted, its number (see `number_of`).
         reports: (code, message, task) of each broken rule recorded.
         failure: the exception of a task that raised, with the task.
         at_end: called when the execution has ended, before its tasks are unwound.
@@ -83,7 +84,7 @@ class Tasks(Possible):
         self.over = False
         self.extras: dict[str, Any] = {}
         self._adopted = Adopted(self.names)
-        self._numbers = self._adopted.numbers
+        self.numbers = self._adopted.numbers
         self.objects = self._adopted.objects
         self.creators = self._adopted.creators
         self._namer: ExploredTask | None = None
@@ -216,7 +217,7 @@ class Tasks(Possible):
             if op is not None and task is not None and task.op is op and task.deadline is None:
                 obj = task.obj
                 if (
-                    self._numbers.get(id(obj)) == node.number
+                    self.numbers.get(id(obj)) == node.number
                     and op.guard(obj, task)
                     and (op.touches is None or self._touched(op, obj, task) == node.footprint)
                 ):
@@ -445,7 +446,7 @@ class Tasks(Possible):
 
     def number_of(self, obj: Any) -> int:
         """The schedule-stable number of an adopted object."""
-        return self._numbers[id(obj)]
+        return self.numbers[id(obj)]
 
     def label(self, obj: Any) -> str:
         """The name of an adopted object in reports."""

@@ -29,9 +29,21 @@ from dmabuf.rules import (
     usage,
     work,
 )
+from dmabuf.rules.audited import AUDITED, SOURCE_RULES, SourceRule
 from dmabuf.rules.frame import DOCUMENTS, Check, Rule, RuleRun, Source, assemble, run_rule
 
-__all__ = ["DOCUMENTS", "RULES", "Check", "Rule", "RuleRun", "Source", "run_rule"]
+__all__ = [
+    "DOCUMENTS",
+    "PAGES",
+    "RULES",
+    "SOURCE_RULES",
+    "Check",
+    "Rule",
+    "RuleRun",
+    "Source",
+    "SourceRule",
+    "run_rule",
+]
 
 RULES: dict[str, Rule] = assemble(
     general.PAGES,
@@ -52,5 +64,9 @@ RULES: dict[str, Rule] = assemble(
     cpu_access.PAGES,
     moves.PAGES,
     accesses.PAGES,
+    audited=AUDITED,
 )
+"""Every rule that has designs, by ID, in order of ID; `SOURCE_RULES` are the others."""
+
+PAGES: dict[str, Rule | SourceRule] = dict(sorted([*RULES.items(), *SOURCE_RULES.items()]))
 """Every rule by ID, in order of ID."""

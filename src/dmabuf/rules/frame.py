@@ -10,7 +10,7 @@ proved; near-misses are designs that look like the counterexample and must stay 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dmabuf.codes import CODES, implied_by
@@ -133,8 +133,13 @@ class RuleRun:
     broken: Verdict | None = None
 
 
-def assemble(*pages: Iterable[Rule]) -> dict[str, Rule]:
-    """All rules by ID, in order of ID. Raises ValueError for a page that cannot be one."""
+def assemble(*pages: Iterable[Rule], audited: Mapping[str, Check]) -> dict[str, Rule]:
+    """All rules by ID, in order of ID. Raises ValueError for a page that cannot be one.
+
+    Args:
+        pages: of the rooms.
+        audited: what the auditor notices, by ID: one more check of the page.
+    """
     found: dict[str, Rule] = {}
     for rule in (rule for page in pages for rule in page):
         if rule.code not in CODES:
@@ -144,7 +149,8 @@ def assemble(*pages: Iterable[Rule]) -> dict[str, Rule]:
         unmarked = [fn.__name__ for fn in (*rule.broken, *rule.kept) if not is_design(fn)]
         if unmarked:
             raise ValueError(f"{rule.code}: {', '.join(unmarked)} lacks @design")
-        found[rule.code] = rule
+        more = (audited[rule.code],) if rule.code in audited else ()
+        found[rule.code] = replace(rule, checks=(*rule.checks, *more))
     return dict(sorted(found.items()))
 
 

@@ -44,7 +44,7 @@ _STATEMENT_WORDS: Final = KEYWORDS - {"sizeof", "_Generic", "_Alignof", "__align
 _NOTHING: Expr = ("?", "")
 _ONE: Expr = ("number", 1)
 # How many operators of one level may follow each other: a tuple is as deep as this.
-_CHAIN: Final = 400
+_CHAIN: Final = 150
 
 
 class ExpressionReader(TypeReader):

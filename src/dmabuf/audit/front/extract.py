@@ -8,6 +8,10 @@ Context: pure; never raises for bad input, which `trouble` and `flaws` tell of.
 
 from __future__ import annotations
 
+import functools
+import hashlib
+from pathlib import Path
+
 from dmabuf.audit.front.brackets import pair
 from dmabuf.audit.front.conditionals import resolve
 from dmabuf.audit.front.facts import FileFacts, Macro
@@ -15,10 +19,17 @@ from dmabuf.audit.front.macros import read_macro
 from dmabuf.audit.front.scan import Scanned, decode, scan
 from dmabuf.audit.front.toplevel import FileReader
 
-__all__ = ["VERSION", "extract"]
+__all__ = ["extract", "version"]
 
-# Part of the key of kept facts: to be raised with every change of what `extract` answers.
-VERSION = 1
+
+@functools.cache
+def version() -> bytes:
+    """What facts depend on beside the file's bytes: this package's own code."""
+    here = Path(__file__).parent
+    sources = sorted(path for path in here.glob("*.py"))
+    return hashlib.blake2b(
+        b"\0".join(path.read_bytes() for path in sources), digest_size=16
+    ).digest()
 
 
 def extract(path: str, data: bytes) -> FileFacts:
@@ -45,7 +56,5 @@ def extract(path: str, data: bytes) -> FileFacts:
 
 
 def _macros(scanned: Scanned, types: set[str]) -> tuple[Macro, ...]:
-    found = (
-        read_macro(one, scanned.words, types) for one in scanned.directives if one.word == "define"
-    )
+    found = (read_macro(one, types) for one in scanned.directives if one.word == "define")
     return tuple(one for one in found if one is not None)

@@ -6,15 +6,16 @@ without `const`, `volatile`, `static` and attributes, one blank between words an
 
 from __future__ import annotations
 
+import marshal
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dmabuf.audit.front.code import Code, Expr
 
 __all__ = ["FileFacts", "Function", "Macro", "Parameter", "Struct", "Variable"]
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A parameter of a function or a field of a struct; the name may be empty."""
 
     name: str
@@ -29,6 +30,8 @@ class Function:
         name: as written.
         line, end: its first and last line, from 1.
         returns: the type.
+        body: its instructions as marshal writes them; `code` decodes them anew each time (10 us
+            for a function as they are), as those of a whole tree would not fit into memory.
         static: nobody outside the file sees it by name; a `static inline` of a header is that, too,
             but whoever includes the header does.
         conditions: the `#if` texts around it, outermost first, "!" before those of an `#else`.
@@ -40,10 +43,16 @@ class Function:
     end: int
     returns: str
     parameters: tuple[Parameter, ...]
-    code: Code
+    body: bytes
     static: bool = False
     conditions: tuple[str, ...] = ()
     flaws: int = 0
+
+    @property
+    def code(self) -> Code:
+        """The instructions of its body."""
+        found: Code = marshal.loads(self.body)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

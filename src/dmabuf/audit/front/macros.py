@@ -12,6 +12,7 @@ from typing import Final
 from dmabuf.audit.front.brackets import pair
 from dmabuf.audit.front.code import UNKNOWN
 from dmabuf.audit.front.facts import Macro
+from dmabuf.audit.front.packing import is_deep
 from dmabuf.audit.front.reader import Lost
 from dmabuf.audit.front.scan import Directive, Scanned, tokenize
 from dmabuf.audit.front.statements import StatementReader
@@ -27,7 +28,7 @@ _NUMBER = re.compile(
 _NO_START: Final = frozenset((")", "]", "}", ",", "else", "=", "->", "."))
 
 
-def read_macro(directive: Directive, words: dict[str, str], types: set[str]) -> Macro | None:
+def read_macro(directive: Directive, types: set[str]) -> Macro | None:
     """The macro that a `#define` defines; None for a number, a string, and what is no code."""
     found = _HEAD(directive.text)
     if found is None:
@@ -41,7 +42,7 @@ def read_macro(directive: Directive, words: dict[str, str], types: set[str]) -> 
             one.strip().replace("...", "__VA_ARGS__") for one in given[1:-1].split(",")
         )
         parameters = () if parameters == ("",) else parameters
-    scanned = Scanned(words=words)
+    scanned = Scanned()
     head = directive.text[: found.start(3)]
     tokenize(body.replace("\\\n", "\n"), directive.line + head.count("\n"), scanned)
     tokens, lines = _paste(scanned.tokens, scanned.lines)
@@ -95,7 +96,7 @@ def _read(
     work.forks = []
     try:
         value = work.expression()
-        if work.at == len(tokens):
+        if work.at == len(tokens) and not is_deep(value):
             return Macro(name, line, parameters, tuple(work.code), value)
     except Lost:
         pass

@@ -1,8 +1,9 @@
 """From the bytes of a file to tokens with lines, and directives set aside.
 
-A token is a string as it stands in the file; equal ones are one object. Comments are gone,
-continued lines joined. Directives of a conditional (`#if` to `#endif`) stay in the line of tokens
-as one token each, which begins with "#"; `#define` and `#include` are handed on beside it.
+A token is a string as it stands in the file; equal ones are one object, in facts read back, too.
+Comments are gone, continued lines joined. Directives of a conditional (`#if` to `#endif`) stay in
+the line of tokens as one token each, which begins with "#"; `#define` and `#include` are handed on
+beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from itertools import repeat
+from sys import intern
 
 __all__ = ["Directive", "Scanned", "decode", "scan", "tokenize"]
 
@@ -22,9 +24,9 @@ _TOKEN = re.compile(
     r"""[A-Za-z_$]\w*
     |0[xX][0-9a-fA-F]+\w*|\.?[0-9](?:[eEpP][+-]|[\w.])*
     |"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'
-    |->|\+\+|--|<<=|>>=|<<|>>|<=|>=|==|!=|&&|\|\||\.\.\.|[-+*/%&|^]=|\#\#
+    |[(),;{}\[\]]|->|\+\+|--|<<=|>>=|<<|>>|<=|>=|==|!=|&&|\|\||\.\.\.|[-+*/%&|^]=|\#\#
     |[^\s\\]""",
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 ).findall
 # Registers and their bits: two thirds of all bytes below drivers/gpu/drm.
 _NUMBER = re.compile(
@@ -52,7 +54,6 @@ class Scanned:
     tokens: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     directives: list[Directive] = field(default_factory=list)
-    words: dict[str, str] = field(default_factory=dict)
 
 
 def decode(data: bytes) -> tuple[str, str]:
@@ -109,12 +110,12 @@ def _direct(text: str, line: int, out: Scanned) -> None:
 
 def tokenize(text: str, line: int, out: Scanned) -> int:
     """Append the tokens of `text`, which begins in `line`; returns the line that it ends in."""
-    tokens, lines, one = out.tokens, out.lines, out.words.setdefault
+    tokens, lines = out.tokens, out.lines
     for row in text.split("\n"):
         if row:
             found = _TOKEN(row)
             if found:
-                tokens.extend(map(one, found, found))
+                tokens.extend(map(intern, found))
                 lines.extend(repeat(line, len(found)))
         line += 1
     return line - 1

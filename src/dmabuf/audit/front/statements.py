@@ -29,6 +29,7 @@ from dmabuf.audit.front.code import (
     Instruction,
 )
 from dmabuf.audit.front.macro_statements import MacroStatementReader
+from dmabuf.audit.front.packing import DEEPEST, is_deep
 from dmabuf.audit.front.reader import DEPTH, Lost
 from dmabuf.audit.front.words import ATTRIBUTES, KEYWORDS, QUALIFIERS, TYPES
 
@@ -82,7 +83,7 @@ class StatementReader(MacroStatementReader):
         cleanup = self.cleanup
         try:
             value = self.statement()
-            if self.at <= end:
+            if self.at <= end and not self._is_too_deep(start, mark):
                 self.cleanup = self.cleanup or cleanup
                 return value
         except Lost:
@@ -92,6 +93,10 @@ class StatementReader(MacroStatementReader):
         self.at = start
         self._recover(end)
         return _NOTHING
+
+    def _is_too_deep(self, start: int, mark: int) -> bool:
+        """Whether what a long statement left is nothing to recurse over."""
+        return self.at - start > DEEPEST and any(map(is_deep, self.code[mark:]))
 
     def _recover(self, end: int) -> None:
         """Skip a statement that is not understood; a block in it is read for itself."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
 import re
 
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.front.facts import Function, Parameter, Struct, Variable
+from dmabuf.audit.front.packing import is_deep
 from dmabuf.audit.front.reader import Lost
 from dmabuf.audit.front.statements import StatementReader
 from dmabuf.audit.front.types import Declared
@@ -160,7 +162,7 @@ class FileReader(StatementReader):
                 end=self.lines[end - 1],
                 returns=returns,
                 parameters=declared.parameters or (),
-                code=code,
+                body=marshal.dumps(code),
                 static=static,
                 conditions=conditions,
                 flaws=self.flaws,
@@ -169,7 +171,7 @@ class FileReader(StatementReader):
 
     def _head(self, start: int, body: int) -> tuple[Declared, str]:
         """The declarator of a function and what it returns."""
-        if self.tokens[start + 1] == "(" and self.tokens[start] not in TYPES:
+        if self.tokens[start + 1] == "(" and self.tokens[start] not in TYPES | ATTRIBUTES:
             return self._macro_head(start)
         try:
             base = self.specifiers()
@@ -245,6 +247,8 @@ class FileReader(StatementReader):
                 self.at += 1
                 value = self.initial()
                 self.code = []
+            if is_deep(value):
+                raise Lost
             self._note(one, line, value)
             if self.tokens[self.at] != ",":
                 break

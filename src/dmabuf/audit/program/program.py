@@ -174,6 +174,7 @@ class Program:
         grade = GRADES[how]
         if len(chosen) > _FEW:
             grade *= (_FEW / len(chosen)) ** 0.5
+        grade /= max(Counter(one.table for one in chosen if one.table).values(), default=1)
         unique = {one.routine: one for one in chosen}
         return [
             (one.routine, how, grade, (struct, one.table) if one.table else ())

@@ -7,7 +7,6 @@ from typing import Any
 
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.program.program import Program
-from dmabuf.audit.program.spelling import spell
 from dmabuf.audit.ways.effect import Effect, Kind, LockClass
 from dmabuf.audit.ways.evaluate import Evaluator
 from dmabuf.audit.ways.event import Event
@@ -39,7 +38,8 @@ SYSTEM_QUEUES: dict[str, str] = {
 _RESV = ("struct dma_resv", "lock")
 _MMAP = ("struct mm_struct", "mmap_lock")
 _MODESET = ("struct drm_device", "mode_config.mutex")
-_COLD = ("debug", "drm_dbg", "selftest", "WARN", "dump", "inject", "fault_attr", "should_fail")
+_ATOMIC = frozenset(["atomic"])
+_AWAKE = (Kind.QUEUE, Kind.SIGNAL)
 
 
 class Actor:
@@ -48,6 +48,7 @@ class Actor:
     def __init__(self, program: Program, evaluator: Evaluator) -> None:
         self._program = program
         self._evaluator = evaluator
+        self.impossible = 0
         self._acts: dict[type, Callable[[Walk, str, Any, tuple[Expr, ...]], None]] = {
             acts.Allocates: self._allocates,
             acts.Takes: self._takes,
@@ -67,23 +68,18 @@ class Actor:
         if walk.state is not None:
             self._acts[type(act)](walk, name, act, arguments)
 
-    def doubt(self, walk: Walk) -> float:
-        """How likely a line is done at all: paths for debugging are cold."""
-        for condition, _ in walk.guards:
-            text = spell(condition)
-            if any(word in text for word in _COLD):
-                return 0.4
-        return 1.0
-
     def _does(self, walk: Walk, effect: Effect, grade: float = 1.0) -> None:
         state = walk.state
         assert state is not None
+        if "atomic" in state.scopes and _sleeps(effect):
+            self.impossible += 1
+            return
         walk.events.append(
             Event(
                 walk.line,
                 walk.index,
                 effect,
-                grade=grade * self.doubt(walk),
+                grade=grade * walk.doubt(),
                 guards=tuple(walk.guards),
                 held=state.held,
                 scopes=state.scopes,
@@ -144,6 +140,8 @@ class Actor:
 
     def _takes(self, walk: Walk, name: str, act: acts.Takes, arguments: tuple[Expr, ...]) -> None:
         lock = self._lock(walk, act, arguments)
+        if act.spins and walk.state is not None:
+            self.spin(walk, 1)
         if act.spins or lock is None:
             return
         kind = {"resv": Kind.RESV, "mmap_lock": Kind.MMAP_LOCK}.get(act.kind, Kind.LOCK)
@@ -160,7 +158,10 @@ class Actor:
         walk.state.held = (*walk.state.held, held)
 
     def _drops(self, walk: Walk, _name: str, act: acts.Drops, arguments: tuple[Expr, ...]) -> None:
-        lock = None if act.spins else self._lock(walk, act, arguments)
+        if act.spins:
+            self.spin(walk, -1)
+            return
+        lock = self._lock(walk, act, arguments)
         if lock is not None:
             self._release(walk, lock)
 
@@ -231,6 +232,9 @@ class Actor:
         """A scope begins; after a signalling section that was left, what was between is a gap."""
         state = walk.state
         assert state is not None
+        if scope == "atomic":
+            self.spin(walk, 1)
+            return
         if scope != "signalling":
             state.scopes |= {scope}
             return
@@ -243,6 +247,9 @@ class Actor:
         """A scope ends here."""
         state = walk.state
         assert state is not None
+        if scope == "atomic":
+            self.spin(walk, -1)
+            return
         if scope != "signalling":
             state.scopes -= {scope}
             return
@@ -250,6 +257,13 @@ class Actor:
             walk.sections.append((walk.begun_at, walk.line))
         state.signalling, state.ended = False, True
         walk.ended_at = walk.line
+
+    def spin(self, walk: Walk, change: int) -> None:
+        """One more reason not to sleep, or one less."""
+        state = walk.state
+        assert state is not None
+        state.spins = max(0, state.spins + change)
+        state.scopes = state.scopes | _ATOMIC if state.spins else state.scopes - _ATOMIC
 
     def bracket(self, walk: Walk, bracket: Bracket, name: str) -> None:
         """What a function that only opens or only closes leaves behind."""
@@ -260,10 +274,15 @@ class Actor:
             self.close(walk, scope)
         for scope in bracket.opens:
             self.open(walk, scope)
-        for lock in bracket.drops:
-            self._release(walk, lock)
+        for lock, kind in bracket.drops:
+            if kind == "spin":
+                self.spin(walk, -1)
+            else:
+                self._release(walk, lock)
         for lock, kind in bracket.takes:
-            if (lock, kind) not in {(one.lock, one.kind) for one in state.held}:
+            if kind == "spin":
+                self.spin(walk, 1)
+            elif (lock, kind) not in {(one.lock, one.kind) for one in state.held}:
                 state.held = (*state.held, Held(lock, kind, walk.line, name=name))
 
     # -- the rest ---------------------------------------------------------------------------------
@@ -275,3 +294,10 @@ class Actor:
 
     def _sleeps(self, walk: Walk, name: str, _act: Any, _arguments: Any) -> None:
         self._does(walk, Effect(Kind.SLEEP, name, bounded=True))
+
+
+def _sleeps(effect: Effect) -> bool:
+    """Whether it would be reported at once if it was done under a spinlock: then it is not."""
+    if effect.kind in _AWAKE or effect.attempt:
+        return False
+    return effect.kind is not Kind.FLUSH or effect.flags in ("work", "queue", "thread", "irq")

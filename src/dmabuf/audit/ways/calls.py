@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from dmabuf.audit.front.code import Expr, Instruction
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import GRADES, Routine
 from dmabuf.audit.ways.acting import Actor
-from dmabuf.audit.ways.evaluate import Evaluator, fill
+from dmabuf.audit.ways.evaluate import Evaluator, as_expression, fill
 from dmabuf.audit.ways.event import Context, Event
 from dmabuf.audit.ways.known import does
-from dmabuf.audit.ways.known.acts import Allocates, Calls, Flushes, Nothing
+from dmabuf.audit.ways.known.acts import Act, Allocates, Calls, Flushes, Nothing
+from dmabuf.audit.ways.matters import names_that_matter
 from dmabuf.audit.ways.relevance import Relevance
 from dmabuf.audit.ways.scopes import Brackets
 from dmabuf.audit.ways.values import Value
@@ -30,8 +32,10 @@ class CallReader:
         self.program = program
         self.evaluator = evaluator
         self.brackets = brackets
-        self.relevance = Relevance(program)
+
         self._actor = Actor(program, evaluator)
+        self._matter = names_that_matter(program)
+        self.relevance = Relevance(program, self._matter)
         self._gfp: dict[str, int | None] = {}
 
     def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
@@ -49,17 +53,15 @@ class CallReader:
 
     def _named(self, walk: Walk, callee: Expr, arguments: tuple[Expr, ...], depth: int) -> None:
         name = callee[1]
+        if name == "memset" and len(arguments) == 3 and arguments[1] == ("number", 0):
+            walk.cleared(arguments[0])
         acts = does(name)
-        path = walk.routine.path
         if acts is not None:
-            for act in acts:
-                if type(act) is Calls:
-                    self._calls(walk, act, arguments)
-                elif type(act) is not Nothing:
-                    self._actor.act(walk, name, act, arguments)
-                    if type(act) is Flushes and act.what == "work":
-                        self._flushed(walk, arguments)
+            self._known(walk, name, acts, arguments)
             return
+        if name not in self._matter:
+            return
+        path = walk.routine.path
         macro = self.program.names.macro(name, path)
         routine = self.program.names.routine(name, path)
         if (
@@ -76,6 +78,20 @@ class CallReader:
         for target, how, grade, _ in self.program.targets(callee, walk.routine, walk.context.owner):
             self._go(walk, target, how, grade, arguments)
             self._bracket(walk, target)
+            for at, fields in self.relevance.writes(target).items():
+                if at < len(arguments):
+                    walk.written(arguments[at], fields)
+
+    def _known(
+        self, walk: Walk, name: str, acts: tuple[Act, ...], arguments: tuple[Expr, ...]
+    ) -> None:
+        for act in acts:
+            if type(act) is Calls:
+                self._calls(walk, act, arguments)
+            elif type(act) is not Nothing:
+                self._actor.act(walk, name, act, arguments)
+                if type(act) is Flushes and act.what == "work":
+                    self._flushed(walk, arguments)
 
     def _inline(self, walk: Walk, macro: Any, arguments: tuple[Expr, ...], depth: int) -> None:
         given = dict(zip(macro.parameters, arguments, strict=False))
@@ -95,8 +111,8 @@ class CallReader:
         found = self.program.targets(callee, walk.routine, context.owner, context.bound)
         for routine, how, grade, table in found:
             bound = context.bound
-            if table and table[1] and table[1] not in bound:
-                bound = (*bound[-1:], table[1])
+            if table and table[1] and (len(found) > 1 or how == "file"):
+                bound = (table[1],)
             note = f"{table[1]} ({table[0]})" if table and table[1] else ""
             self._go(walk, routine, how, grade, arguments, bound, note)
 
@@ -165,7 +181,7 @@ class CallReader:
                     context.bound if bound is None else bound,
                 ),
                 how="macro" if how == "direct" and walk.macro else how,
-                grade=grade * self._actor.doubt(walk),
+                grade=grade * walk.doubt(),
                 guards=tuple(walk.guards),
                 held=state.held,
                 scopes=state.scopes,
@@ -202,12 +218,14 @@ def _same(routine: Routine, walk: Walk) -> bool:
 
 def _fill_instruction(instruction: Instruction, given: dict[str, Expr]) -> Instruction:
     """An instruction of a macro with its arguments in place."""
-    return tuple(_fill_item(one, given) for one in instruction)
+    return tuple(map(partial(_fill_item, given=given), instruction))
 
 
 def _fill_item(item: Any, given: dict[str, Expr]) -> Any:
-    if type(item) is not tuple or not item:
+    """An expression, the arguments of a call, or anything else."""
+    expression = as_expression(item)
+    if not expression:
         return item
-    if type(item[0]) is str:
-        return fill(item, given)
-    return tuple(fill(one, given) for one in item)
+    if type(expression[0]) is str:
+        return fill(expression, given)
+    return tuple(fill(one, given) for one in expression)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from dmabuf.audit.front.code import RETURN, Expr
 from dmabuf.audit.program.program import Program
@@ -11,7 +12,7 @@ from dmabuf.audit.ways.gfp import FLAGS
 from dmabuf.audit.ways.values import OBJECT, Fields, Value, combine, join, number, opposite, truth
 from dmabuf.sync.gfp import Gfp
 
-__all__ = ["FOREVER", "Evaluator", "fill"]
+__all__ = ["FOREVER", "Evaluator", "as_expression", "fill"]
 
 FOREVER = (1 << 63) - 1
 """MAX_SCHEDULE_TIMEOUT."""
@@ -58,7 +59,16 @@ def fill(expression: Expr, given: Mapping[str, Expr], depth: int = 0) -> Expr:
             "list",
             tuple((path, fill(value, given, depth + 1)) for path, value in expression[1]),
         )
-    return tuple(fill(one, given, depth + 1) if type(one) is tuple else one for one in expression)
+    found: list[Any] = []
+    for one in expression:
+        inner = as_expression(one)
+        found.append(one if inner is None else fill(inner, given, depth + 1))
+    return tuple(found)
+
+
+def as_expression(part: Expr | str | int | None) -> Expr | None:
+    """A part of an expression that is one itself; None for texts and numbers."""
+    return part if isinstance(part, tuple) else None
 
 
 class Evaluator:
@@ -126,14 +136,15 @@ class Evaluator:
 
     def _list(self, e: Expr, values: Mapping[str, Value], path: str, depth: int) -> Value:
         """A struct set to `{ .no_wait = true }`: fields that are left out are 0."""
-        known = []
+        known: list[tuple[str, Value]] = []
         for where, inner in e[1][:12]:
             if len(where) != 1 or not where[0].startswith("."):
                 if inner == ("number", 0) and len(e[1]) == 1:
                     continue
                 return None
             known.append((where[0][1:], self.value(inner, values, path, depth + 1)))
-        return frozenset([Fields(tuple(sorted(known, key=lambda one: one[0])))])
+        fields = tuple(sorted(known, key=lambda one: one[0]))
+        return frozenset([Fields(fields, number(0))])
 
     def _constant(self, name: str, path: str, depth: int) -> Value:
         try:

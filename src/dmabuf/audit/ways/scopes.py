@@ -41,7 +41,7 @@ class Bracket:
     opens: frozenset[str] = frozenset()
     closes: frozenset[str] = frozenset()
     takes: frozenset[tuple[LockClass, str]] = frozenset()
-    drops: frozenset[LockClass] = frozenset()
+    drops: frozenset[Pair] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.opens or self.closes or self.takes or self.drops)
@@ -68,7 +68,7 @@ class Brackets:
         return self._found.get(routine)
 
     def _round(self, routines: Iterable[Routine]) -> list[Routine]:
-        found = []
+        found: list[Routine] = []
         for routine in routines:
             if routine in self._found or len(routine.function.code) > _LARGE:
                 continue
@@ -111,14 +111,14 @@ class Brackets:
             opened[0].add(act.scope)
         elif isinstance(act, Closes):
             closed[0].add(act.scope)
-        elif isinstance(act, Takes) and not (act.spins or act.scoped or act.momentary):
+        elif isinstance(act, Takes) and not (act.scoped or act.momentary):
             lock = self._lock(routine, act.kind, act.argument, arguments)
             if lock is not None:
-                opened[1].add((lock, "lock" if act.kind == "modeset" else act.kind))
-        elif isinstance(act, Drops) and not act.spins:
+                opened[1].add((lock, "spin" if act.spins else act.kind))
+        elif isinstance(act, Drops):
             lock = self._lock(routine, act.kind, act.argument, arguments)
             if lock is not None:
-                closed[1].add((lock, act.kind))
+                closed[1].add((lock, "spin" if act.spins else act.kind))
 
     def _lock(
         self, routine: Routine, kind: str, at: int | None, arguments: tuple[Expr, ...]
@@ -135,7 +135,7 @@ def _add(bracket: Bracket, opened: Counts, closed: Counts) -> None:
     opened[0].update(bracket.opens)
     closed[0].update(bracket.closes)
     opened[1].update(bracket.takes)
-    closed[1].update((lock, "lock") for lock in bracket.drops)
+    closed[1].update(bracket.drops)
 
 
 def _left(opened: Counts, closed: Counts) -> Bracket:
@@ -145,5 +145,5 @@ def _left(opened: Counts, closed: Counts) -> Bracket:
         frozenset(opened[0] - closed[0]),
         frozenset(closed[0] - opened[0]),
         frozenset(pair for pair in opened[1] if pair[0] not in dropped),
-        frozenset(dropped - taken),
+        frozenset(pair for pair in closed[1] if pair[0] not in taken),
     )

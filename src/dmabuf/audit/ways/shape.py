@@ -30,7 +30,8 @@ class Shape:
 
     Attributes:
         changed: of the index of a LOOP, and of a LABEL that is jumped back to, the names of the
-            variables that are set until the end of the loop, or until the jump.
+            variables that are set until the end of the loop, or until the jump; and
+            `variable.field` where only that is.
     """
 
     changed: dict[int, frozenset[str]]
@@ -59,7 +60,7 @@ class Shape:
 
 
 def _set_in(code: Code, start: int, end: int) -> frozenset[str]:
-    found = set()
+    found: set[str] = set()
     for index in range(start, end):
         target = _target(code[index])
         name = base_name(target) if target is not None else None
@@ -75,7 +76,9 @@ def _target(instruction: Instruction) -> Expr | None:
 
 
 def base_name(target: Expr) -> str | None:
-    """The variable that an assignment to `target` changes; None if it is none of the function's."""
+    """What an assignment changes: a variable, or `variable.field`; None for anything else."""
+    if target[0] == "field" and target[1][0] == "name":
+        return f"{target[1][1]}.{target[2]}"
     while target[0] in ("field", "index") and target[1][0] in ("name", "field", "index"):
         target = target[1]
     return target[1] if target[0] == "name" else None

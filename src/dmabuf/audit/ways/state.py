@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from dmabuf.audit.ways.effect import LockClass
 from dmabuf.audit.ways.values import Value, join
@@ -31,6 +31,7 @@ class State:
         held: locks, in the order they were taken; spinlocks are left out.
         signalling: inside a signalling section, by its own `begin`.
         ended: such a section was ended before, and not begun again.
+        spins: spinlocks held, preemption off, read sides of RCU: nobody may sleep.
     """
 
     values: dict[str, Value]
@@ -38,11 +39,13 @@ class State:
     held: tuple[Held, ...] = ()
     signalling: bool = False
     ended: bool = False
-    dropped: frozenset[tuple[str, LockClass]] = field(default_factory=frozenset)
+    spins: int = 0
 
     def copy(self) -> State:
         """One that may go its own way."""
-        return replace(self, values=dict(self.values))
+        return State(
+            dict(self.values), self.scopes, self.held, self.signalling, self.ended, self.spins
+        )
 
 
 def either(a: State | None, b: State | None) -> State | None:
@@ -65,5 +68,5 @@ def either(a: State | None, b: State | None) -> State | None:
         held,
         a.signalling or b.signalling,
         a.ended or b.ended,
-        a.dropped | b.dropped,
+        min(a.spins, b.spins),
     )

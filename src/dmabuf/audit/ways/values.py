@@ -24,13 +24,24 @@ _EITHER: Final = frozenset([0, 1])
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A struct of the caller's, such as `ctx = { .no_wait = true }`; fields left out are 0."""
+    """A struct of the caller's, such as `ctx = { .no_wait = true }`.
+
+    Attributes:
+        known: fields with their values, in the order of their names.
+        rest: the value of all others: 0 after an initialiser, else unknown.
+    """
 
     known: tuple[tuple[str, frozenset[Any] | None], ...]
+    rest: frozenset[Any] | None = None
 
     def get(self, name: str) -> frozenset[Any] | None:
         """The value of a field."""
-        return dict(self.known).get(name, _ZERO)
+        return dict(self.known).get(name, self.rest)
+
+    def put(self, name: str, value: frozenset[Any] | None) -> Fields:
+        """One with another value of a field."""
+        fields = {**dict(self.known), name: value}
+        return Fields(tuple(sorted(fields.items(), key=lambda one: one[0])), self.rest)
 
 
 Atom: TypeAlias = int | str | Routine | Fields
@@ -72,9 +83,9 @@ def opposite(value: Value) -> Value:
 
 
 _NUMERIC: Final[dict[str, Callable[[int, int], int]]] = {
-    "|": operator.or_,
-    "&": operator.and_,
-    "^": operator.xor,
+    "|": int.__or__,
+    "&": int.__and__,
+    "^": int.__xor__,
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,

@@ -31,6 +31,7 @@ from dmabuf.audit.front.code import (
     Instruction,
 )
 from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.program.spelling import spell
 from dmabuf.audit.ways.evaluate import Evaluator
 from dmabuf.audit.ways.event import Context, Event, Visit
 from dmabuf.audit.ways.shape import Shape
@@ -40,6 +41,7 @@ from dmabuf.audit.ways.values import OBJECT, Fields, Value, truth
 __all__ = ["Calls", "Walk"]
 
 _EVENTS = 4000
+_COLD = ("debug", "drm_dbg", "selftest", "WARN", "inject", "should_fail")
 _JOINS = (IF, ELSE, LOOP, SWITCH, CASE, BLOCK, END, LABEL)
 _LEAVES = (RETURN, GOTO, BREAK, CONTINUE)
 
@@ -61,6 +63,7 @@ class _Open:
     leaves: State | None = None
     default: bool = False
     guarded: bool = False
+    cold: bool = False
     held: int = 0
     subject: Value = None
 
@@ -92,13 +95,16 @@ class Walk:
     sections: list[tuple[int, int]] = field(default_factory=list)
     ended_at: int = 0
     begun_at: int = 0
+    cold: int = 0
     guards: list[tuple[Expr, bool]] = field(default_factory=list)
     _open: list[_Open] = field(default_factory=list)
     _labels: dict[str, State] = field(default_factory=dict)
 
     def run(self, shape: Shape) -> Visit:
         """Walk from the first line to the last."""
-        self.state = State(self._given(), self.context.scopes)
+        self.state = State(
+            self._given(), self.context.scopes, spins=int("atomic" in self.context.scopes)
+        )
         self.steps(self.routine.function.code, shape, 0)
         self.exits = either(self.exits, self.state)
         return Visit(
@@ -158,6 +164,10 @@ class Walk:
         values = self.state.values if self.state is not None else {}
         return self.evaluator.value(expression, values, self.routine.path)
 
+    def doubt(self) -> float:
+        """How likely a line is done at all: what only debugging does is cold."""
+        return 0.4 if self.cold else 1.0
+
     # -- assignments ------------------------------------------------------------------------------
 
     def _set(self, target: Expr, value: Expr) -> None:
@@ -176,18 +186,40 @@ class Walk:
 
     def _set_field(self, name: str, inner: str, value: Value) -> None:
         known = self._values().get(name)
-        if known is None or len(known) != 1:
-            return
-        (struct,) = known
-        if isinstance(struct, Fields):
-            fields = {**dict(struct.known), inner: value}
-            self._values()[name] = frozenset([Fields(tuple(sorted(fields.items())))])
+        if known is None:
+            kind = self.local.get(name, "*")
+            if value is None or "*" in kind or "[" in kind or not kind.startswith("struct "):
+                return
+            known = frozenset([Fields(())])
+        (struct, *more) = known
+        if isinstance(struct, Fields) and not more:
+            self._values()[name] = frozenset([struct.put(inner, value)])
+
+    def cleared(self, target: Expr) -> None:
+        """`memset(&target, 0, ...)`."""
+        if (
+            target[0] == "addr"
+            and target[1][0] == "name"
+            and "*" not in self.local.get(target[1][1], "*")
+        ):
+            self.assign(target[1][1], frozenset([Fields((), frozenset([0]))]))
+
+    def written(self, argument: Expr, fields: frozenset[str]) -> None:
+        """A callee set these fields of a struct that it was given."""
+        if argument[0] == "addr" and argument[1][0] == "name":
+            for one in fields:
+                if argument[1][1] in self._values():
+                    self._set_field(argument[1][1], one, None)
 
     def forget(self, names: frozenset[str] | None) -> None:
         """Nothing is known of these variables any more."""
         if names and self.state is not None:
             for name in names:
-                self.state.values.pop(name, None)
+                base, _, inner = name.partition(".")
+                if not inner:
+                    self.state.values.pop(name, None)
+                elif base in self.state.values:
+                    self._set_field(base, inner, None)
 
     # -- blocks -----------------------------------------------------------------------------------
 
@@ -224,6 +256,10 @@ class Walk:
             refine(self.state, condition, holds=True, values=self)
             self.guards.append((condition, True))
             opened.guarded = True
+            text = spell(condition)
+            if any(word in text for word in _COLD):
+                opened.cold = True
+                self.cold += 1
 
     def _else(self) -> None:
         opened = self._open[-1] if self._open else None
@@ -239,6 +275,7 @@ class Walk:
         opened = self._open.pop()
         if opened.guarded:
             self.guards.pop()
+            self.cold -= opened.cold
         if opened.kind == IF:
             self.state = either(self.state, opened.other)
         elif opened.kind == LOOP:

@@ -126,7 +126,7 @@ class Ways:
     def sections(self, routine: Routine) -> list[Section]:
         """The signalling sections that a function begins, and the gaps between them."""
         visit = self.visit(routine)
-        found = []
+        found: list[Section] = []
         inside = [one.line for one in visit.events if one.signalling]
         if inside:
             found.append(Section(routine, "signalling", min(inside), max(inside)))
@@ -143,21 +143,32 @@ class Ways:
         context: Context | None = None,
     ) -> list[Way]:
         """One way to each line that does something, shortest and surest first."""
+        return list(self.each(routine, span, kinds, context))
+
+    def each(
+        self,
+        routine: Routine,
+        span: Span | None = None,
+        kinds: frozenset[Kind] | None = None,
+        context: Context | None = None,
+        nodes: int = _NODES,
+    ) -> Iterator[Way]:
+        """The same one by one, for who needs the first only; from no more nodes than that."""
         start = (routine, context or self.context(routine))
         came: dict[Node, _Came] = {}
-        found: dict[tuple[Effect, str, int], Way] = {}
-        for node, effect_event in self._search(start, span, came):
+        found: set[tuple[Effect, str, int]] = set()
+        for node, effect_event in self._search(start, span, came, nodes):
             effect = effect_event.effect
             assert effect is not None
             if kinds is not None and effect.kind not in kinds:
                 continue
             key = (effect, node[0].path, effect_event.line)
             if key not in found:
-                found[key] = self._way(came, node, effect_event)
-        return list(found.values())
+                found.add(key)
+                yield self._way(came, node, effect_event)
 
     def _search(
-        self, start: Node, span: Span | None, came: dict[Node, _Came]
+        self, start: Node, span: Span | None, came: dict[Node, _Came], nodes: int
     ) -> Iterator[tuple[Node, Event]]:
         """Nodes in the order of their distance, with what each does."""
         came[start] = _Came(None, None, 0.0, 0, 1.0)
@@ -169,7 +180,7 @@ class Ways:
             if node in done:
                 continue
             done.add(node)
-            if len(done) > _NODES:
+            if len(done) > nodes:
                 self.limits["roots with too many functions behind them"] += 1
                 return
             here = came[node]
@@ -229,7 +240,7 @@ def _hop(routine: Routine, event: Event) -> Hop:
 
 def _conditions(event: Event) -> list[str]:
     """The two innermost conditions around a line, as C text."""
-    texts = []
+    texts: list[str] = []
     for condition, holds in event.guards[-2:]:
         text = spell(condition, 60)
         texts.append(text if holds else f"!({text})")

@@ -105,7 +105,7 @@ class Fingerprints:
             raise Opaque("the frames of this Python")
         known = known_fences(rt, touched)
         self.known = tuple(rt.number_of(fence) for fence in known.values())
-        walk = Walk(rt.clock.now(), rt._numbers, lambda fence: id(fence) in known)
+        walk = Walk(rt.clock.now(), rt.numbers, lambda fence: id(fence) in known)
         for task in sorted(rt.tasks, key=lambda task: task.number):
             self._task(walk, rt, task)
         for cpu, owners in sorted(rt.cpus._owners.items()):

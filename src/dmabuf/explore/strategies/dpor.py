@@ -107,22 +107,21 @@ class SourceSets(DepthFirst):
         task = runtime.by_number[chosen // VARIANTS]
         op = task.op
         assert op is not None
-        node.obj = runtime.number_of(task.obj) << 1
+        numbers = runtime.numbers
+        node.obj = numbers[id(task.obj)] << 1
         node.access = op.access if op.touches is None else READ
         node.is_plain = op.touches is None and chosen % VARIANTS < BLOCK
         node.closed = watches.closed(task, runtime)
         if task.held:
-            node.owned = tuple(runtime.number_of(lock) << 1 for lock in owned_by(task))
+            node.owned = tuple([numbers[id(lock)] << 1 for lock in owned_by(task)])
         node.watch = watches.of(task, runtime)
         node.guard = watches.guard(task)
-        node.decides = (
-            node.obj if op.waits_on is None else runtime.number_of(op.awaited(task.obj)) << 1
-        )
+        node.decides = node.obj if op.waits_on is None else numbers[id(op.awaited(task.obj))] << 1
         node.other = node.watch.other_way(chosen % VARIANTS)
         node.ways = watches.other_ways(task, runtime, chosen % VARIANTS) if has_ways(task) else ()
         node.opened = node.shut = ()
         node.ordinal = task.ordinal
-        node.own = runtime.number_of(task) << 1 | WRITE
+        node.own = numbers[id(task)] << 1 | WRITE
         node.may_stop = task.may_stop
         node.near = watches.near(runtime, node.enabled, task) if len(node.enabled) > 1 else None
 

@@ -11,9 +11,7 @@ union of two pasts is one `|`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-__all__ = ["Accesses", "firsts", "steps_of", "unordered"]
+__all__ = ["Accesses", "firsts", "latest_first", "steps_of", "unordered"]
 
 Footprint = tuple[int, ...]
 
@@ -78,6 +76,11 @@ class Accesses:
         return found
 
 
+def latest_first(steps: set[int]) -> list[int]:
+    """Some steps in order; mostly there is none, or one."""
+    return sorted(steps, reverse=True) if len(steps) > 1 else list(steps)
+
+
 def unordered(pasts: list[int], step: int, end: int) -> int:
     """The steps after `step` and before `end` that `step` did not come before."""
     kept, mine = 0, 1 << step
@@ -89,14 +92,16 @@ def unordered(pasts: list[int], step: int, end: int) -> int:
     return kept
 
 
-def steps_of(kept: int) -> Iterator[int]:
+def steps_of(kept: int) -> list[int]:
     """The steps of a set, in order."""
+    found: list[int] = []
     while kept:
-        yield (kept & -kept).bit_length() - 1
+        found.append((kept & -kept).bit_length() - 1)
         kept &= kept - 1
+    return found
 
 
-def firsts(pasts: list[int], step: int, kept: int) -> Iterator[int]:
+def firsts(pasts: list[int], step: int, kept: int) -> list[int]:
     """Those of some steps after `step` that could come first if `step` did not: its initials.
 
     Args:
@@ -104,6 +109,7 @@ def firsts(pasts: list[int], step: int, kept: int) -> Iterator[int]:
         step: the earlier step.
         kept: steps after it that do not depend on it; with each step also what came before it.
     """
+    found: list[int] = []
     rest = kept >> (step + 1)
     later = step + 1
     while rest:
@@ -111,5 +117,6 @@ def firsts(pasts: list[int], step: int, kept: int) -> Iterator[int]:
         later += skipped
         rest >>= skipped + 1
         if pasts[later] & kept == 1 << later:
-            yield later
+            found.append(later)
         later += 1
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dmabuf.explore.dependence import independent
-from dmabuf.explore.strategies.happens import Accesses, firsts, steps_of, unordered
+from dmabuf.explore.strategies.happens import Accesses, firsts, latest_first, steps_of, unordered
 from dmabuf.explore.strategies.stands import Stand
 from dmabuf.explore.strategies.watch import has_ways
 from dmabuf.rt.api import READ, WRITE
@@ -219,8 +219,8 @@ class Races:
         It does not depend on a step that ended a wait, but the wait had other ways.
         """
         past = self.pasts[index]
-        for footprint in (node.footprint, node.opened):
-            for made in sorted(self._stands.all_before(footprint, past), reverse=True):
+        for footprint in (node.footprint, node.opened) if node.opened else (node.footprint,):
+            for made in latest_first(self._stands.all_before(footprint, past)):
                 stand = self.path[made].stand
                 assert stand is not None
                 for earlier in stand.raced:
@@ -231,8 +231,8 @@ class Races:
     def _open_ways(self, index: int, node: Choice) -> None:
         """Have a step tried before earlier ones that could have gone another way after it."""
         past = self.pasts[index]
-        for footprint in (node.footprint, node.opened):
-            for earlier in sorted(self._ways.all_before(footprint, past), reverse=True):
+        for footprint in (node.footprint, node.opened) if node.opened else (node.footprint,):
+            for earlier in latest_first(self._ways.all_before(footprint, past)):
                 kept = past >> (earlier + 1) << (earlier + 1)
                 if not self._is_covered(earlier, kept, self.path[earlier].other):
                     self._ask(earlier, kept, [self.path[earlier].chosen])

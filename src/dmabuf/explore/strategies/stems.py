@@ -10,8 +10,7 @@ executions is completed below two of them. The price is some executions that fal
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dmabuf.explore.jobs.parts import Made, made_of
 from dmabuf.explore.strategies.choice import Choice
@@ -31,8 +30,7 @@ _DEEPEST = 24
 Footprint = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stem:
+class Stem(NamedTuple):
     """The steps of a path, and what sleeps where it ends."""
 
     steps: tuple[Made, ...]

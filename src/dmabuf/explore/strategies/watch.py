@@ -9,7 +9,7 @@ from __future__ import annotations
 import dis
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dmabuf.hardware import GatedOp
 from dmabuf.rt.api import OPS, READ, WRITE
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import CodeType
 
+    from dmabuf.rt.api import Op
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
@@ -28,7 +29,7 @@ Footprint = tuple[int, ...]
 Guard = Callable[[Any, Any], bool]
 
 
-class Watch(NamedTuple):
+class Watch:
     """What the ways of a step depend on: numbers of objects, as read or as changed.
 
     Attributes:
@@ -37,9 +38,12 @@ class Watch(NamedTuple):
         time: what a timeout depends on, if there may be one.
     """
 
-    firm: Footprint = ()
-    signal: Footprint = ()
-    time: Footprint = ()
+    __slots__ = ("firm", "signal", "time")
+
+    def __init__(self, firm: Footprint = (), signal: Footprint = (), time: Footprint = ()) -> None:
+        self.firm = firm
+        self.signal = signal
+        self.time = time
 
     @property
     def whole(self) -> Footprint:
@@ -77,20 +81,20 @@ class Watches:
         plain = task.cpu is None and not runtime.cpus.taken_away
         if not op.is_guarded:
             return NOTHING if plain else Watch(self._of_cpu(task, runtime))
-        number_of = runtime.number_of
-        firm: Footprint = (number_of(task.obj) << 1 | READ,)
+        numbers = runtime.numbers
+        firm: Footprint = (numbers[id(task.obj)] << 1 | READ,)
         if op.waits_on is not None:
-            firm += (number_of(op.awaited(task.obj)) << 1 | READ,)
+            firm += (numbers[id(op.awaited(task.obj))] << 1 | READ,)
         if isinstance(op, GatedOp):  # a reset, which changes the task, closes all of its ways
-            firm += (number_of(task) << 1 | READ,)
+            firm += (numbers[id(task)] << 1 | READ,)
         if not plain:
             firm += self._of_cpu(task, runtime)
         if task.deadline is None and not task.interruptible:
             return Watch(firm)
-        signal = (number_of(task) << 1 | READ,) if task.interruptible else ()
+        signal = (numbers[id(task)] << 1 | READ,) if task.interruptible else ()
         time: Footprint = ()
         if task.deadline is not None:
-            time = (number_of(runtime.clock) << 1 | WRITE,)
+            time = (numbers[id(runtime.clock)] << 1 | WRITE,)
         return Watch(firm, signal, time)
 
     @staticmethod
@@ -115,20 +119,20 @@ class Watches:
     def near(self, runtime: Tasks, enabled: list[int], mover: ExploredTask) -> dict[int, Footprint]:
         """What the steps that are possible would touch, by task; not the mover's, no timeouts."""
         found: dict[int, Footprint] = {}
-        by_number, number_of, shared = runtime.by_number, runtime.number_of, runtime.cpus.taken_away
+        by_number, numbers, shared = runtime.by_number, runtime.numbers, runtime.cpus.taken_away
         for transition in enabled:
             task = by_number[transition // VARIANTS]
             op = task.op
             if task is mover or op is None or transition % VARIANTS >= BLOCK:
                 continue
             if op.touches is None:
-                touched: Footprint = (number_of(task.obj) << 1 | op.access,)
+                touched: Footprint = (numbers[id(task.obj)] << 1 | op.access,)
             else:
                 touched = tuple(
-                    [number_of(o) << 1 | mode for o, mode in op.touches(task.obj, task)]
+                    [numbers[id(o)] << 1 | mode for o, mode in op.touches(task.obj, task)]
                 )
             if task.deadline is not None:
-                touched += (number_of(runtime.clock) << 1,)
+                touched += (numbers[id(runtime.clock)] << 1,)
             if shared or task.cpu is not None or task.interrupts is not None:
                 touched += self._of_its_cpu(task, runtime)
             found[task.number] = touched
@@ -156,12 +160,12 @@ class Watches:
         """
         op, obj = task.op, task.obj
         assert op is not None
-        guards = _guards_of(obj.__class__, op.name.partition(".")[0])
+        guards = _guards_of(obj.__class__, op)
         if not guards:
             return ()
         found: set[Guard | tuple[Guard, int]] = set()
-        for guard in guards:
-            if _asks_of(guard) == "object":
+        for guard, asks in guards:
+            if asks == "object":
                 if _is_closed(guard, obj, task):
                     found.add(guard)
             else:
@@ -170,9 +174,9 @@ class Watches:
         return found
 
 
-def owned_by(task: ExploredTask) -> Iterator[Any]:
+def owned_by(task: ExploredTask) -> list[Any]:
     """The locks that a task has to itself."""
-    return (lock for lock in task.held if getattr(lock, "owner", None) is task)
+    return [lock for lock in task.held if getattr(lock, "owner", None) is task]
 
 
 def _is_closed(guard: Guard, obj: Any, task: ExploredTask) -> bool:
@@ -183,11 +187,15 @@ def _is_closed(guard: Guard, obj: Any, task: ExploredTask) -> bool:
 
 
 @functools.cache
-def _guards_of(kind: type, family: str) -> tuple[Guard, ...]:
-    """The guards of operations on a class: named alike, in its module or one beside it."""
+def _guards_of(kind: type, like: Op) -> tuple[tuple[Guard, str], ...]:
+    """The guards of operations on a class, and what they ask of.
+
+    They are named like one of them, and in the class's module or one beside it.
+    """
+    family = like.name.partition(".")[0]
     return tuple(
         dict.fromkeys(
-            op.guard
+            (op.guard, _asks_of(op.guard))
             for name, op in OPS.items()
             if name.partition(".")[0] == family
             and op.is_guarded

@@ -53,8 +53,8 @@ atomic_sub atomic_dec_and_test kref_get kref_init readl writel ioread32 iowrite3
 udelay ndelay mdelay cpu_relax barrier mb wmb rmb smp_mb smp_wmb smp_rmb spin_lock_init mutex_init
 init_rwsem mutex_destroy __mutex_init ww_mutex_init init_waitqueue_head init_completion
 reinit_completion sema_init __init_rwsem lockdep_set_class lockdep_init_map ww_mutex_destroy
-rcu_read_lock rcu_read_unlock srcu_read_lock srcu_read_unlock preempt_disable preempt_enable
-local_irq_save local_irq_restore local_irq_disable local_irq_enable in_interrupt in_atomic
+srcu_read_lock srcu_read_unlock
+in_interrupt in_atomic
 irqs_disabled ktime_get jiffies_to_msecs msecs_to_jiffies usecs_to_jiffies nsecs_to_jiffies
 time_after time_before IS_ERR PTR_ERR ERR_PTR IS_ERR_OR_NULL PTR_ERR_OR_ZERO ERR_CAST IS_ENABLED
 likely unlikely READ_ONCE WRITE_ONCE lower_32_bits upper_32_bits test_bit set_bit clear_bit

@@ -29,6 +29,15 @@ pin_user_pages_remote get_user_pages_remote vm_mmap vm_munmap do_mmap vm_brk mmp
 _HELD = "get_user_pages pin_user_pages handle_mm_fault hmm_range_fault faultin_page"
 """Fault under the mmap_lock that the caller holds."""
 
+_ATOMIC = """
+rcu_read_lock rcu_read_lock_bh preempt_disable local_irq_save local_irq_disable local_bh_disable
+kmap_atomic io_mapping_map_atomic_wc get_cpu
+"""
+_ATOMIC_END = """
+rcu_read_unlock rcu_read_unlock_bh preempt_enable local_irq_restore local_irq_enable
+local_bh_enable kunmap_atomic io_mapping_unmap_atomic put_cpu
+"""
+
 _MMAP = Takes(None, "mmap_lock", momentary=True)
 
 MEMORY: dict[str, tuple[Act, ...]] = {
@@ -52,6 +61,8 @@ MEMORY: dict[str, tuple[Act, ...]] = {
     "pagefault_enable": (Closes("nofault"),),
     "dma_fence_begin_signalling": (Opens("signalling"),),
     "dma_fence_end_signalling": (Closes("signalling"),),
+    **dict.fromkeys(_ATOMIC.split(), (Opens("atomic"),)),
+    **dict.fromkeys(_ATOMIC_END.split(), (Closes("atomic"),)),
     "might_lock": (Takes(momentary=True),),
     "might_lock_nested": (Takes(momentary=True),),
     "might_lock_read": (Takes(momentary=True),),

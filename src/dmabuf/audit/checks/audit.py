@@ -1,0 +1,148 @@
+"""All checks over one program: what `dmabuf check` asks of a tree.
+
+>>> from dmabuf.audit.program.program import Program
+>>> audit(Program([]), BuildFiles(""))
+[]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from dmabuf.audit.checks.build_files import BuildFiles
+from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, unique
+from dmabuf.audit.checks.failures import lost_completions
+from dmabuf.audit.checks.held import under_reservation_locks
+from dmabuf.audit.checks.index import Calls
+from dmabuf.audit.checks.judge import KINDS, Judgement, judge
+from dmabuf.audit.checks.rescuers import without_rescuer
+from dmabuf.audit.checks.roots import Grade, Root, find_roots, makers_of_fences
+from dmabuf.audit.checks.schedule import Schedule
+from dmabuf.audit.checks.selects import missing_selects
+from dmabuf.audit.checks.spans import Part, gaps, sections, submission
+from dmabuf.audit.checks.submissions import find_tails, lost_submissions
+from dmabuf.audit.checks.taint import Taint
+from dmabuf.audit.checks.timeouts import endless_fences
+from dmabuf.audit.program.program import Program
+from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.effect import Kind, Way
+from dmabuf.audit.ways.event import Event
+from dmabuf.audit.ways.ways import Ways
+from dmabuf.report.source_finding import Evidence, Level, SourceFinding
+
+__all__ = ["audit"]
+
+_SIGNALS = frozenset({Kind.SIGNAL})
+_NODES = 1000
+"""A signal behind more functions than this is not what a work is for."""
+Tell = Callable[[str], None]
+Span = Callable[[Event], bool]
+
+
+def audit(program: Program, build: BuildFiles, tell: Tell | None = None) -> list[SourceFinding]:
+    """Everything that is found, in the order of reports.
+
+    Args:
+        program: the tree.
+        build: its Kconfig files and Makefiles.
+        tell: told from time to time how far it is.
+    """
+    return unique(_Audit(program, build, tell or (lambda _text: None)).run())
+
+
+class _Audit:
+    def __init__(self, program: Program, build: BuildFiles, tell: Tell) -> None:
+        self.program = program
+        self.build = build
+        self.tell = tell
+        self.calls = Calls(program)
+        self.ways = Ways(program)
+        self.schedule = Schedule(program, self.calls)
+        self.taint = Taint(program, self.ways, self.calls)
+        self._signals: dict[Routine, Way | None] = {}
+
+    def run(self) -> Iterator[SourceFinding]:
+        roots = find_roots(self.program, self.calls, self.schedule)
+        tails = find_tails(self.calls)
+        makers = makers_of_fences(self.program, self.calls)
+        yield from self._of_parts(tuple(map(submission, tails)), Grade.SUBMISSION)
+        yield from self._of_parts(tuple(sections(self.ways, self.calls)), Grade.SECTION)
+        for number, root in enumerate(roots):
+            self.tell(f"{number} of {len(roots)} entry points, {root.routine.path}")
+            yield from self._of_root(root)
+        self.tell("gaps, locks, queues, submissions")
+        yield from self._of_gaps()
+        yield from under_reservation_locks(self.ways, self.calls)
+        yield from without_rescuer(self.program, self.schedule, makers, self.signals)
+        yield from lost_submissions(tails)
+        yield from lost_completions(roots)
+        yield from endless_fences(self.program, self.calls)
+        yield from missing_selects(self.calls, self.build)
+
+    def signals(self, routine: Routine) -> Way | None:
+        """The shortest way to a signal; None without one."""
+        if routine not in self._signals:
+            found = self.ways.each(routine, None, _SIGNALS, nodes=_NODES)
+            self._signals[routine] = next(found, None)
+        return self._signals[routine]
+
+    def _of_root(self, root: Root) -> Iterator[SourceFinding]:
+        if root.grade.must_signal and self.signals(root.routine) is None:
+            return
+        origin = Origin(root.routine.name, root.entry, root.scheduled)
+        yield from self._cases(root.routine, root.grade, origin, None)
+
+    def _of_parts(self, parts: tuple[Part, ...], grade: Grade) -> Iterator[SourceFinding]:
+        for part in parts:
+            self.tell(f"{grade.value}s, {part.routine.path}")
+            entry = f"{grade.value}, lines {part.first} to {part.last}"
+            origin = Origin(part.routine.name, entry)
+            yield from self._cases(part.routine, grade, origin, part.span)
+
+    def _cases(
+        self, routine: Routine, grade: Grade, origin: Origin, span: Span | None
+    ) -> Iterator[SourceFinding]:
+        cases = (
+            case
+            for way in self.ways.of(routine, span, KINDS)
+            if (case := self._case(way, grade, routine.path)) is not None
+        )
+        yield from findings_of(origin, cases)
+
+    def _case(self, way: Way, grade: Grade, path: str) -> Case | None:
+        found = judge(grade, way, path)
+        if found is None:
+            return None
+        if found.code != "DF202":
+            return Case(way, found, sure=way.sure)
+        assert way.effect.subject is not None
+        on_the_way = frozenset(f"{hop.place.file}:{hop.place.function}" for hop in way.hops)
+        other = self.taint.of(way.effect.subject, on_the_way)
+        if other is None:
+            return None
+        text = f"{other.root.function}() holds it there: {other.effect.name}() may wait for a fence"
+        text = f"{found.text.partition(' on ')[0].removeprefix('takes ')} is held elsewhere; {text}"
+        sure = way.sure * other.sure
+        level = judge(grade, replace(way, sure=sure), path)
+        return Case(way, level or found, (Evidence(text, hops_of(other)),), sure)
+
+    def _of_gaps(self) -> Iterator[SourceFinding]:
+        for part in gaps(self.ways, self.calls):
+            entry = f"a signalling section that is left in line {part.first} and entered again"
+            cases = [
+                Case(way, _gap(found), sure=way.sure)
+                for way in self.ways.of(part.routine, part.span, KINDS)
+                if (found := judge(Grade.SECTION, way, part.routine.path)) is not None
+                and found.code != "DF202"
+            ]
+            yield from findings_of(Origin(part.routine.name, entry), cases)
+
+
+def _gap(found: Judgement) -> Judgement:
+    text = found.text.replace(" on the way to a signal", " in a gap of a signalling section")
+    return Judgement("DF205", max(found.level, Level.WARNING, key=_rank), text, "gap")
+
+
+def _rank(level: Level) -> int:
+    return level.rank

@@ -1,0 +1,59 @@
+"""What is done under a reservation lock: no user memory, no mmap_lock (DF209)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dmabuf.audit.checks.clusters import Case, Origin, findings_of
+from dmabuf.audit.checks.index import Calls
+from dmabuf.audit.checks.judge import Judgement
+from dmabuf.audit.checks.look import is_test_code
+from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.effect import Kind, Way
+from dmabuf.audit.ways.event import Event
+from dmabuf.audit.ways.known.acts import Takes
+from dmabuf.audit.ways.known.locks import LOCKS
+from dmabuf.audit.ways.ways import Ways
+from dmabuf.report.source_finding import Level, SourceFinding
+
+__all__ = ["under_reservation_locks"]
+
+_KINDS = frozenset({Kind.USER_MEMORY, Kind.MMAP_LOCK})
+_RESV = ("struct dma_resv", "lock")
+_SURE = 0.6
+
+
+def under_reservation_locks(ways: Ways, calls: Calls) -> Iterator[SourceFinding]:
+    """Functions that hold a reservation lock and touch user memory, or wait for mmap_lock."""
+    for routine in _holders(ways, calls):
+        cases = [
+            Case(way, _judgement(way), sure=way.sure)
+            for way in ways.of(routine, _held, _KINDS)
+            if not way.effect.attempt
+        ]
+        yield from findings_of(Origin(routine.name, "takes a reservation lock"), cases)
+
+
+def _holders(ways: Ways, calls: Calls) -> list[Routine]:
+    takers = calls.callers(
+        name
+        for name, acts in LOCKS.items()
+        if any(isinstance(act, Takes) and act.kind == "resv" and not act.attempt for act in acts)
+    )
+    wrappers = [one.name for one in takers if ways.brackets.of(one)]
+    found = takers | calls.callers(wrappers)
+    return sorted(
+        (one for one in found if not is_test_code(one.path)),
+        key=lambda one: (one.path, one.function.line),
+    )
+
+
+def _held(event: Event) -> bool:
+    return any(one.lock == _RESV for one in event.held)
+
+
+def _judgement(way: Way) -> Judgement:
+    what = "takes mmap_lock" if way.effect.kind is Kind.MMAP_LOCK else "touches user memory"
+    level = Level.ERROR if way.sure >= _SURE else Level.WARNING
+    text = f"{way.effect.name}() {what} under a reservation lock"
+    return Judgement("DF209", level, text, "user memory")

@@ -1,0 +1,66 @@
+"""Work that signals fences, on a queue without a rescuer (DF107)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from dmabuf.audit.checks.clusters import hops_of
+from dmabuf.audit.checks.look import driver_of, is_test_code
+from dmabuf.audit.checks.schedule import Queued, Schedule
+from dmabuf.audit.program.program import Program
+from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.program.tables import Registration
+from dmabuf.audit.ways.effect import Way
+from dmabuf.report.source_finding import Hop, Level, SourceFinding
+
+__all__ = ["without_rescuer"]
+
+_SURE = 0.85
+_NEAR = 3
+"""A signal at most so many hops away is what the work is for."""
+
+
+def without_rescuer(
+    program: Program, schedule: Schedule, makers: set[str], signals: Callable[[Routine], Way | None]
+) -> Iterator[SourceFinding]:
+    """Works of drivers that make fences, each with the first line that queues it badly."""
+    for routine, registrations in program.registrations.items():
+        if driver_of(routine.path) not in makers or is_test_code(routine.path):
+            continue
+        for one in registrations:
+            queued = _bad(schedule, one) if one.kind == "work" else None
+            way = signals(routine) if queued is not None else None
+            if queued is not None and way is not None:
+                yield _finding(routine, one, queued, way)
+                break
+
+
+def _bad(schedule: Schedule, registration: Registration) -> Queued | None:
+    if registration.subject is None:
+        return None
+    for queued in schedule.queued.get(registration.subject, ()):
+        mine = driver_of(queued.routine.path) == driver_of(registration.routine.path)
+        if mine and schedule.rescued(queued) is False:
+            return queued
+    return None
+
+
+def _finding(
+    routine: Routine, registration: Registration, queued: Queued, way: Way
+) -> SourceFinding:
+    name = registration.subject[1] if registration.subject else ""
+    queue = queued.queue[1] or queued.queue[0]
+    certain = way.sure >= _SURE and len(way.hops) <= _NEAR
+    hops = (Hop(queued.place, f"queues {name} on {queue}", "work"), *hops_of(way))
+    return SourceFinding(
+        "DF107",
+        Level.ERROR if certain else Level.INFO,
+        f"{name} signals a fence and is queued on {queue}, which has no rescuer",
+        queued.place,
+        routine.name,
+        f"work function of {name}",
+        f"queued by {queued.routine.name}()",
+        hops,
+        key=f"DF107:{routine.name}:{queue}",
+        sure=round(way.sure, 2),
+    )

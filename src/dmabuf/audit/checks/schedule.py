@@ -1,0 +1,98 @@
+"""What queues a work, on which queue, and whether that queue has a rescuer.
+
+A queue without WQ_MEM_RECLAIM needs memory for a worker before it runs anything: work on the way to
+a signal would wait for reclaim there. Source: Documentation/core-api/workqueue.rst.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from dmabuf.audit.checks.index import Call, Calls
+from dmabuf.audit.program.program import Program
+from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.program.tables import Registration
+from dmabuf.audit.ways.known.acts import Queues
+from dmabuf.audit.ways.known.deferred import DEFERRED
+from dmabuf.report.finding import Place
+
+__all__ = ["Queued", "Schedule"]
+
+_RESCUED = "WQ_MEM_RECLAIM"
+_IN_WORDS = {True: "WQ_MEM_RECLAIM", False: "no WQ_MEM_RECLAIM", None: "flags not known"}
+Subject = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A line that queues a work.
+
+    Attributes:
+        routine, line: where.
+        queue: the queue, as (struct, field), of the kernel's own ("", "system_wq").
+        worker: it is no workqueue but a kthread worker, which is its own rescuer.
+    """
+
+    routine: Routine
+    line: int
+    queue: Subject
+    worker: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Where."""
+        return self.routine.place(self.line)
+
+
+class Schedule:
+    """All lines of a program that queue work."""
+
+    def __init__(self, program: Program, calls: Calls) -> None:
+        self._queues = program.tables.queues
+        self.queued: dict[Subject, list[Queued]] = defaultdict(list)
+        for name, acts in DEFERRED.items():
+            for act in acts:
+                if isinstance(act, Queues):
+                    for call in calls.of(name):
+                        self._add(program, call, act)
+        for lines in self.queued.values():
+            lines.sort(key=lambda one: (one.routine.path, one.line))
+
+    def _add(self, program: Program, call: Call, act: Queues) -> None:
+        routine, index = call
+        _kind, line, callee, arguments, _result = routine.function.code[index]
+        if max(act.argument, act.queue or 0) >= len(arguments):
+            return
+        local = program.tables.local(routine)
+        work = program.tables.subject(arguments[act.argument], local, routine.path)
+        queue: Subject | None = ("", act.system)
+        if act.queue is not None:
+            queue = program.tables.subject(arguments[act.queue], local, routine.path)
+        if work is not None and queue is not None:
+            worker = str(callee[1]).startswith("kthread_")
+            self.queued[work].append(Queued(routine, line, queue, worker))
+
+    def rescued(self, queued: Queued) -> bool | None:
+        """Has its queue a rescuer? None if that is not known."""
+        if queued.worker:
+            return True
+        if queued.queue[1].startswith("system_") and not queued.queue[0]:
+            return False
+        made = self._queues.get(queued.queue)
+        return all(_RESCUED in one.flags for one in made) if made else None
+
+    def told(self, registration: Registration) -> str:
+        """What runs a work, in words."""
+        name = registration.subject[1] if registration.subject else ""
+        lines = self.queued.get(registration.subject, []) if registration.subject else []
+        if not lines:
+            where = f", made in {registration.where.name}()" if registration.where else ""
+            return f"work {name}{where}"
+        first = lines[0]
+        queue = first.queue[1] or first.queue[0]
+        more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+        return (
+            f"work {name} on {queue} ({_IN_WORDS[self.rescued(first)]}), queued by "
+            f"{first.routine.name}() at {first.routine.path}:{first.line}{more}"
+        )

@@ -1,0 +1,85 @@
+"""Roots that are a part of a body: annotated sections, gaps between them, submissions.
+
+A gap is advice of its own (DF205): the section was left around what it forbids and entered again,
+and nothing was signalled in the first part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from dmabuf.audit.checks.index import Calls
+from dmabuf.audit.checks.submissions import Tail
+from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.effect import Kind
+from dmabuf.audit.ways.event import Event
+from dmabuf.audit.ways.ways import Section, Ways
+
+__all__ = ["Part", "gaps", "sections", "submission"]
+
+_BEGINS = "dma_fence_begin_signalling"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a body.
+
+    Attributes:
+        routine: whose.
+        first, last: lines.
+        span: is something that is met in the body in it?
+    """
+
+    routine: Routine
+    first: int
+    last: int
+    span: Callable[[Event], bool]
+
+
+def sections(ways: Ways, calls: Calls) -> Iterator[Part]:
+    """The signalling sections of a program."""
+    for section in _all(ways, calls):
+        if section.kind == "signalling":
+            yield Part(section.routine, section.first, section.last, section)
+
+
+def gaps(ways: Ways, calls: Calls) -> Iterator[Part]:
+    """The gaps of a program before which nothing was signalled."""
+    for section in _all(ways, calls):
+        if section.kind == "gap" and not _signalled_before(ways, section):
+            yield Part(section.routine, section.first, section.last, section)
+
+
+def _all(ways: Ways, calls: Calls) -> Iterator[Section]:
+    """Of the functions that begin one, themselves or through a wrapper."""
+    begins = calls.callers([_BEGINS])
+    wrappers = [one for one in begins if _opens(ways, one)]
+    callers = calls.callers([one.name for one in wrappers])
+    for routine in sorted(begins | callers, key=lambda one: (one.path, one.function.line)):
+        if routine not in wrappers:
+            yield from ways.sections(routine)
+
+
+def _opens(ways: Ways, routine: Routine) -> bool:
+    bracket = ways.brackets.of(routine)
+    return bracket is not None and "signalling" in bracket.opens
+
+
+def _signalled_before(ways: Ways, section: Section) -> bool:
+    return any(
+        event.effect is not None
+        and event.effect.kind is Kind.SIGNAL
+        and event.line <= section.first
+        for event in ways.visit(section.routine).events
+    )
+
+
+def submission(tail: Tail) -> Part:
+    """The part of a function between arming a job and pushing it."""
+
+    def between(event: Event) -> bool:
+        return tail.start < event.index < tail.end
+
+    code = tail.routine.function.code
+    return Part(tail.routine, code[tail.start][1], code[tail.end][1], between)

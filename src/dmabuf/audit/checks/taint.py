@@ -1,0 +1,129 @@
+"""The other side of a lock: where it is held over something that may wait for a fence.
+
+Reclaim, a reservation lock, mmap_lock, user memory and a fence wait all may; a lock held over one
+of these may not be taken on the way to a signal (DF202). Asked for one lock at a time, as a tree
+has thousands and a way takes few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dmabuf.audit.checks.index import Calls
+from dmabuf.audit.program.program import Program
+from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.effect import Kind, LockClass, Way
+from dmabuf.audit.ways.event import Event
+from dmabuf.audit.ways.known.acts import Takes
+from dmabuf.audit.ways.known.locks import LOCKS
+from dmabuf.audit.ways.ways import Ways
+from dmabuf.sync.gfp import Gfp
+
+__all__ = ["Taint"]
+
+_KINDS = frozenset({Kind.RECLAIM, Kind.RESV, Kind.MMAP_LOCK, Kind.USER_MEMORY, Kind.FENCE_WAIT})
+_MOST_HOLDERS = 60
+"""More functions than this are not asked about one lock."""
+_SURE = 0.5
+_ENOUGH = 0.85
+_NODES = 300
+"""Evidence behind more functions than this is not looked for."""
+
+
+class Taint:
+    """Answers for the locks of a program; answers are kept."""
+
+    def __init__(self, program: Program, ways: Ways, calls: Calls) -> None:
+        self._ways = ways
+        self._known: dict[LockClass, list[Way]] = {}
+        self._more: dict[LockClass, Iterator[Way]] = {}
+        self._takers: dict[str, list[Routine]] = {}
+        self._program = program
+        self._calls = calls
+        for routine, index in calls.of(*_takes(), *_GUARDS):
+            for argument in routine.function.code[index][3]:
+                self._add(argument, routine)
+
+    def _add(self, argument: tuple[object, ...], routine: Routine) -> None:
+        local = self._program.tables.local(routine)
+        subject = self._program.tables.subject(argument, local, routine.path)
+        if subject is not None and subject[1]:
+            takers = self._takers.setdefault(subject[1], [])
+            if not takers or takers[-1] is not routine:
+                takers.append(routine)
+
+    def of(self, lock: LockClass, apart_from: frozenset[str]) -> Way | None:
+        """A way from a function that holds the lock to what taints it: a sure one, or the surest.
+
+        Args:
+            lock: the class.
+            apart_from: functions (`file:name`) on the way that the lock was met on; what they
+                do is no evidence against themselves.
+        """
+        known = self._known.setdefault(lock, [])
+        more = self._more.get(lock)
+        if more is None:
+            more = self._more[lock] = self._holding(lock)
+        best: Way | None = None
+        for way in _then(known, more):
+            if f"{way.root.file}:{way.root.function}" in apart_from:
+                continue
+            if best is None or way.sure > best.sure:
+                best = way
+            if best.sure >= _ENOUGH:
+                break
+        return best
+
+    def _holding(self, lock: LockClass) -> Iterator[Way]:
+        for routine in self._holders(lock):
+            way = self._held(routine, lock)
+            if way is not None:
+                yield way
+
+    def _holders(self, lock: LockClass) -> list[Routine]:
+        """The functions that may hold a lock: that take one of its name, or call a wrapper."""
+        takers = self._takers.get(lock[1], [])
+        found = dict.fromkeys(takers)
+        for routine in takers:
+            bracket = self._ways.brackets.of(routine)
+            if bracket is not None and any(one == lock for one, _kind in bracket.takes):
+                found.update(dict.fromkeys(self._calls.callers([routine.name])))
+        ordered = sorted(found, key=lambda one: (one.path, one.function.line))
+        return ordered[:_MOST_HOLDERS]
+
+    def _held(self, routine: Routine, lock: LockClass) -> Way | None:
+        def holds(event: Event) -> bool:
+            return any(one.lock == lock for one in event.held)
+
+        if not any(map(holds, self._ways.visit(routine).events)):
+            return None
+        ways = self._ways.each(routine, holds, _KINDS, nodes=_NODES)
+        return next((way for way in ways if _taints(way)), None)
+
+
+def _then(known: list[Way], more: Iterator[Way]) -> Iterator[Way]:
+    """What is known, then what comes, which is known from then on."""
+    yield from tuple(known)
+    for way in more:
+        known.append(way)
+        yield way
+
+
+def _taints(way: Way) -> bool:
+    effect = way.effect
+    if effect.attempt or way.sure < _SURE:
+        return False
+    if effect.kind is Kind.RECLAIM:
+        return effect.gfp is not None and bool(Gfp(effect.gfp) & Gfp.FS)
+    return True
+
+
+def _takes() -> list[str]:
+    return [
+        name
+        for name, acts in LOCKS.items()
+        if any(isinstance(act, Takes) and not act.spins and not act.attempt for act in acts)
+    ]
+
+
+_GUARDS = ("guard", "scoped_guard")

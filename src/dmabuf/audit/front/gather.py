@@ -1,0 +1,350 @@
+"""Facts of a whole tree, by the workers of any `concurrent.futures.Executor`.
+
+Workers read and parse; what crosses the border of a process is bytes. Headers that the files
+include are followed while they come in. The order of the result is not that of the work.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from dmabuf.audit.front.cache import Cache, Kept, digest
+from dmabuf.audit.front.extract import extract, version
+from dmabuf.audit.front.facts import FileFacts
+from dmabuf.audit.front.includes import Includes
+from dmabuf.audit.front.packing import pack, unpack
+from dmabuf.audit.front.tree import Stamp, find, read, stamp
+
+__all__ = ["Gathered", "Progress", "cache_of", "gather"]
+
+# Files of one piece of work; small enough to spread, large enough to be worth the way.
+_CHUNK: Final = 24
+_CHUNK_BYTES: Final = 400_000
+
+# Path, digest of what is kept of it already.
+_Job = tuple[str, bytes]
+# Path, stamp, digest, facts (b"" where the digest is that of what is kept), trouble.
+_Done = tuple[str, Stamp | None, bytes, bytes, str]
+
+
+def cache_of(root: Path, folder: Path | None = None) -> Cache:
+    """What the last run on this tree kept, in `folder` or the user's cache."""
+    return Cache(root, version(), folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is.
+
+    Attributes:
+        done, total: files; `total` grows while headers are found.
+        seconds: since it began.
+    """
+
+    done: int
+    total: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Files a second."""
+        return self.done / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds that the rest takes at this rate; None where there is none yet."""
+        return (self.total - self.done) / self.rate if self.rate > 0 else None
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Facts of a tree.
+
+    Attributes:
+        files: facts by path, sorted.
+        troubles: a sentence for each thing that was left out or read in part.
+        kept: files whose facts the cache had.
+        notes: what was wrong with the cache, if anything.
+    """
+
+    files: dict[str, FileFacts] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
+    kept: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def bytes_lost(self) -> int:
+        """Bytes of C that were not understood."""
+        return sum(size for one in self.files.values() for _, size in one.flaws)
+
+
+def gather(
+    root: Path,
+    folders: Iterable[str],
+    *,
+    jobs: int = 0,
+    executor: Executor | None = None,
+    cache: Cache | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    headers: bool = True,
+) -> Gathered:
+    """Facts of all C files and headers below `folders`, and of the headers that they include.
+
+    Args:
+        root: of the tree.
+        folders: relative to it; single files may be named as well.
+        jobs: how many processes; 0 for one on each processor. One works in the caller's.
+        executor: whose workers do it instead; stays open.
+        cache: facts of the last run, to which those of this one are added.
+        progress: called after each piece of work.
+        headers: follow what is included out of the folders.
+
+    Raises:
+        TreeError: a folder is not there.
+    """
+    found = find(root, folders)
+    with _no_collector(), _Workers(jobs, executor) as workers:
+        work = _Work(root, workers, cache, progress, Includes(root) if headers else None)
+        work.out.troubles.extend(found.troubles)
+        work.add(found.files)
+        work.run()
+    return work.finish()
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without the cyclic collector: facts have no cycles, and it would look at them many times."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+class _Work:
+    """What is to be done yet, what is being done, and what came of it."""
+
+    def __init__(
+        self,
+        root: Path,
+        workers: _Workers,
+        cache: Cache | None,
+        progress: Callable[[Progress], None] | None,
+        includes: Includes | None,
+    ) -> None:
+        self.out = Gathered()
+        self._root = root
+        self._workers = workers
+        self._cache = cache
+        self._progress = progress
+        self._includes = includes
+        self._asked: set[str] = set()
+        self._waiting: list[_Job] = []
+        self._running: dict[Future[list[_Done]], list[_Job]] = {}
+        self._keep: dict[str, Kept] = {}
+        self._fresh = 0
+        self._begun = time.monotonic()
+
+    def add(self, paths: Iterable[str]) -> None:
+        """Ask for files, each once; what is kept of unchanged ones is taken at once."""
+        todo = [path for path in paths if path not in self._asked]
+        self._asked.update(todo)
+        while todo:
+            path = todo.pop()
+            kept = self._unchanged(path)
+            if kept is None:
+                known = self._cache.digest_of(path) if self._cache is not None else b""
+                self._waiting.append((path, known))
+                continue
+            todo.extend(self._take(path, kept))
+
+    def _unchanged(self, path: str) -> Kept | None:
+        if self._cache is None:
+            return None
+        now = stamp(self._root / path)
+        if now is None or not self._cache.unchanged(path, now):
+            return None
+        return self._cache.get(path)
+
+    def _take(self, path: str, kept: Kept) -> list[str]:
+        """Take what is kept of a file; returns the headers that it asks for."""
+        self._keep[path] = kept
+        self.out.kept += 1
+        return self._note(unpack(kept.facts))
+
+    def _note(self, facts: FileFacts) -> list[str]:
+        self.out.files[facts.path] = facts
+        if facts.trouble:
+            self.out.troubles.append(f"{facts.path}: {facts.trouble}")
+        if self._includes is None:
+            return []
+        found = {self._includes.find(facts.path, text) for text in facts.includes}
+        new = sorted(path for path in found if path is not None and path not in self._asked)
+        self._asked.update(new)
+        return new
+
+    def run(self) -> None:
+        """Work until nothing is left."""
+        while self._waiting or self._running:
+            self._submit()
+            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            for future in done:
+                jobs = self._running.pop(future)
+                try:
+                    results = future.result()
+                except BrokenExecutor as error:
+                    results = self._workers.lost(jobs, self._root, error)
+                for one in results:
+                    self._finish(one)
+            if self._progress is not None:
+                seconds = time.monotonic() - self._begun
+                self._progress(Progress(len(self.out.files), len(self._asked), seconds))
+
+    def _submit(self) -> None:
+        """Hand on what waits; a few headers wait for more while others work."""
+        if len(self._waiting) < _CHUNK and len(self._running) >= self._workers.count:
+            return
+        for jobs in _chunks(self._root, self._waiting):
+            self._running[self._workers.submit(work, self._root, jobs)] = jobs
+        self._waiting = []
+
+    def _finish(self, one: _Done) -> None:
+        path, now, content, facts, trouble = one
+        if trouble:
+            self._note(FileFacts(path, trouble=trouble))
+            return
+        assert now is not None
+        if not facts and self._cache is not None:
+            kept = self._cache.get(path)
+            if kept is None:  # damaged since
+                self._waiting.append((path, b""))
+                return
+            self._fresh += 1  # it has a new stamp
+            self.out.kept += 1
+            facts = bytes(kept.facts)
+        else:
+            self._fresh += 1
+        self._keep[path] = Kept(now, content, facts)
+        self._later(self._note(unpack(facts)))
+
+    def _later(self, paths: list[str]) -> None:
+        self._asked.difference_update(paths)
+        self.add(paths)
+
+    def finish(self) -> Gathered:
+        """Sort what was found, and keep it."""
+        out = self.out
+        out.files = {path: out.files[path] for path in sorted(out.files)}
+        out.troubles.sort()
+        if self._cache is not None:
+            if self._fresh:
+                self._cache.save(self._root, self._keep)
+            out.notes.extend(self._cache.notes)
+            if self._cache.damaged:
+                out.notes.append(f"{self._cache.path}: {self._cache.damaged} entries were damaged")
+        return out
+
+
+def _chunks(root: Path, jobs: list[_Job]) -> Iterator[list[_Job]]:
+    """Pieces of work of about the same size, in the order of the paths."""
+    chunk: list[_Job] = []
+    size = 0
+    for job in sorted(jobs):
+        chunk.append(job)
+        about = stamp(root / job[0])
+        size += about[0] if about is not None else 0
+        if len(chunk) >= _CHUNK or size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def work(root: Path, jobs: list[_Job]) -> list[_Done]:
+    """In a worker: read and parse files; those whose content is known are not parsed."""
+    done: list[_Done] = []
+    for path, known in jobs:
+        found = read(root / path)
+        content = digest(found.data)
+        if found.trouble:
+            done.append((path, found.stamp, content, b"", found.trouble))
+        elif content == known:
+            done.append((path, found.stamp, content, b"", ""))
+        else:
+            done.append((path, found.stamp, content, pack(extract(path, found.data)), ""))
+    return done
+
+
+class _Workers:
+    """The caller's executor, or processes of our own, started when there is work."""
+
+    def __init__(self, jobs: int, executor: Executor | None) -> None:
+        self.count = jobs or os.cpu_count() or 1
+        self._given = executor
+        self._own: Executor | None = None
+
+    def __enter__(self) -> _Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._own is not None:
+            self._own.shutdown(cancel_futures=True)
+
+    def submit(self, call: Callable[..., list[_Done]], *given: Any) -> Future[list[_Done]]:
+        """Hand a piece of work to whoever is free."""
+        if self._given is not None:
+            return self._given.submit(call, *given)
+        if self.count == 1:
+            return _at_once(call, *given)
+        if self._own is None:
+            self._own = _processes(self.count)
+        try:
+            return self._own.submit(call, *given)
+        except BrokenExecutor:
+            self._own = _processes(self.count)
+            return self._own.submit(call, *given)
+
+    def lost(self, jobs: list[_Job], root: Path, error: BrokenExecutor) -> list[_Done]:
+        """A worker has died: its files are tried alone, each in a process of its own."""
+        if self._given is not None:
+            return [_died(path, error) for path, _ in jobs]
+        done: list[_Done] = []
+        for job in jobs:
+            with _processes(1) as alone:
+                try:
+                    done.extend(alone.submit(work, root, [job]).result())
+                except BrokenExecutor as again:
+                    done.append(_died(job[0], again))
+        return done
+
+
+def _died(path: str, error: BrokenExecutor) -> _Done:
+    sentence = f"a worker died while it was read ({error}); not audited, try --jobs 1"
+    return path, None, b"", b"", sentence
+
+
+def _at_once(call: Callable[..., list[_Done]], *given: Any) -> Future[list[_Done]]:
+    future: Future[list[_Done]] = Future()
+    try:
+        future.set_result(call(*given))
+    except Exception as error:  # noqa: BLE001 - it is the future's
+        future.set_exception(error)
+    return future
+
+
+def _processes(count: int) -> Executor:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(max_workers=count, mp_context=context)

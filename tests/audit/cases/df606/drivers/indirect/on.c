@@ -1,0 +1,4 @@
+void on(struct dma_buf *buf)
+{
+	dma_buf_put(buf);
+}

@@ -1,0 +1,4 @@
+void with(struct dma_buf *buf)
+{
+	dma_buf_put(buf);
+}

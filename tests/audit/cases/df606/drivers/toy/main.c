@@ -1,0 +1,4 @@
+int toy_probe(void)
+{
+	return 0;
+}
