@@ -42,13 +42,13 @@ _AFTER_NAME: Final = frozenset((";", "=", ",", "[", ")", "__free", "__cleanup", 
 class StatementReader(MacroStatementReader):
     """Reads the bodies of functions."""
 
-    __slots__ = ("forks",)
+    __slots__ = ()
 
     def body(self, start: int, end: int) -> Code:
         """The instructions of the block whose braces are at `start` and `end`."""
         self.code = []
         self.begin()
-        self.forks: list[int] = []
+        self.forks = []
         self.depth = 0
         self.at = start
         self.compound()
