@@ -116,7 +116,9 @@ def compare_calls(place: str, theirs: Counter[str], ours: Counter[str], out: Out
         if ours[name] < count and name not in WORDS:
             out.lost.append(f"{place}: {name}")
     out.extra.extend(
-        f"{place}: {name}" for name, count in ours.items() if theirs[name] < count and name not in WORDS
+        f"{place}: {name}"
+        for name, count in ours.items()
+        if theirs[name] < count and name not in WORDS
     )
 
 
