@@ -16,12 +16,12 @@ from dmabuf.audit.checks.doubts import allowed, doubt
 from dmabuf.audit.checks.failures import lost_completions
 from dmabuf.audit.checks.held import under_reservation_locks
 from dmabuf.audit.checks.index import Calls
-from dmabuf.audit.checks.judge import KINDS, Judgement, judge
+from dmabuf.audit.checks.judge import KINDS, Judgement, judge, lock_name
 from dmabuf.audit.checks.rescuers import without_rescuer
 from dmabuf.audit.checks.roots import Grade, Root, find_roots, makers_of_fences
 from dmabuf.audit.checks.schedule import Schedule
 from dmabuf.audit.checks.selects import missing_selects
-from dmabuf.audit.checks.spans import Part, gaps, sections, submission
+from dmabuf.audit.checks.spans import Part, armed, gaps, sections, submission
 from dmabuf.audit.checks.submissions import find_tails, lost_submissions
 from dmabuf.audit.checks.taint import Taint
 from dmabuf.audit.checks.timeouts import endless_fences
@@ -73,6 +73,7 @@ class _Audit:
         }
         tails = find_tails(self.calls)
         makers = makers_of_fences(self.program, self.calls)
+        yield from self._of_parts(tuple(map(armed, tails)), Grade.ARMED)
         yield from self._of_parts(tuple(map(submission, tails)), Grade.SUBMISSION)
         yield from self._of_parts(tuple(sections(self.ways, self.calls)), Grade.SECTION)
         for number, root in enumerate(roots):
@@ -135,10 +136,10 @@ class _Audit:
             return None
         other = weighed(other, evidence=True)
         text = f"{other.root.function}() holds it there: {other.effect.name}() may wait for a fence"
-        text = f"{found.text.partition(' on ')[0].removeprefix('takes ')} is held elsewhere; {text}"
+        lock = f"{lock_name(way.effect)} is held elsewhere"
         sure = way.sure * other.sure
         level = judge(grade, replace(way, sure=sure), path)
-        return Case(way, level or found, (Evidence(text, hops_of(other)),), sure)
+        return Case(way, level or found, (Evidence(f"{lock}; {text}", hops_of(other)),), sure)
 
     def _of_gaps(self) -> Iterator[SourceFinding]:
         for part in gaps(self.ways, self.calls):
