@@ -103,7 +103,7 @@ class _Audit:
 
     def _of_parts(self, parts: tuple[Part, ...], grade: Grade) -> Iterator[SourceFinding]:
         for part in parts:
-            self.tell(f"{grade.value}s, {part.routine.path}")
+            self.tell(f"{grade.value}: {part.routine.path}")
             entry = f"{grade.value}, lines {part.first} to {part.last}"
             origin = Origin(part.routine.name, entry)
             yield from self._cases(part.routine, grade, origin, part.span)
