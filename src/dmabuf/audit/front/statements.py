@@ -26,9 +26,8 @@ from dmabuf.audit.front.code import (
     SWITCH,
     Code,
     Expr,
-    Instruction,
 )
-from dmabuf.audit.front.macro_statements import MacroStatementReader
+from dmabuf.audit.front.macro_statements import MacroStatementReader, leaves
 from dmabuf.audit.front.packing import DEEPEST, is_deep
 from dmabuf.audit.front.reader import DEPTH, Lost
 from dmabuf.audit.front.words import ATTRIBUTES, KEYWORDS, QUALIFIERS, TYPES
@@ -338,7 +337,7 @@ class StatementReader(MacroStatementReader):
         if self.tokens[self.at] == ";":
             self.at += 1
         if condition in (("number", 0), ("name", "false")):
-            if not _leaves(self.code, mark + 1):
+            if not leaves(self.code, mark + 1):
                 del self.code[mark]
                 return
             self.code.append((BREAK, last))
@@ -418,24 +417,6 @@ class StatementReader(MacroStatementReader):
         self.expect(";")
 
 
-def _leaves(code: list[Instruction], start: int) -> bool:
-    """Whether a `break` or `continue` of the loop at hand stands behind `start`."""
-    around: list[int] = []
-    for instruction in code[start:]:
-        kind = instruction[0]
-        if kind in (IF, LOOP, SWITCH, BLOCK):
-            around.append(kind)
-        elif kind == END and around:
-            around.pop()
-        elif (kind == CONTINUE and LOOP not in around) or (
-            kind == BREAK and LOOP not in around and SWITCH not in around
-        ):
-            return True
-    return False
-
-
-# What a jump leaves, so that it does not leave what lies around that.
-_LEFT_BY: Final = {BREAK: {LOOP, SWITCH}, CONTINUE: {LOOP}}
 _STATEMENTS: Final[dict[str, Callable[[StatementReader], None]]] = {
     "if": StatementReader._if,
     "while": StatementReader._while,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dmabuf.audit.front.code import CALL, DECLARE, SET, Expr, Instruction
+from dmabuf.audit.program.calling import Calling
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.registers import MAKERS, REGISTERS
 from dmabuf.audit.program.routine import Routine
@@ -70,6 +71,7 @@ class Tables:
         self.queues: dict[Subject, list[Made]] = defaultdict(list)
         self.constants: dict[Subject, list[Expr]] = defaultdict(list)
         self._setters: dict[str, list[tuple[Routine, int, Subject]]] = defaultdict(list)
+        self.calling = Calling()
         self._names, self._types = names, types
         self._local: dict[Routine, dict[str, str]] = {}
         self._seen: set[tuple[Subject, Routine, str]] = set()
@@ -168,7 +170,9 @@ class Tables:
     def _bodies(self) -> None:
         for routine in self._all():
             known = self._names.routines
-            for instruction in routine.function.code:
+            code = routine.function.code
+            self.calling.add(routine, code)
+            for instruction in code:
                 kind = instruction[0]
                 if kind == SET:
                     value = instruction[3]
@@ -244,15 +248,20 @@ class Tables:
 
     def _handed_on(self) -> None:
         """Functions given to a function that keeps its parameter in a field."""
-        if not self._setters:
-            return
-        for routine in self._all():
-            for instruction in routine.function.code:
-                if instruction[0] != CALL or instruction[2][0] != "name":
-                    continue
-                for setter, position, subject in self._setters.get(instruction[2][1], ()):
-                    arguments = instruction[3]
-                    if position < len(arguments) and (
-                        self._names.routine(setter.name, routine.path) is setter
-                    ):
-                        self._hold(subject, arguments[position], "", routine.path)
+        for name, setters in self._setters.items():
+            for routine in self.calling.of(name):
+                for instruction in routine.function.code:
+                    if instruction[0] == CALL and instruction[2] == ("name", name):
+                        self._hand(routine, setters, instruction[3])
+
+    def _hand(
+        self,
+        routine: Routine,
+        setters: list[tuple[Routine, int, Subject]],
+        arguments: tuple[Expr, ...],
+    ) -> None:
+        for setter, position, subject in setters:
+            if position < len(arguments) and (
+                self._names.routine(setter.name, routine.path) is setter
+            ):
+                self._hold(subject, arguments[position], "", routine.path)

@@ -105,7 +105,7 @@ class Walk:
         self.state = State(
             self._given(), self.context.scopes, spins=int("atomic" in self.context.scopes)
         )
-        self.steps(self.routine.function.code, shape, 0)
+        self.steps(shape.code, shape, 0)
         self.exits = either(self.exits, self.state)
         return Visit(
             tuple(self.events),
@@ -203,6 +203,12 @@ class Walk:
             and "*" not in self.local.get(target[1][1], "*")
         ):
             self.assign(target[1][1], frozenset([Fields((), frozenset([0]))]))
+
+    def is_filled(self, argument: Expr) -> bool:
+        """Whether it is the address of a struct of which something is known."""
+        return (
+            argument[0] == "addr" and argument[1][0] == "name" and argument[1][1] in self._values()
+        )
 
     def written(self, argument: Expr, fields: frozenset[str]) -> None:
         """A callee set these fields of a struct that it was given."""
