@@ -14,7 +14,6 @@ step.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -39,6 +38,7 @@ def is_reset(task: Task) -> bool:
 
 
 def _stop(engine: Engine, _task: Task) -> None:
+    engine.starting.clear()
     for job in engine.jobs:
         job.told_to_die = True
         if isinstance(job, ExploredTask):
@@ -47,8 +47,8 @@ def _stop(engine: Engine, _task: Task) -> None:
 
 
 def _stop_touches(engine: Engine, _task: Task) -> Touches:
-    """Its jobs; of one with a deadline also what others' timeouts depend on."""
-    touched: list[tuple[Any, int]] = [(engine, WRITE), *((job, WRITE) for job in engine.jobs)]
+    """What each of its jobs reads; of one with a deadline also what others' timeouts depend on."""
+    touched: list[tuple[Any, int]] = [(engine, WRITE)]
     for job in engine.jobs:
         if isinstance(job, ExploredTask) and job.deadline is not None and job.op is not None:
             touched += [(job.op.awaited(job.obj), WRITE), (engine.rt.clock, READ)]
@@ -59,7 +59,12 @@ def _wedge(engine: Engine, _task: Task) -> None:
     engine.is_wedged = True
 
 
-def _submit(engine: Engine, _task: Task) -> bool:
+def _submit(engine: Engine, task: Task) -> bool:
+    """Answers whether the job will never begin; from now on a reset may stop it.
+
+    Two tasks' submissions commute: who is about to start a job is in no order.
+    """
+    engine.starting.add(task)
     return engine.is_wedged
 
 
@@ -80,6 +85,7 @@ class Engine:
 
     Attributes:
         is_wedged: a reset has failed; jobs that are submitted do not start.
+        starting: who has submitted a job since the last reset and is about to start it.
         jobs: those that were started since the last reset.
     """
 
@@ -88,6 +94,7 @@ class Engine:
         self.rt = rt
         self.reset_may_fail = reset_may_fail
         self.is_wedged = False
+        self.starting: set[Task] = set()
         self.jobs: list[Task] = []
         self.all: list[Task] = []
         rt.adopt(self, name)
@@ -104,13 +111,17 @@ class Engine:
         """
         rt = self.rt
         rt.step(SUBMIT, self)
-        wedged = bool(rt.current().value)
+        me = rt.current()
+        wedged = bool(me.value)
         task = rt.spawn(fn, name=name or f"{self.name} job", kind=Kind.HARDWARE)
         task.reliable = not hangs
-        task.told_to_die = wedged
+        task.told_to_die = wedged or me not in self.starting
+        self.starting.discard(me)
         self.all.append(task)
-        if not wedged:
+        if not task.told_to_die:
             self.jobs.append(task)
+        elif not wedged and isinstance(rt, Threads):
+            rt.stop(task)
         return task
 
     @no_kernel("a device's reset register")
@@ -124,7 +135,7 @@ class Engine:
         if self.reset_may_fail and rt.choose(FAILS, 2):
             rt.step(WEDGE, self)
             return False
-        stopped = list(self.jobs)
+        stopped = list(self.jobs) if isinstance(rt, Threads) else []
         rt.step(RESET, self)
         if isinstance(rt, Threads):
             for job in stopped:
@@ -139,14 +150,20 @@ class Engine:
 
 
 class GatedOp(Op):
-    """An operation of a job, possible until its engine is reset."""
+    """An operation of a job, possible until its engine is reset.
 
-    __slots__ = ("plain",)
+    Attributes:
+        plain: the operation itself.
+        gate: the engine.
+    """
 
-    def __init__(self, op: Op) -> None:  # the name is that of `op`, which is registered
+    __slots__ = ("gate", "plain")
+
+    def __init__(self, op: Op, gate: Engine) -> None:  # the name is that of `op`
         for slot in Op.__slots__:
             setattr(self, slot, getattr(op, slot))
         self.plain = op
+        self.gate = gate
         self.is_guarded = True
         self.guard = self._is_possible
         self.touches = self._touched
@@ -155,10 +172,7 @@ class GatedOp(Op):
         return not task.told_to_die and self.plain.guard(obj, task)
 
     def _touched(self, obj: Any, task: Task) -> Touches:
-        return (*self.plain.footprint(obj, task), (task, READ))
-
-
-_gated = functools.cache(GatedOp)
+        return (*self.plain.footprint(obj, task), (self.gate, READ))
 
 
 def plain(op: Op | None) -> Op | None:
@@ -169,11 +183,12 @@ def plain(op: Op | None) -> Op | None:
 class Gate:
     """A strategy before whose picks the steps of jobs are made to depend on resets.
 
-    A reset changes the job, so each of its steps reads it, and is possible only before.
+    A reset changes the engine, so each step of a job reads it, and is possible only before.
     """
 
     def __init__(self, strategy: Strategy) -> None:
         self._strategy = strategy
+        self._gated: dict[tuple[Op, Engine], GatedOp] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._strategy, name)
@@ -184,7 +199,10 @@ class Gate:
             for job in cast("list[ExploredTask]", engine.all):
                 op = job.op
                 if op is not None and not isinstance(op, GatedOp):
-                    job.op = _gated(op)
+                    gated = self._gated.get((op, engine))
+                    if gated is None:
+                        gated = self._gated[op, engine] = GatedOp(op, engine)
+                    job.op = gated
         return self._strategy.pick(runtime)
 
     def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:

@@ -58,9 +58,12 @@ class Compared:
         for index, operations in enumerate(self.tasks):
             log: list[Any] = []
             world.logs.append(log)
-            start = getattr(machine, self.kinds[index] if self.kinds else "kthread")
+            kind = self.kinds[index] if self.kinds else "kthread"
             run = lambda o=operations, g=log: self._run(world, o, g)  # noqa: E731
-            world.tasks.append(start(run, f"t{index}"))
+            world.tasks.append(self._start(machine, kind, run, f"t{index}"))
+
+    def _start(self, machine: Machine, kind: str, run: Callable[[], object], name: str) -> Any:
+        return getattr(machine, kind)(run, name)
 
     def _run(self, world: Any, operations: Sequence[Any], log: list[Any]) -> None:
         for name, *arguments in operations:

@@ -186,6 +186,13 @@ RULE_MUTANTS = (
         _without(lambda number, task, rt: number == rt.cpus.number(rt.cpus.of(task))),
     ),
     RuleMutant(
+        "what a possible step would touch is not noted",
+        ("ring", 202),
+        Watches,
+        "near",
+        lambda *_: {},
+    ),
+    RuleMutant(
         "anything stands for anything", ("completion", 383), Choice, "covers", lambda *_: True
     ),
     RuleMutant("what could move is not tried", ("completion", 383), Races, "_go_on", _nothing),

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dmabuf._names import kernel, no_kernel
 from dmabuf.rt.ambient import ambient
-from dmabuf.rt.api import Op, Runtime, Task
+from dmabuf.rt.api import READ, Op, Runtime, Task
 
 __all__ = ["CountedFile", "ambient"]
 
@@ -34,6 +34,12 @@ def _put(file: CountedFile, _task: Task) -> int:
 
 
 GET = Op("file.get", action=_get, says="takes a reference to the file {}")
+USE = Op(
+    "file.use",
+    action=lambda file, _task: file.references,
+    access=READ,
+    says="looks whether the file {} is open",
+)
 PUT = Op("file.put", action=_put, says="puts a reference to the file {}")
 
 
@@ -76,6 +82,14 @@ class CountedFile:
             rt.report("DF004", f"{rt.current().name} closes {rt.label(self)}, which is closed")
         if before == 1:
             self.release()
+
+    def _is_open(self) -> bool:
+        """Is there a reference left? What no caller should have to ask. Context: any."""
+        rt = self.rt
+        if rt.quick:
+            return self.references > 0
+        rt.step(USE, self)
+        return bool(rt.current().value)
 
     @no_kernel("a call through struct file_operations")
     def release(self) -> None:

@@ -16,7 +16,6 @@ Containers never nest deeper than chains of arrays of plain fences, so unwrappin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, takewhile
 from typing import Any
 
 from dmabuf._names import kernel, no_kernel
@@ -56,7 +55,11 @@ def unwrap(head: Fence | None) -> Iterator[Fence]:
     A plain fence yields itself, None nothing. As it walks, nodes that are signalled leave the
     chain. An array without members (a mistake) ends the iteration. Context: any.
     """
-    return chain.from_iterable(takewhile(bool, map(_members, chain_for_each(head))))
+    for node in chain_for_each(head):
+        members = _members(node)
+        if not members:
+            return
+        yield from members
 
 
 def _members(node: Fence) -> tuple[Fence, ...]:

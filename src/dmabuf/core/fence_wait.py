@@ -19,7 +19,7 @@ from typing import Any
 from dmabuf._names import kernel
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_ops import HOOKED
-from dmabuf.core.fence_steps import Callback, is_flagged
+from dmabuf.core.fence_steps import Callback, is_flagged, mark, state_of
 from dmabuf.core.timeline import Timeline
 from dmabuf.errors import Interrupted
 from dmabuf.rt.ambient import ambient
@@ -156,12 +156,14 @@ def _stub_timeline(rt: Runtime) -> Timeline:
 def stub(*, rt: Runtime | None = None) -> Fence:
     """The one fence of the runtime that is signalled from the start. Context: any."""
     rt = rt or ambient()
-    fence = rt.extras.get(_STUB)
-    if fence is None:
-        fence = _stub_timeline(rt).fence_at(0)
-        fence.signal()
-        fence = rt.extras.setdefault(_STUB, fence)
-    assert isinstance(fence, Fence)
+    fence: Fence = rt.once(_STUB, lambda: _signalled_from_the_start(rt))
+    return fence
+
+
+def _signalled_from_the_start(rt: Runtime) -> Fence:
+    """Whoever asks first makes no step that others do not make, who then find it."""
+    fence = _stub_timeline(rt).fence_at(0)
+    mark(state_of(fence), 0 if rt.explored else rt.timestamp())
     return fence
 
 

@@ -217,7 +217,7 @@ class SyncFile(CountedFile):
 
     def _check_open(self, does: str) -> None:
         """Report (DF004) a task that does something to a file that is closed."""
-        if not self.references:
+        if not self._is_open():
             rt = self.rt
             rt.report("DF004", f"{rt.current().name} {does} {self.name}, which is closed")
 

@@ -58,7 +58,12 @@ def _come_back(pages: DevicePages, _task: Task) -> None:
 BEGIN = Op("device_pages.begin", action=_begin, says="begins to use {}")
 END = Op("device_pages.end", action=_end, says="is done with {}")
 TAKE = Op("device_pages.take", action=_take_away, says="takes {} away")
-RETURN = Op("device_pages.return", action=_come_back, says="has {} again")
+RETURN = Op(
+    "device_pages.return",
+    action=_come_back,
+    touches=lambda pages, _task: ((pages, WRITE if pages.gone else READ),),
+    says="has {} again",
+)
 
 
 @no_kernel("struct page, as far as a device that uses it is concerned")
@@ -124,7 +129,7 @@ class DevicePages:
 
     @no_kernel("alloc_pages for the same purpose")
     def populate(self) -> None:
-        """Have memory again after it was freed or moved. Context: process."""
+        """Have memory again, if it was freed or moved. Context: process."""
         self.rt.step(RETURN, self)
 
     def _take(self, became: str, does: str) -> None:

@@ -166,8 +166,7 @@ def handle_mm_fault(vma: Vma) -> None:
         elif not allocate(Gfp.HIGHUSER_MOVABLE, f"a page of {vma.name}", runtime=rt):
             raise OSError(errno.ENOMEM, f"no page for {vma.name}")
         rt.step(POPULATE, vma)
-        if vma.pages.gone:
-            vma.pages.populate()
+        vma.pages.populate()
     except Retry:
         return  # it has given the lock back
     except BaseException:

@@ -170,8 +170,7 @@ class Vma:
     def populate(self) -> None:
         """Have its pages there from now on. Context: process."""
         self.rt.step(POPULATE, self)
-        if self.pages.gone:
-            self.pages.populate()
+        self.pages.populate()
 
     @kernel("pin_user_pages", context="process")
     def pin(self) -> bool:

@@ -205,12 +205,15 @@ class Memory:
         pressure: how many shortages are still to come at most.
         listening: who waits for pages to come back, and whether some did.
         requests: what each task asks for now: a task's own entry.
+        asks_lists: an allocation's ways may depend on what can be reclaimed. The same in all
+            states, as it decides which step is announced and what that touches.
         lists: what can be reclaimed.
         kswapd: the task that reclaims beside those that allocate, if there is one.
     """
 
     __slots__ = (
         "__weakref__",
+        "asks_lists",
         "free_pages",
         "kswapd",
         "listening",
@@ -237,6 +240,7 @@ class Memory:
         self.pages = pages
         self.free_pages = pages or 0
         self.pressure = pressure
+        self.asks_lists = self.rt.explored and pressure > 0
         self.reserve = reserve
         self.listening: dict[Task, bool] = {}
         self.requests: dict[Task, Request] = {}
@@ -247,12 +251,6 @@ class Memory:
             self.kswapd.start()
         self.rt.extras[WORLD] = self
         self.rt.extras[ALLOCATOR] = self._answer
-
-    @property
-    @no_kernel("whether an allocation has a choice that depends on the lists")
-    def asks_lists(self) -> bool:
-        """May an allocation's ways depend on what can be reclaimed? For footprints."""
-        return self.rt.explored and self.pressure > 0
 
     @property
     @no_kernel("high_wmark_pages")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dmabuf.rt.api import WRITE, Kind, Outcome
+from dmabuf.rt.api import WRITE, Outcome
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, Footprint
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def _time_out(rt: Tasks, task: ExploredTask) -> Footprint:
     awaited = rt.number_of(task.op.awaited(task.obj)) << 1
     clock = (rt.number_of(rt.clock) << 1) | WRITE
     touched = (awaited, clock, *overtaken(rt, task.deadline))
-    if task.kind is Kind.HARDWARE:  # a reset of its engine would have stopped it
-        touched += (rt.number_of(task) << 1,)
+    gate = getattr(task.op, "gate", None)
+    if gate is not None:  # a reset of its engine would have stopped it
+        touched += (rt.number_of(gate) << 1,)
     return rt.cpus.widen(task, touched)
 
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from dmabuf.core.access import Accesses
 from dmabuf.core.compiled import is_compiled
+from dmabuf.core.dma_buf_steps import BufferList, File
 from dmabuf.core.fence import Fence
 from dmabuf.core.fence_steps import SIGNALED, Callback, State, is_flagged
 from dmabuf.core.timeline import Timeline
 from dmabuf.explore.states.codes_of import class_of
 from dmabuf.explore.states.kinds import FORMS, Form, told
+from dmabuf.hardware import Engine
 from dmabuf.machine import Machine
 from dmabuf.mm.device_pages import DevicePages
 from dmabuf.mm.fault import PAGEFAULT
@@ -27,7 +30,7 @@ from dmabuf.sync.acts import ACTS, FAILED
 from dmabuf.sync.rcu import _Domain
 from dmabuf.sync.timer import _Base
 from dmabuf.sync.waitqueue import WaitQueue
-from dmabuf.sync.work import Work
+from dmabuf.sync.work import CURRENT, Work
 from dmabuf.sync.ww_acquire import WwAcquire, WwClass
 from dmabuf.sync.ww_mutex import WwMutex
 
@@ -41,7 +44,7 @@ _LEFT_OUT = frozenset(
         "sync.workqueue.count",  # for names
     }
 )
-_BY_TASK = frozenset({"sync.waitqueue.sleeping", ACTS, FAILED, PAGEFAULT})
+_BY_TASK = frozenset({"sync.waitqueue.sleeping", ACTS, FAILED, PAGEFAULT, CURRENT})
 
 
 def put_extras(walk: Any, extras: dict[str, Any]) -> None:
@@ -87,7 +90,10 @@ def _next_of(counter: Any) -> int:
 
 
 def _fence(walk: Any, fence: Fence) -> None:
-    line = fence.timeline
+    line = getattr(fence, "timeline", None)
+    if line is None:  # memory for one, before it is initialised
+        walk.say("fence", None)
+        return
     pending = not is_flagged(fence)
     walk.say("fence", pending and walk.is_known(fence))
     walk.put(line)
@@ -149,11 +155,12 @@ def _base(walk: Any, base: _Base) -> None:
     walk.rank((id(base), "changes"), base.changes)
 
 
-_domain_slots = told(_Domain, leave_out=frozenset({"called", "done"}))
+_domain_slots = told(_Domain, leave_out=frozenset({"called", "done", "readers"}))
 
 
 def _domain(walk: Any, domain: _Domain) -> None:
     _domain_slots(walk, domain)
+    walk.put_by_task(domain.readers)
     walk.rank((id(domain), "called"), domain.called)
     walk.rank((id(domain), "called"), domain.done)
 
@@ -194,6 +201,30 @@ def _device_pages(walk: Any, pages: DevicePages) -> None:
     walk.put_by_task(pages.users)
 
 
+def _engine(walk: Any, engine: Engine) -> None:
+    """Its jobs in no order."""
+    walk.say("engine", engine.is_wedged, engine.reset_may_fail)
+    walk.put_set(engine.all)
+    walk.put_set(engine.jobs)
+    walk.put_set(engine.starting)
+
+
+_accesses_slots = told(Accesses, leave_out=frozenset({"ongoing"}))
+
+
+def _accesses(walk: Any, accesses: Accesses) -> None:
+    """What goes on is in no order, but for that of one task's accesses."""
+    _accesses_slots(walk, accesses)
+    walk.say(len(accesses.ongoing))
+    walk.put_all(sorted(accesses.ongoing, key=lambda span: span.task.key))
+
+
+def _buffer_list(walk: Any, listed: BufferList) -> None:
+    """All buffers there are; in no order, as their inodes' numbers are chance."""
+    walk.say("buffer list")
+    walk.put_set(listed.buffers.values())
+
+
 def _compiled(walk: Any, method: Any) -> None:
     """A method with a quick way in C, which is not taken here: the Python one it stands for."""
     walk.put(method.__wrapped__)
@@ -223,6 +254,10 @@ FORMS.update(
         WwAcquire: _acquire,
         WwClass: _leaves_out(WwClass, "stamp"),
         WwMutex: _leaves_out(WwMutex, "acquisitions"),
+        Accesses: _accesses,
+        Engine: _engine,
+        BufferList: _buffer_list,
+        File: _leaves_out(File, "ino"),
     }
 )
 if is_compiled():

@@ -29,7 +29,8 @@ Form = Callable[[Any, Any], None]
 
 _HEAP_TYPE = 1 << 9
 _NAMES = frozenset({"name", "lock_name"})
-"""Of our own objects, for people: a name may tell how many there were before."""
+"""Of our own objects, for people: a name may tell how many there were before. What a call answers
+(a dataclass) is the design's, name and all."""
 
 
 # -- plain containers ------------------------------------------------------------------------------
@@ -316,7 +317,7 @@ def _slots(kind: type, base: type) -> tuple[Any, ...]:
 
 def told(kind: type, base: type = object, leave_out: frozenset[str] = frozenset()) -> Form:
     """The form of a class written in Python: what its slots hold, but for some."""
-    if kind.__module__.startswith("dmabuf."):
+    if kind.__module__.startswith("dmabuf.") and not hasattr(kind, "__dataclass_fields__"):
         leave_out |= _NAMES
     slots = tuple(slot for slot in _slots(kind, base) if slot.__name__ not in leave_out)
     return functools.partial(attributes, slots=slots)

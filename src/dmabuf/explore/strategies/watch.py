@@ -85,8 +85,8 @@ class Watches:
         firm: Footprint = (numbers[id(task.obj)] << 1 | READ,)
         if op.waits_on is not None:
             firm += (numbers[id(op.awaited(task.obj))] << 1 | READ,)
-        if isinstance(op, GatedOp):  # a reset, which changes the task, closes all of its ways
-            firm += (numbers[id(task)] << 1 | READ,)
+        if isinstance(op, GatedOp):  # a reset, which changes the engine, closes all of its ways
+            firm += (numbers[id(op.gate)] << 1 | READ,)
         if not plain:
             firm += self._of_cpu(task, runtime)
         if task.deadline is None and not task.interruptible:
