@@ -16,6 +16,7 @@ from typing import Any
 
 from _measure import Must, finish, options
 
+from dmabuf.explore.built import is_built
 from dmabuf.explore.check import check_design
 from dmabuf.explore.portfolio import DPOR, SLEEP
 from dmabuf.explore.search import Budget, Search
@@ -172,7 +173,9 @@ def main() -> int:
         Must("100,000 new steps/s, dining 6", rows["dining 6"]["steps/s"] / 100_000, 1),
         Must("seed explained in 200 ms", 200 / rows["seed, explained"]["ms"], 1),
     ]
-    return finish(args, rows, "naive search is capped at 20,000 executions", musts)
+    engines = "compiled" if is_built() else "Python"
+    said = f"naive search is capped at 20,000 executions; engines: {engines}"
+    return finish(args, rows, said, musts)
 
 
 if __name__ == "__main__":

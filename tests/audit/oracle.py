@@ -1,8 +1,8 @@
 """Two parsers, one source: what tree-sitter finds in C, and whether our front end finds it, too.
 
-`python -m tests.audit.oracle TREE [--folder drivers/gpu/drm] [--every 10]` compares names of functions
-and the calls in them, over all functions that tree-sitter reads without an error, and prints what
-only one of both has. tree-sitter is no part of the auditor: it is a second opinion.
+`python -m tests.audit.oracle TREE [--folder drivers/gpu/drm] [--every 10]` compares names of
+functions and the calls in them, over all functions that tree-sitter reads without an error, and
+prints what only one of both has. tree-sitter is no part of the auditor: it is a second opinion.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from dmabuf.audit.front.facts import Function
 from dmabuf.audit.front.tree import find
 
 # What looks like a call to one of both parsers only.
-WORDS = frozenset(
-    """sizeof typeof __typeof__ defined offsetof __attribute__ __alignof__ _Alignof return asm
-    __asm__ if while for switch __printf __aligned __free __acquires __releases __must_hold
-    __counted_by __section __cleanup scoped_guard guard CLASS scoped_cond_guard""".split()
-)
+WORDS = {
+    *("sizeof", "typeof", "__typeof__", "defined", "offsetof", "__attribute__", "__alignof__"),
+    *("_Alignof", "asm", "__asm__", "guard", "scoped_guard", "scoped_cond_guard", "CLASS"),
+}
 
 
 @dataclass
@@ -115,9 +114,8 @@ def compare_calls(place: str, theirs: Counter[str], ours: Counter[str], out: Out
     for name, count in theirs.items():
         if ours[name] < count and name not in WORDS:
             out.lost.append(f"{place}: {name}")
-    out.extra.extend(
-        f"{place}: {name}" for name, count in ours.items() if theirs[name] < count and name not in WORDS
-    )
+    more = [name for name, count in ours.items() if theirs[name] < count and name not in WORDS]
+    out.extra.extend(f"{place}: {name}" for name in more)
 
 
 def main() -> None:
@@ -134,10 +132,13 @@ def main() -> None:
         data = (given.tree / path).read_bytes()
         if len(data) < 1 << 20:
             compare(path, data, out)
-    print(f"{out.functions} functions, {len(out.missing)} not found; {out.not_asked} with an error")
-    print(f"{out.calls} calls, {len(out.lost)} not found; {len(out.extra)} only found by us")
+    lines = [
+        f"{out.functions} functions, {len(out.missing)} not found; {out.not_asked} with an error",
+        f"{out.calls} calls, {len(out.lost)} not found; {len(out.extra)} only found by us",
+    ]
     for what in (out.missing, out.lost, out.extra):
-        print("--", *what[: given.show], sep="\n")
+        lines += ["--", *what[: given.show]]
+    print("\n".join(lines))  # noqa: T201 - a command
 
 
 if __name__ == "__main__":

@@ -51,16 +51,6 @@ def test_check_goes_on_after_unusable_input(run):
     assert "nowhere.py" in err
 
 
-def test_check_c_source_is_not_available(run, tmp_path):
-    """C source ends with 3 and the reason."""
-    (tmp_path / "driver.c").write_text("int x;")
-
-    code, _out, err = run("check", tmp_path / "driver.c")
-
-    assert 3 == code
-    assert "later release" in err
-
-
 def test_check_carrier_that_is_absent_is_not_available(run, monkeypatch):
     """Asking for greenlets without greenlet ends with 3 and says how to get it."""
     monkeypatch.setattr("dmabuf.cli.check.has_greenlet", lambda: False)

@@ -86,7 +86,7 @@ def test_audit_summary_tells_what_was_left_out():
 
     assert "1 error, 1 warning, 1 at info level" in text
     assert "2 in the baseline, 1 suppressed" in text
-    assert "functions of 10 bytes (1.0%)" in text
+    assert "not understood: 10 bytes (1.00%)" in text
 
 
 def test_audit_in_json_has_the_rule_of_each_finding():

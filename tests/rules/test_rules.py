@@ -173,7 +173,7 @@ def test_assemble_refuses(changes: dict[str, object], word: str) -> None:
     rule = RULES["DF001"]
 
     with pytest.raises(ValueError, match=word):
-        assemble([rule, replace(rule, **changes)])  # type: ignore[arg-type]
+        assemble([rule, replace(rule, **changes)], audited={})  # type: ignore[arg-type]
 
 
 # --- what the designs taught the explorer ------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The command `dmabuf`: check designs, show and run rules.
+"""The command `dmabuf`: check designs and C source, show and run rules.
 
 A module a subcommand; `arguments` (what command lines say) and `ends` (messages, output files,
 exit codes) are for all. Results go to stdout, progress and complaints to stderr. Exit codes: 0
@@ -22,10 +22,12 @@ _HELP = """\
 usage: dmabuf check PATH... [--budget 10s,5000x] [--replay TOKEN] [--json] [--quiet]
                           [--html FILE] [--trace FILE]
        dmabuf check --export promela FILE::NAME
+       dmabuf check FILE.c|FOLDER... [--level L] [--json] [--html FILE] [--sarif FILE]
+                          [--baseline FILE] [--diff TREE TREE] [--suppressions FILE]
        dmabuf rules [ID...] [--run] [--json]
        dmabuf --version
 
-  check   explore the designs of a file, of a folder, or one: file.py::name
+  check   explore the designs of a file, of a folder, or one: file.py::name; audit C source
   rules   list the rules of the fence contract, explain one, or run their designs
 
 dmabuf COMMAND --help says more. Exit codes: 0 clean, 1 findings, 2 unusable input,

@@ -1,4 +1,4 @@
-"""`dmabuf check`: explore the designs of Python files."""
+"""`dmabuf check`: explore the designs of Python files, audit C source."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import sys
 
 from dmabuf.cli.arguments import Unusable, parse, parser_of
+from dmabuf.cli.audit_options import about_source, add_audit_options, choice_of
+from dmabuf.cli.auditing import split, write_design
 from dmabuf.cli.checking import Checking
 from dmabuf.cli.ends import complain
 from dmabuf.explore.budget import parse_budget, parse_jobs
@@ -27,13 +29,20 @@ def check(arguments: list[str]) -> int:
     options = parse(_parser(), arguments)
     if not options.paths:
         raise Unusable("nothing to check: name a file, a folder, or file.py::name")
-    if trouble := _not_together(options) or unwritable(options.html, options.trace):
+    requests, others = split(options.paths, options.diff)
+    written = (options.html, options.trace, options.sarif)
+    trouble = _not_together(options) or about_source(options, requests, others)
+    if trouble := trouble or unwritable(*written):
         raise Unusable(trouble)
     if options.carrier == "greenlet" and not has_greenlet():
         complain("--carrier greenlet: greenlet is not installed (pip install 'dmabuf[explore]')")
         return 3
-    code = Checking(options, _job(options)).run(find_targets(options.paths))
-    if not options.quiet and not options.carrier and not has_greenlet():
+    choice = choice_of(options)
+    job = _job(options)
+    if options.design:
+        return write_design(requests, options, choice)
+    code = Checking(options, job, requests, choice).run(find_targets(others))
+    if others and not options.quiet and not options.carrier and not has_greenlet():
         hint = "greenlet is not installed; pip install 'dmabuf[explore]' makes the search faster"
         print(f"hint: {hint}", file=sys.stderr)
     return code
@@ -87,9 +96,10 @@ def _engine(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = parser_of("check", "Explore every schedule of the designs in Python files.")
+    purpose = "Explore every schedule of designs in Python; audit C source of drivers."
+    parser = parser_of("check", purpose)
     add = parser.add_argument
-    add("paths", nargs="*", metavar="PATH", help="file.py, file.py::name, or a folder")
+    add("paths", nargs="*", metavar="PATH", help="file.py, file.py::name, file.c, or a folder")
     add("--json", action="store_true", help="print one JSON document (docs/reference/json.md)")
     add("--html", metavar="FILE", default="", help="write one page that shows all results")
     add("--trace", metavar="FILE", default="", help="write the schedules as a trace for Perfetto")
@@ -101,5 +111,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--engine", metavar="E", default="", help="one engine only, such as sleep-sets or random")
     add("-j", "--jobs", metavar="N", default="", help="processes for a long search")
     add("--carrier", choices=("greenlet", "threads"), default="", help="what tasks run on")
-    add("-q", "--quiet", action="store_true", help="one line per design, no progress")
+    add("-q", "--quiet", action="store_true", help="a line per design or finding, no progress")
+    add_audit_options(parser)
     return parser

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import Any
 
 from dmabuf import __version__
-from dmabuf.cli.ends import complain, print_json, style_of_stdout, write_files
+from dmabuf.audit.checks.choice import Choice
+from dmabuf.cli.auditing import Request, audit_one
+from dmabuf.cli.ends import complain, print_json, style_of_stdout, write_audits, write_files
 from dmabuf.explore.foreign.load import Target
 from dmabuf.explore.foreign.sandbox import explore_file
 from dmabuf.explore.foreign.wire import Job
 from dmabuf.explore.search import Progress as Standing
 from dmabuf.report.json import check_document
 from dmabuf.report.progress import Progress, counted
+from dmabuf.report.source_finding import Audited
+from dmabuf.report.source_text import audit_summary, source_line, source_text
 from dmabuf.report.terminal import is_live, width_of_terminal
 from dmabuf.report.text import summary_text, trouble_text, verdict_line, verdict_text
 from dmabuf.report.verdict import ExitCode, Exported, Result, Status, Trouble, Verdict, worst
@@ -25,16 +29,21 @@ __all__ = ["Checking"]
 class Checking:
     """One `dmabuf check`: collects results, and prints them as they come."""
 
-    def __init__(self, options: Any, job: Job) -> None:
+    def __init__(
+        self, options: Any, job: Job, requests: Sequence[Request] = (), choice: Choice | None = None
+    ) -> None:
         self.options = options
         self.job = job
+        self.requests = requests
+        self.choice = choice or Choice()
         self.style = style_of_stdout()
         self.progress = self._make_progress()
-        self.results: list[Result] = []
+        self.results: list[Result | Audited] = []
         self.files = 0
         self.empty = 0
         self.standing: tuple[str, Standing] | None = None
         self.target = ""
+        self.audited = ""
         self.interrupted = False
 
     def _make_progress(self) -> Progress:
@@ -43,8 +52,12 @@ class Checking:
         return Progress(stream, live=is_live(sys.stderr), width=width)
 
     def run(self, targets: Iterable[Target | Trouble]) -> int:
-        """Explore everything; returns the exit code."""
+        """Audit and explore everything; returns the exit code."""
         try:
+            for request in self.requests:
+                self.audited = request.shown
+                self._add(audit_one(request, self.options, self.choice, self.progress))
+            self.audited = ""
             self._explore_all(targets)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -55,9 +68,15 @@ class Checking:
         code = worst(codes)
         self.progress.clear()
         self._print_end(code)
-        shown = [result for result in self.results if not isinstance(result, Exported)]
+        return int(worst([code, self._write_files()]))
+
+    def _write_files(self) -> ExitCode:
+        shown = [one for one in self.results if isinstance(one, Verdict | Trouble)]
+        audits = [one for one in self.results if isinstance(one, Audited)]
         asked = self.options
-        return int(worst([code, write_files(shown, html=asked.html, trace=asked.trace)]))
+        if not audits:
+            return write_files(shown, html=asked.html, trace=asked.trace)
+        return write_audits(audits, html=asked.html, sarif=asked.sarif, version=__version__)
 
     def _explore_all(self, targets: Iterable[Target | Trouble]) -> None:
         for target in targets:
@@ -67,7 +86,7 @@ class Checking:
             self.files += 1
             if target.empty or not self._explore(target):
                 self.empty += 1
-        if not self.results:
+        if not self.results and not self.requests:
             remedy = "mark a function of a machine with @design (from dmabuf import design)"
             self._add(Trouble(self.options.paths[0], "no design found", remedy))
 
@@ -87,14 +106,16 @@ class Checking:
         self.target = ""
         return len(self.results) > before
 
-    def _add(self, result: Result) -> None:
+    def _add(self, result: Result | Audited) -> None:
         self.results.append(result)
         self.progress.clear()
         if not self.options.json:
             self._print(result)
 
-    def _print(self, result: Result) -> None:
-        if isinstance(result, Trouble):
+    def _print(self, result: Result | Audited) -> None:
+        if isinstance(result, Audited):
+            self._print_audit(result)
+        elif isinstance(result, Trouble):
             sys.stdout.flush()
             print(f"dmabuf: {trouble_text(result, self.style)}", file=sys.stderr)
         elif isinstance(result, Exported):
@@ -104,8 +125,19 @@ class Checking:
         else:
             print(f"{verdict_text(result, self.style)}\n", flush=True)
 
+    def _print_audit(self, audited: Audited) -> None:
+        for finding in audited.findings:
+            if self.options.quiet:
+                print(source_line(finding, self.style))
+            else:
+                print(f"{source_text(finding, self.style)}\n")
+        print(audit_summary(audited, self.style), flush=True)
+
     def _add_interrupted(self) -> None:
-        """Ctrl-C: what is known about the design that was being explored."""
+        """Ctrl-C: what is known about the tree or the design that was being looked at."""
+        if self.audited:
+            self._add(Audited(self.audited, limit="interrupted"))
+            return
         if self.standing is None:
             said = bool(self.results) and getattr(self.results[-1], "limit", "") == "interrupted"
             if self.target and not said:

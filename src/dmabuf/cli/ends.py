@@ -10,11 +10,12 @@ from typing import Any
 
 from dmabuf.cli.arguments import Unusable
 from dmabuf.report.columns import clean
+from dmabuf.report.source_finding import Audited
 from dmabuf.report.style import Style
 from dmabuf.report.terminal import wants_colour, width_of_terminal
 from dmabuf.report.verdict import ExitCode, Trouble, Verdict
 
-__all__ = ["complain", "end_of", "print_json", "style_of_stdout", "write_files"]
+__all__ = ["complain", "end_of", "print_json", "style_of_stdout", "write_audits", "write_files"]
 
 _BROKEN_PIPE = 141
 
@@ -65,6 +66,23 @@ def style_of_stdout() -> Style:
 def print_json(data: dict[str, Any]) -> None:
     """One document on stdout."""
     print(json.dumps(data, indent=2))
+
+
+def write_audits(audits: Sequence[Audited], *, html: str, sarif: str, version: str) -> ExitCode:
+    """Write what was found in C source to the files of --html and --sarif, those named."""
+    from dmabuf.report.audit_page import audit_page
+    from dmabuf.report.export import write_text
+    from dmabuf.report.sarif import sarif_document
+
+    try:
+        if html:
+            write_text(html, audit_page(audits))
+        if sarif:
+            write_text(sarif, json.dumps(sarif_document(audits, version=version), indent=1))
+    except OSError as error:
+        complain(f"cannot write {error.filename}: {error.strerror}")
+        return ExitCode.USAGE
+    return ExitCode.CLEAN
 
 
 def write_files(results: Sequence[Verdict | Trouble], *, html: str, trace: str) -> ExitCode:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dmabuf.report.verdict import Trouble, Verdict
 
-__all__ = ["unwritable", "write_views"]
+__all__ = ["unwritable", "write_text", "write_views"]
 
 
 def unwritable(*files: str) -> str:
@@ -31,14 +31,15 @@ def write_views(results: Sequence[Verdict | Trouble], *, html: str = "", trace: 
     if html:
         from dmabuf.report.html import html_page
 
-        _write(html, html_page(results))
+        write_text(html, html_page(results))
     if trace:
         from dmabuf.report.chrome import trace_data
 
-        _write(trace, json.dumps(trace_data(results), indent=1))
+        write_text(trace, json.dumps(trace_data(results), indent=1))
 
 
-def _write(file: str, text: str) -> None:
+def write_text(file: str, text: str) -> None:
+    """Write one file. Raises OSError that names it."""
     try:
         Path(file).write_text(text, "utf-8", errors="backslashreplace")
     except OSError as error:  # a full disk does not say which file it is

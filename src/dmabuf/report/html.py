@@ -16,6 +16,7 @@ from dmabuf.codes import CODES
 from dmabuf.report.draw_graph import draw_graph
 from dmabuf.report.draw_timeline import draw_timeline
 from dmabuf.report.finding import Finding, Stack, Step, Wait
+from dmabuf.report.predicted_html import predicted_html
 from dmabuf.report.schedule import Places
 from dmabuf.report.svg import element, text
 from dmabuf.report.text import fact_lines, replay_line, summary_text, switches_text, trouble_text
@@ -127,11 +128,16 @@ def _verdict(verdict: Verdict, number: int, places: Places) -> str:
         finding_html(finding, verdict.subject, places, f"v{number}f{index}")
         for index, finding in enumerate(verdict.findings, 1)
     )
+
+    def show(finding: Finding, ident: str) -> str:
+        return finding_html(finding, verdict.subject, places, ident)
+
+    predicted = predicted_html(verdict.predicted, places, show, f"v{number}")
     facts = "".join(f'<p class="quiet">{text(line)}</p>' for line in fact_lines(verdict))
     return (
         f'<article id="v{number}" aria-labelledby="v{number}t"><div class="title">'
         f'<h2 id="v{number}t">{text(verdict.subject)}</h2>{_chip(verdict.status)}</div>'
-        f"{findings}{facts}</article>"
+        f"{predicted}{findings}{facts}</article>"
     )
 
 

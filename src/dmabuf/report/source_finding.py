@@ -146,7 +146,7 @@ class Audited:
         subject: as the user named it.
         findings: in the order of reports.
         files, functions, bytes_read: how much was looked at.
-        bytes_in_flaws: of functions that hold a stretch the parser did not understand.
+        bytes_in_flaws: how much of it was not understood.
         suppressed, known: findings left out, with a reason or because the baseline has them.
         below: findings under the level that was asked for.
         seconds: how long it took.

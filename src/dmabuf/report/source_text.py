@@ -100,9 +100,8 @@ def audit_summary(audited: Audited, style: Style | None = None) -> str:
         lines.append(f"  left out: {', '.join(left_out)}")
     if audited.bytes_in_flaws:
         share = audited.bytes_in_flaws / max(audited.bytes_read, 1)
-        lines.append(
-            f"  not understood: functions of {audited.bytes_in_flaws:,} bytes ({share:.1%})"
-        )
+        lost = audited.bytes_in_flaws
+        lines.append(f"  not understood: {lost:,} bytes ({share:.2%})")
     if audited.limit:
         lines += style.wrap(f"{audited.limit}; what was not looked at may hold more", "  ended: ")
     for note in audited.notes:

@@ -79,6 +79,16 @@ int return_submit(struct toy_job *job)
 int allocate_submit(struct toy_job *job)
 {
 	drm_sched_job_arm(&job->base);
+	job->state = kzalloc(8, GFP_KERNEL); // EXPECT DF301 warning
+	drm_sched_entity_push_job(&job->base);
+	return 0;
+}
+
+/* found: memory asked for when others have the fence */
+int visible_submit(struct toy_job *job, struct dma_resv *resv)
+{
+	drm_sched_job_arm(&job->base);
+	dma_resv_add_fence(resv, &job->base.s_fence->finished, DMA_RESV_USAGE_WRITE);
 	job->state = kzalloc(8, GFP_KERNEL); // EXPECT DF301 error
 	drm_sched_entity_push_job(&job->base);
 	return 0;

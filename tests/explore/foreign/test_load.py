@@ -200,14 +200,6 @@ def test_file_that_is_binary_or_no_file_is_trouble(write):
     assert "is no regular file" == the_trouble("/dev/zero").message
 
 
-def test_file_in_c_comes_with_a_later_release(write):
-    """C source is not available yet, which is not the user's mistake."""
-    trouble = the_trouble(write("driver.c", "int main;"))
-
-    assert ExitCode.NOT_AVAILABLE is trouble.exit_code
-    assert "later release" in trouble.message
-
-
 def test_file_without_a_design_says_how_to_mark_one(write):
     """A named file without a design is trouble."""
     trouble = the_trouble(write("d.py", "def plain(machine): pass"))
@@ -255,7 +247,7 @@ def test_design_of_a_wrong_shape_is_trouble(write, definition, word):
 
 
 def test_folder_without_a_design_is_trouble(write):
-    """A folder with no design at all is trouble; with C source only, it is not available."""
+    """A folder with no design at all is trouble; one of C source need not hold any."""
     write("a/plain.py", "x = 1")
     write("b/driver.c", "int main;")
 
@@ -263,7 +255,7 @@ def test_folder_without_a_design_is_trouble(write):
     in_b = [found for found in find_targets(["b"]) if isinstance(found, Trouble)]
 
     assert [ExitCode.USAGE] == [found.exit_code for found in in_a]
-    assert [ExitCode.NOT_AVAILABLE] == [found.exit_code for found in in_b]
+    assert [] == in_b
 
 
 def test_folder_with_a_name_is_trouble(write):

@@ -10,13 +10,16 @@ from dmabuf import Mutex, Shared, Status, check_design, design
 from dmabuf.explore import portfolio
 from dmabuf.explore.foreign.load import Target
 from dmabuf.explore.foreign.sandbox import Job, explore_file
-from dmabuf.explore.jobs import parallel
+from dmabuf.explore.foreign.wire import Limits
+from dmabuf.explore.jobs import parallel, workers
 from dmabuf.explore.jobs.parallel import Crew, Given, InProcess
+from dmabuf.explore.jobs.workers import FileSource
 from dmabuf.explore.phases import explore
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP
 from dmabuf.explore.search import Budget
 from dmabuf.rules import RULES
 from tests.explore.designs import two_orders
+from tests.explore.jobs.parallel_designs import crashes_workers
 
 ENDLESS = Budget(seconds=None)
 DESIGNS = Path(__file__).with_name("parallel_designs.py")
@@ -127,9 +130,9 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(parallel, "EXECUTIONS", 4)
 
 
-def told(fn, make=None, *, budget=ENDLESS, engine=SLEEP, notes=True, **how):
+def told(fn, make=None, *, budget=ENDLESS, engine=SLEEP, notes=True, helps=False, **how):
     """Everything that a verdict says but its seconds."""
-    crew = Crew(make, Given(fn)) if make else None
+    crew = Crew(make, Given(fn), helps=helps) if make else None
     data = check_design(fn, "fn", budget=budget, engine=engine, crew=crew, **how).to_data()
     del data["seconds"]
     if not notes:
@@ -314,11 +317,62 @@ def test_processes_give_the_answer_of_one():
 @pytest.mark.slow
 def test_process_that_dies_is_made_up_for():
     """A worker that crashes is reported, and what it had to do is done by another process."""
-    verdict = in_processes("crashes_workers", 2, DPOR)
+    source = FileSource(Target(str(DESIGNS), DESIGNS.name), "crashes_workers", Limits())
+    crew = Crew(functools.partial(workers._processes, 2), source)
 
-    assert Status.PROVED is verdict.status
-    assert 720 == verdict.executions
-    assert "a worker was lost (BrokenProcessPool); its part was explored again" in verdict.notes
+    search = explore(crashes_workers, ENDLESS, engine=DPOR, crew=crew).lead
+
+    assert (720, True) == (search.executions, search.exhausted)
+    assert "a worker was lost (BrokenProcessPool); its part was explored again" in crew.notes
+
+
+class Asleep(Executor):
+    """Never begins what it is given."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        return Future()
+
+
+class Begins(Executor):
+    """Does the first piece it is given, and begins no other."""
+
+    def __init__(self):
+        self.given = 0
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.given += 1
+        future = Future()
+        if self.given == 1:
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("engine", [DPOR, SLEEP])
+@pytest.mark.parametrize("make", [Asleep, Begins])
+def test_collector_does_what_nobody_has_begun(make, engine):
+    """It need not wait for workers that are slow to start; the answer is that of others."""
+    fn = disputed(2)
+    others = told(fn, InProcess, engine=engine)
+
+    assert others == told(fn, make, engine=engine, helps=True)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("engine", [DPOR, SLEEP])
+def test_collector_that_helps_can_be_stopped(engine):
+    """Between any two executions of a piece that it does; what was left is not forgotten."""
+    asked = []
+
+    def stop():
+        asked.append(1)
+        return len(asked) > 12
+
+    crew = Crew(Asleep, Given(writers(5)), helps=True)
+    search = explore(writers(5), ENDLESS, engine=engine, crew=crew, stop=stop).lead
+
+    assert not search.exhausted
+    assert search.made < 120
 
 
 @pytest.mark.slow

@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from dmabuf.audit.checks.build_files import BuildFiles
-from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, unique
+from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, merged, unique
+from dmabuf.audit.checks.doubts import allowed, doubt
 from dmabuf.audit.checks.failures import lost_completions
 from dmabuf.audit.checks.held import under_reservation_locks
 from dmabuf.audit.checks.index import Calls
-from dmabuf.audit.checks.judge import KINDS, Judgement, judge
+from dmabuf.audit.checks.judge import KINDS, Judgement, judge, lock_name
 from dmabuf.audit.checks.rescuers import without_rescuer
 from dmabuf.audit.checks.roots import Grade, Root, find_roots, makers_of_fences
 from dmabuf.audit.checks.schedule import Schedule
 from dmabuf.audit.checks.selects import missing_selects
-from dmabuf.audit.checks.spans import Part, gaps, sections, submission
+from dmabuf.audit.checks.spans import Part, armed, gaps, sections, submission
 from dmabuf.audit.checks.submissions import find_tails, lost_submissions
 from dmabuf.audit.checks.taint import Taint
 from dmabuf.audit.checks.timeouts import endless_fences
@@ -34,8 +35,10 @@ from dmabuf.report.source_finding import Evidence, Level, SourceFinding
 __all__ = ["audit"]
 
 _SIGNALS = frozenset({Kind.SIGNAL})
-_NODES = 1000
+_NODES = 500
 """A signal behind more functions than this is not what a work is for."""
+_REACH = {Level.ERROR: 3000, Level.WARNING: 1500, Level.INFO: 400}
+"""From how many functions the ways of a root are taken, the nearest and surest first."""
 Tell = Callable[[str], None]
 Span = Callable[[Event], bool]
 
@@ -48,7 +51,7 @@ def audit(program: Program, build: BuildFiles, tell: Tell | None = None) -> list
         build: its Kconfig files and Makefiles.
         tell: told from time to time how far it is.
     """
-    return unique(_Audit(program, build, tell or (lambda _text: None)).run())
+    return unique(merged(_Audit(program, build, tell or (lambda _text: None)).run()))
 
 
 class _Audit:
@@ -60,12 +63,19 @@ class _Audit:
         self.ways = Ways(program)
         self.schedule = Schedule(program, self.calls)
         self.taint = Taint(program, self.ways, self.calls)
+        self.inner: set[tuple[str, str]] = set()
         self._signals: dict[Routine, Way | None] = {}
 
     def run(self) -> Iterator[SourceFinding]:
         roots = find_roots(self.program, self.calls, self.schedule)
+        self.inner = {
+            (root.routine.path, root.routine.name)
+            for root in roots
+            if root.grade.level is Level.ERROR and not root.grade.must_signal
+        }
         tails = find_tails(self.calls)
         makers = makers_of_fences(self.program, self.calls)
+        yield from self._of_parts(tuple(map(armed, tails)), Grade.ARMED)
         yield from self._of_parts(tuple(map(submission, tails)), Grade.SUBMISSION)
         yield from self._of_parts(tuple(sections(self.ways, self.calls)), Grade.SECTION)
         for number, root in enumerate(roots):
@@ -95,7 +105,7 @@ class _Audit:
 
     def _of_parts(self, parts: tuple[Part, ...], grade: Grade) -> Iterator[SourceFinding]:
         for part in parts:
-            self.tell(f"{grade.value}s, {part.routine.path}")
+            self.tell(f"{grade.value}: {part.routine.path}")
             entry = f"{grade.value}, lines {part.first} to {part.last}"
             origin = Origin(part.routine.name, entry)
             yield from self._cases(part.routine, grade, origin, part.span)
@@ -105,13 +115,18 @@ class _Audit:
     ) -> Iterator[SourceFinding]:
         cases = (
             case
-            for way in self.ways.of(routine, span, KINDS)
-            if (case := self._case(way, grade, routine.path)) is not None
+            for way in self.ways.each(routine, span, KINDS, nodes=_REACH[grade.level])
+            if not self._through_root(way)
+            and (case := self._case(weighed(way), grade, routine.path)) is not None
         )
         yield from findings_of(origin, cases)
 
+    def _through_root(self, way: Way) -> bool:
+        """Does the way go through another root, which has a finding of its own?"""
+        return any((hop.place.file, hop.place.function) in self.inner for hop in way.hops[1:])
+
     def _case(self, way: Way, grade: Grade, path: str) -> Case | None:
-        found = judge(grade, way, path)
+        found = None if allowed(way) else judge(grade, way, path)
         if found is None:
             return None
         if found.code != "DF202":
@@ -121,22 +136,28 @@ class _Audit:
         other = self.taint.of(way.effect.subject, on_the_way)
         if other is None:
             return None
+        other = weighed(other, evidence=True)
         text = f"{other.root.function}() holds it there: {other.effect.name}() may wait for a fence"
-        text = f"{found.text.partition(' on ')[0].removeprefix('takes ')} is held elsewhere; {text}"
+        lock = f"{lock_name(way.effect)} is held elsewhere"
         sure = way.sure * other.sure
         level = judge(grade, replace(way, sure=sure), path)
-        return Case(way, level or found, (Evidence(text, hops_of(other)),), sure)
+        return Case(way, level or found, (Evidence(f"{lock}; {text}", hops_of(other)),), sure)
 
     def _of_gaps(self) -> Iterator[SourceFinding]:
         for part in gaps(self.ways, self.calls):
             entry = f"a signalling section that is left in line {part.first} and entered again"
             cases = [
                 Case(way, _gap(found), sure=way.sure)
-                for way in self.ways.of(part.routine, part.span, KINDS)
+                for way in map(weighed, self.ways.of(part.routine, part.span, KINDS))
                 if (found := judge(Grade.SECTION, way, part.routine.path)) is not None
                 and found.code != "DF202"
             ]
             yield from findings_of(Origin(part.routine.name, entry), cases)
+
+
+def weighed(way: Way, *, evidence: bool = False) -> Way:
+    """The way with its doubts in it."""
+    return replace(way, sure=way.sure * doubt(way, evidence=evidence))
 
 
 def _gap(found: Judgement) -> Judgement:

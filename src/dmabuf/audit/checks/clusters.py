@@ -15,7 +15,7 @@ from dmabuf.audit.ways.effect import Way
 from dmabuf.report.finding import Place
 from dmabuf.report.source_finding import Evidence, Hop, Sink, SourceFinding
 
-__all__ = ["Case", "Origin", "findings_of", "hops_of", "unique"]
+__all__ = ["Case", "Origin", "findings_of", "hops_of", "merged", "unique"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,25 @@ def _hint(case: Case, origin: Origin) -> str:
     if case.judgement.family.startswith("lock"):
         return f"{section}; might_lock() in {function}(), and might_alloc() where it is held"
     return section
+
+
+def merged(findings: Iterable[SourceFinding]) -> list[SourceFinding]:
+    """Of findings that end in the same line by the same last steps, one; the others as sinks.
+
+    Four callbacks that call one helper are told once, by the surest of them.
+    """
+    groups: dict[tuple[object, ...], list[SourceFinding]] = {}
+    for finding in findings:
+        shared = finding.hops[1:] or (finding.root, finding.hops, finding.entry)
+        kind = finding.entry.partition(" of ")[0].partition(",")[0]
+        groups.setdefault((finding.code, finding.level, kind, shared), []).append(finding)
+    return [_one_of(group) for group in groups.values()]
+
+
+def _one_of(group: list[SourceFinding]) -> SourceFinding:
+    first, *others = sorted(group, key=lambda one: (-one.sure, one.root, one.order))
+    also = [Sink(one.hops[0].place, f"the same from {one.root}()") for one in others]
+    return replace(first, sinks=(*first.sinks, *also))
 
 
 def unique(findings: Iterable[SourceFinding]) -> list[SourceFinding]:

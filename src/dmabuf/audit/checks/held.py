@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dmabuf.audit.checks.clusters import Case, Origin, findings_of
+from dmabuf.audit.checks.doubts import allowed, doubt
 from dmabuf.audit.checks.index import Calls
 from dmabuf.audit.checks.judge import Judgement
 from dmabuf.audit.checks.look import is_test_code
@@ -21,6 +23,8 @@ __all__ = ["under_reservation_locks"]
 _KINDS = frozenset({Kind.USER_MEMORY, Kind.MMAP_LOCK})
 _RESV = ("struct dma_resv", "lock")
 _SURE = 0.6
+_NODES = 400
+"""From how many functions below each lock, the nearest and surest first."""
 
 
 def under_reservation_locks(ways: Ways, calls: Calls) -> Iterator[SourceFinding]:
@@ -28,8 +32,8 @@ def under_reservation_locks(ways: Ways, calls: Calls) -> Iterator[SourceFinding]
     for routine in _holders(ways, calls):
         cases = [
             Case(way, _judgement(way), sure=way.sure)
-            for way in ways.of(routine, _held, _KINDS)
-            if not way.effect.attempt
+            for way in map(_weighed, ways.each(routine, _held, _KINDS, nodes=_NODES))
+            if not way.effect.attempt and not allowed(way)
         ]
         yield from findings_of(Origin(routine.name, "takes a reservation lock"), cases)
 
@@ -46,6 +50,10 @@ def _holders(ways: Ways, calls: Calls) -> list[Routine]:
         (one for one in found if not is_test_code(one.path)),
         key=lambda one: (one.path, one.function.line),
     )
+
+
+def _weighed(way: Way) -> Way:
+    return replace(way, sure=way.sure * doubt(way))
 
 
 def _held(event: Event) -> bool:

@@ -14,7 +14,7 @@ from dmabuf.audit.ways.effect import Effect, Kind, Way
 from dmabuf.report.source_finding import Level
 from dmabuf.sync.gfp import Gfp
 
-__all__ = ["KINDS", "Judgement", "judge"]
+__all__ = ["KINDS", "Judgement", "judge", "lock_name"]
 
 _RECLAIM = (Grade.NOTIFIER, Grade.SHRINKER)
 _AFTER_WAITS = (Grade.TAIL, Grade.POWER)

@@ -16,7 +16,7 @@ from dmabuf.report.source_finding import Hop, Level, SourceFinding
 __all__ = ["without_rescuer"]
 
 _SURE = 0.85
-_NEAR = 3
+_NEAR = 2
 """A signal at most so many hops away is what the work is for."""
 
 

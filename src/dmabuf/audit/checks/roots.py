@@ -28,7 +28,8 @@ class Grade(enum.Enum):
     """What kind of entry point a root is: which rules hold there, and how grave a finding is."""
 
     SECTION = "annotated section"
-    SUBMISSION = "submission between arming and pushing"
+    ARMED = "submission with its job armed"
+    SUBMISSION = "submission with its fence published"
     SCHEDULER = "scheduler callback"
     FENCE = "fence callback"
     NOTIFIER = "MMU notifier"
@@ -43,7 +44,7 @@ class Grade(enum.Enum):
     @property
     def level(self) -> Level:
         """How grave a finding there is at most."""
-        if self in (Grade.IRQ, Grade.REPAIR):
+        if self in (Grade.IRQ, Grade.REPAIR, Grade.ARMED):
             return Level.WARNING
         return Level.INFO if self in (Grade.TAIL, Grade.POWER, Grade.WORK) else Level.ERROR
 

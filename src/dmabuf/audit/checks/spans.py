@@ -16,7 +16,7 @@ from dmabuf.audit.ways.effect import Kind
 from dmabuf.audit.ways.event import Event
 from dmabuf.audit.ways.ways import Section, Ways
 
-__all__ = ["Part", "gaps", "sections", "submission"]
+__all__ = ["Part", "armed", "gaps", "sections", "submission"]
 
 _BEGINS = "dma_fence_begin_signalling"
 
@@ -75,11 +75,19 @@ def _signalled_before(ways: Ways, section: Section) -> bool:
     )
 
 
-def submission(tail: Tail) -> Part:
-    """The part of a function between arming a job and pushing it."""
+def armed(tail: Tail) -> Part:
+    """The part of a function where a job is armed and its fence is nobody else's yet."""
+    return _between(tail, tail.start, min(tail.published + 1, tail.end))
 
+
+def submission(tail: Tail) -> Part:
+    """The part of a function between publishing a job's fence and pushing the job."""
+    return _between(tail, tail.published, tail.end)
+
+
+def _between(tail: Tail, start: int, end: int) -> Part:
     def between(event: Event) -> bool:
-        return tail.start < event.index < tail.end
+        return start < event.index < end
 
     code = tail.routine.function.code
-    return Part(tail.routine, code[tail.start][1], code[tail.end][1], between)
+    return Part(tail.routine, code[start][1], code[end][1], between)

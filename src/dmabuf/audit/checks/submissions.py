@@ -37,12 +37,14 @@ class Tail:
         routine: the function.
         start, end: the indices of both calls in its code.
         wrapped: a function of the driver arms, which may have failed itself.
+        published: where others can find the fence from; `end` if that is not seen.
     """
 
     routine: Routine
     start: int
     end: int
     wrapped: bool
+    published: int
 
 
 def find_tails(found: Calls) -> list[Tail]:
@@ -74,7 +76,8 @@ def _tail(routine: Routine, arms: set[str], pushes: set[str]) -> Iterator[Tail]:
         return
     end = next((index for index, name in named if name in pushes and index > start[0]), None)
     if end is not None:
-        yield Tail(routine, start[0], end, start[1] != _ARMS)
+        between = (at for at, name in named if name in _PUBLISHES and start[0] < at < end)
+        yield Tail(routine, start[0], end, start[1] != _ARMS, next(between, end))
 
 
 def lost_submissions(tails: Iterable[Tail]) -> Iterator[SourceFinding]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dmabuf.audit.checks.doubts import allowed
 from dmabuf.audit.checks.index import Calls
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
@@ -111,7 +112,7 @@ def _then(known: list[Way], more: Iterator[Way]) -> Iterator[Way]:
 
 def _taints(way: Way) -> bool:
     effect = way.effect
-    if effect.attempt or way.sure < _SURE:
+    if effect.attempt or way.sure < _SURE or allowed(way):
         return False
     if effect.kind is Kind.RECLAIM:
         return effect.gfp is not None and bool(Gfp(effect.gfp) & Gfp.FS)

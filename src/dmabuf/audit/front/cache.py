@@ -76,19 +76,22 @@ class Cache:
         root: of the tree.
         version: of the extractor; facts of another one are not taken.
         folder: where caches are; `default_folder()` if not given.
+        kind: what is kept, "facts" of files or "names" of functions; each in a file of its own.
 
     Attributes:
         notes: what was wrong with it, in sentences.
         damaged: entries that were not taken as they have changed on the disk.
     """
 
-    def __init__(self, root: Path, version: bytes, folder: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, version: bytes, folder: Path | None = None, kind: str = "facts"
+    ) -> None:
         self.notes: list[str] = []
         self.damaged = 0
         self._folder = folder or default_folder()
         self._version = (version, sys.hexversion, sys.implementation.cache_tag, marshal.version)
         tag = os.fsencode(Path(root).resolve()) + b"\0" + repr(sys.implementation).encode()
-        self.path = self._folder / f"{digest(tag).hex()}.facts"
+        self.path = self._folder / f"{digest(tag).hex()}.{kind}"
         self._data: mmap.mmap | None = None
         self._index: dict[str, Entry] = {}
         self._written_ns = 0
@@ -183,7 +186,7 @@ class Cache:
         for path in self._folder.iterdir():
             with suppress(OSError):
                 about = path.lstat()
-                if path.suffix == ".facts":
+                if path.suffix in (".facts", ".names"):
                     found.append((about.st_mtime, about.st_size, path))
                 elif path.suffix == ".tmp" and about.st_mtime < time.time() - _ABANDONED_S:
                     path.unlink()

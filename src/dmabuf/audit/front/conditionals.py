@@ -4,18 +4,19 @@ A conditional between two statements or declarations stays in the line of tokens
 parser can tell what is done under which condition. One inside of a statement vanishes: its
 branches are taken one after the other if it has one, or if they are items of a list; otherwise the
 first one is, and the bytes of the others count as not understood. A branch with an open bracket is
-never joined with its alternatives. `#if 0` is left out.
+never joined with its alternatives. What is never built (`#if 0`, or by a configuration) is left
+out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dmabuf.audit.front.config import Config
+
 __all__ = ["resolve"]
 
 _NET = {"(": (1, 0), "[": (1, 0), "{": (0, 1), ")": (-1, 0), "]": (-1, 0), "}": (0, -1)}
-_NEVER = {"#if 0", "#ifdef __cplusplus", "#if defined(__cplusplus)"}
-_ALWAYS = {"#if 1", "#ifdef __KERNEL__", "#if defined(__KERNEL__)"}
 
 
 @dataclass(slots=True)
@@ -43,12 +44,27 @@ class _Group:
     before: str
     guard: bool
     branches: list[_Branch] = field(default_factory=list)
+    decided: bool = False
 
 
 class _Resolver:
-    __slots__ = ("depth", "gone", "groups", "lines", "lost", "marks", "tokens")
+    __slots__ = (
+        "config",
+        "decided",
+        "depth",
+        "gone",
+        "groups",
+        "lines",
+        "lost",
+        "marks",
+        "tokens",
+    )
 
-    def __init__(self, tokens: list[str], lines: list[int], directives: set[str]) -> None:
+    def __init__(
+        self, tokens: list[str], lines: list[int], directives: set[str], config: Config
+    ) -> None:
+        self.config = config
+        self.decided: dict[str, bool | None] = {}
         self.marks = directives.union(_NET, ("case", "default"))
         self.tokens = tokens
         self.lines = lines
@@ -101,12 +117,17 @@ class _Resolver:
         return at == 0 and token.startswith(("#ifndef", "#if !defined"))
 
     def _judge(self, token: str) -> None:
+        """Whether the branch that begins with this directive is never built."""
         group = self.groups[-1]
-        first = self.tokens[group.branches[0].start]
-        if len(group.branches) == 1:
-            group.branches[0].dead = token in _NEVER
-        elif first in _ALWAYS:
-            group.branches[-1].dead = True
+        branch = group.branches[-1]
+        if group.decided:
+            branch.dead = True
+        elif token != "#else":
+            built = self.decided.get(token)
+            if token not in self.decided:
+                built = self.decided[token] = self.config.decide(token)
+            group.decided = built is True
+            branch.dead = built is False
 
     def _close(self, end: int) -> None:
         group = self.groups.pop()
@@ -129,7 +150,7 @@ class _Resolver:
 
     def _choose(self, group: _Group, end: int) -> list[_Branch]:
         live = [branch for branch in group.branches if not branch.dead]
-        if group.guard or len(live) < len(group.branches):
+        if group.guard or group.decided or len(live) < len(group.branches):
             marked = False
         else:
             marked = self._stands_alone(group, end)
@@ -157,7 +178,8 @@ class _Resolver:
     def _is_between_items(self, group: _Group) -> bool:
         """Outside of functions; after a `)` it may also be one body or another of a function."""
         if group.before == ")":
-            return self.tokens[group.branches[0].start + 1] not in ("{", ",")
+            first = group.branches[0].start + 1
+            return self.tokens[first : first + 1] not in (["{"], [","])
         return group.before in ("", ";", "}", "{") or group.before[0] == "#"
 
     def _is_whole(self, branch: _Branch) -> bool:
@@ -191,13 +213,13 @@ class _Resolver:
 
 
 def resolve(
-    tokens: list[str], lines: list[int]
+    tokens: list[str], lines: list[int], config: Config
 ) -> tuple[list[str], list[int], list[tuple[int, int]]]:
     """Tokens and lines without conditionals that cannot stay; (line, bytes) of what was lost."""
     directives = {token for token in set(tokens) if token[0] == "#" and len(token) > 2}
     if not directives:
         return tokens, lines, []
-    work = _Resolver(tokens, lines, directives)
+    work = _Resolver(tokens, lines, directives, config)
     work.run()
     if 1 not in work.gone:
         return tokens, lines, []

@@ -168,8 +168,15 @@ class ExpressionReader(TypeReader):
             return self._prefix(token)
         else:
             leaf = self._primary(token)
-        while self.tokens[self.at] in _POSTFIX:
-            leaf = self._postfix(leaf)
+        while (token := self.tokens[self.at]) in _POSTFIX:
+            if token == "->" or token == ".":
+                name = self.tokens[self.at + 1]
+                if not (name[:1].isalpha() or name[:1] == "_"):
+                    raise Lost
+                self.at += 2
+                leaf = ("field", leaf, name)
+            else:
+                leaf = self._postfix(leaf, token)
         return leaf
 
     def _prefix(self, token: str) -> Expr:
@@ -191,17 +198,10 @@ class ExpressionReader(TypeReader):
             self.code.append((SET, self.lines[self.at - 1], inner, ("op", token[0], inner, _ONE)))
         return inner
 
-    def _postfix(self, leaf: Expr) -> Expr:
-        token = self.tokens[self.at]
+    def _postfix(self, leaf: Expr, token: str) -> Expr:
         if token == "(":
             return self.call(leaf)
         self.at += 1
-        if token in ("->", "."):
-            name = self.tokens[self.at]
-            self.at += 1
-            if not (name[:1].isalpha() or name[:1] == "_"):
-                raise Lost
-            return ("field", leaf, name)
         if token == "[":
             index = self.expression()
             self.expect("]")
@@ -231,15 +231,19 @@ class ExpressionReader(TypeReader):
     def _argument(self, end: int) -> Expr:
         """An argument of a call; macros take types, operators, statements and nothing, too."""
         token = self.tokens[self.at]
+        leaf = self.leaves.get(token)
+        if leaf is not None and self.tokens[self.at + 1] in (",", ")"):  # most are just a name
+            self.at += 1
+            return leaf
         start, mark, depth = self.at, len(self.code), self.depth
         if token == ",":
             return _NOTHING
         try:
-            if token in TYPES and self.tokens[self.at + 1] != ",":
+            if token in TYPES and ";" not in self.tokens[start : self._comma(start, end)]:
                 value: Expr = ("type", self.type_name(self._comma(start, end)))
             elif token == "{" and ";" not in self.tokens[start : self.closing(start)]:
                 value = self.initialiser()
-            elif token in _STATEMENT_WORDS or token == "{":
+            elif token in _STATEMENT_WORDS or token in TYPES or token == "{":
                 value = self.statement_argument(end)
             else:
                 value = self.assignment()

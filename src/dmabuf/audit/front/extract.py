@@ -14,6 +14,8 @@ from pathlib import Path
 
 from dmabuf.audit.front.brackets import pair
 from dmabuf.audit.front.conditionals import resolve
+from dmabuf.audit.front.config import Config
+from dmabuf.audit.front.expand import definers
 from dmabuf.audit.front.facts import FileFacts, Macro
 from dmabuf.audit.front.macros import read_macro
 from dmabuf.audit.front.scan import Scanned, decode, scan
@@ -23,8 +25,7 @@ __all__ = ["extract", "version"]
 
 
 @functools.cache
-def version() -> bytes:
-    """What facts depend on beside the file's bytes: this package's own code."""
+def _code() -> bytes:
     here = Path(__file__).parent
     sources = sorted(path for path in here.glob("*.py"))
     return hashlib.blake2b(
@@ -32,13 +33,24 @@ def version() -> bytes:
     ).digest()
 
 
-def extract(path: str, data: bytes) -> FileFacts:
-    """What the file at `path` with the bytes `data` holds."""
+def version(config: Config | None = None) -> bytes:
+    """What facts depend on beside the file's bytes: this package's own code, a configuration."""
+    if config is None:
+        return _code()
+    values = repr(sorted(config.values.items())).encode()
+    return hashlib.blake2b(_code() + values, digest_size=16).digest()
+
+
+_NO_CONFIG = Config()
+
+
+def extract(path: str, data: bytes, config: Config = _NO_CONFIG) -> FileFacts:
+    """What the file at `path` with the bytes `data` holds, built with `config` if one is given."""
     text, trouble = decode(data)
     scanned = scan(text)
-    tokens, lines, lost = resolve(scanned.tokens, scanned.lines)
+    tokens, lines, lost = resolve(scanned.tokens, scanned.lines, config)
     work = FileReader(tokens, lines, pair(tokens), set())
-    work.read()
+    work.read(definers(scanned.directives))
     return FileFacts(
         path=path,
         size=len(data),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dmabuf.audit.front.cache import Cache, Kept, digest
+from dmabuf.audit.front.config import Config
 from dmabuf.audit.front.extract import extract, version
 from dmabuf.audit.front.facts import FileFacts
 from dmabuf.audit.front.includes import Includes
@@ -35,9 +36,9 @@ _Job = tuple[str, bytes]
 _Done = tuple[str, Stamp | None, bytes, bytes, str]
 
 
-def cache_of(root: Path, folder: Path | None = None) -> Cache:
+def cache_of(root: Path, folder: Path | None = None, config: Config | None = None) -> Cache:
     """What the last run on this tree kept, in `folder` or the user's cache."""
-    return Cache(root, version(), folder)
+    return Cache(root, version(config), folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def gather(
     cache: Cache | None = None,
     progress: Callable[[Progress], None] | None = None,
     headers: bool = True,
+    config: Config | None = None,
 ) -> Gathered:
     """Facts of all C files and headers below `folders`, and of the headers that they include.
 
@@ -106,6 +108,8 @@ def gather(
         cache: facts of the last run, to which those of this one are added.
         progress: called after each piece of work.
         headers: follow what is included out of the folders.
+        config: leaves out what a kernel with this configuration does not have; the cache has to be
+            of the same one.
 
     Raises:
         TreeError: a folder is not there.
@@ -113,6 +117,7 @@ def gather(
     found = find(root, folders)
     with _no_collector(), _Workers(jobs, executor) as workers:
         work = _Work(root, workers, cache, progress, Includes(root) if headers else None)
+        work.config = config
         work.out.troubles.extend(found.troubles)
         work.add(found.files)
         work.run()
@@ -120,7 +125,7 @@ def gather(
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
+def _no_collector() -> Generator[None]:
     """Without the cyclic collector: facts have no cycles, and it would look at them many times."""
     before = gc.isenabled()
     gc.disable()
@@ -151,6 +156,7 @@ class _Work:
         self._asked: set[str] = set()
         self._waiting: list[_Job] = []
         self._running: dict[Future[list[_Done]], list[_Job]] = {}
+        self.config: Config | None = None
         self._keep: dict[str, Kept] = {}
         self._fresh = 0
         self._begun = time.monotonic()
@@ -203,7 +209,7 @@ class _Work:
                 try:
                     results = future.result()
                 except BrokenExecutor as error:
-                    results = self._workers.lost(jobs, self._root, error)
+                    results = self._workers.lost(jobs, (self._root, self.config), error)
                 for one in results:
                     self._finish(one)
             if self._progress is not None:
@@ -215,7 +221,7 @@ class _Work:
         if len(self._waiting) < _CHUNK and len(self._running) >= self._workers.count:
             return
         for jobs in _chunks(self._root, self._waiting):
-            self._running[self._workers.submit(work, self._root, jobs)] = jobs
+            self._running[self._workers.submit(work, self._root, jobs, self.config)] = jobs
         self._waiting = []
 
     def _finish(self, one: _Done) -> None:
@@ -270,7 +276,7 @@ def _chunks(root: Path, jobs: list[_Job]) -> Iterator[list[_Job]]:
         yield chunk
 
 
-def work(root: Path, jobs: list[_Job]) -> list[_Done]:
+def work(root: Path, jobs: list[_Job], config: Config | None) -> list[_Done]:
     """In a worker: read and parse files; those whose content is known are not parsed."""
     done: list[_Done] = []
     for path, known in jobs:
@@ -281,8 +287,16 @@ def work(root: Path, jobs: list[_Job]) -> list[_Done]:
         elif content == known:
             done.append((path, found.stamp, content, b"", ""))
         else:
-            done.append((path, found.stamp, content, pack(extract(path, found.data)), ""))
+            facts, trouble = _facts(path, found.data, config or Config())
+            done.append((path, found.stamp, content, facts, trouble))
     return done
+
+
+def _facts(path: str, data: bytes, config: Config) -> tuple[bytes, str]:
+    try:
+        return pack(extract(path, data, config)), ""
+    except Exception as error:  # noqa: BLE001 - a bug of ours costs this file, not the run
+        return b"", f"the parser failed ({type(error).__name__}: {error}); please report it"
 
 
 class _Workers:
@@ -314,7 +328,9 @@ class _Workers:
             self._own = _processes(self.count)
             return self._own.submit(call, *given)
 
-    def lost(self, jobs: list[_Job], root: Path, error: BrokenExecutor) -> list[_Done]:
+    def lost(
+        self, jobs: list[_Job], where: tuple[Path, Config | None], error: BrokenExecutor
+    ) -> list[_Done]:
         """A worker has died: its files are tried alone, each in a process of its own."""
         if self._given is not None:
             return [_died(path, error) for path, _ in jobs]
@@ -322,7 +338,7 @@ class _Workers:
         for job in jobs:
             with _processes(1) as alone:
                 try:
-                    done.extend(alone.submit(work, root, [job]).result())
+                    done.extend(alone.submit(work, where[0], [job], where[1]).result())
                 except BrokenExecutor as again:
                     done.append(_died(job[0], again))
         return done

@@ -52,6 +52,6 @@ class Includes:
                 with os.scandir(self._root / folder) as entries:
                     names = frozenset(entry.name for entry in entries)
             except OSError:
-                names = frozenset()
+                names = frozenset[str]()
             self._names[folder] = names
         return name in self._names[folder]

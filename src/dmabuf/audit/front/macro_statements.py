@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from dmabuf.audit.front.code import BLOCK, CALL, DECLARE, END, IF, LOOP, Expr
+from typing import Final
+
+from dmabuf.audit.front.code import (
+    BLOCK,
+    BREAK,
+    CALL,
+    CONTINUE,
+    DECLARE,
+    END,
+    IF,
+    LOOP,
+    SWITCH,
+    Expr,
+    Instruction,
+)
 from dmabuf.audit.front.expressions import ExpressionReader
 from dmabuf.audit.front.words import LOOP_NAME
 
-__all__ = ["MacroStatementReader"]
+__all__ = ["MacroStatementReader", "leaves"]
 
 _NOTHING: Expr = ("?", "")
+# What a jump leaves, so that it does not leave what lies around that.
+_LEFT_BY: Final = {BREAK: {LOOP, SWITCH}, CONTINUE: {LOOP}}
 
 
 class MacroStatementReader(ExpressionReader):
@@ -97,7 +113,7 @@ class MacroStatementReader(ExpressionReader):
         if failed is not None:
             self.at = failed[0]
             self.code.append((IF, line, ("unary", "!", ("call", callee, given))))
-            self.statement_argument(failed[1])
+            self._statements_to(failed[1])
             self.code.append((END, line))
         self.at = end + 1
         self.inner()
@@ -118,17 +134,38 @@ class MacroStatementReader(ExpressionReader):
         self.code.append((END, self.lines[self.at - 1]))
 
     def statement_argument(self, end: int) -> Expr:
-        """A statement as an argument of a macro: whether it is done is the macro's affair."""
-        line = self.lines[self.at]
-        stop = self._comma(self.at, end)
-        self.code.append((IF, line, _NOTHING))
+        """A statement as an argument of a macro: whether it is done is the macro's affair.
+
+        A `break` in it leaves a loop of the macro: `nvkm_msec(d, 2000, if (x) break;)`.
+        """
+        line, mark = self.lines[self.at], len(self.code)
+        self._statements_to(self._comma(self.at, end))
+        kind = LOOP if leaves(self.code, mark) else IF
+        self.code.insert(mark, (kind, line, _NOTHING))
+        self.code.append((END, line))
+        return _NOTHING
+
+    def _statements_to(self, stop: int) -> None:
+        """Read the statements up to `stop` as if they stood alone."""
         token = self.tokens[stop]
-        self.tokens[stop] = ";"  # as if it stood alone
+        self.tokens[stop] = ";"
         try:
             while self.at < stop:
                 self.statement()
         finally:
             self.tokens[stop] = token
         self.at = stop
-        self.code.append((END, line))
-        return _NOTHING
+
+
+def leaves(code: list[Instruction], start: int) -> bool:
+    """Whether a `break` or `continue` of the loop at hand stands behind `start`."""
+    around: list[int] = []
+    for instruction in code[start:]:
+        kind = instruction[0]
+        if kind in (IF, LOOP, SWITCH, BLOCK):
+            around.append(kind)
+        elif kind == END and around:
+            around.pop()
+        elif kind in _LEFT_BY and _LEFT_BY[kind].isdisjoint(around):
+            return True
+    return False

@@ -30,7 +30,7 @@ _TOKEN = re.compile(
 ).findall
 # Registers and their bits: two thirds of all bytes below drivers/gpu/drm.
 _NUMBER = re.compile(
-    r"#define[ \t]+\w+[ \t]+\(?(?:0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*\)?[ \t]*"
+    r"#define[ \t]+[A-Za-z_0-9]+[ \t]+\(?(?:0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*\)?[ \t]*"
     r"(?:/\*[^*\n]*\*/|//[^\n]*)?(?=\n)"
 )
 _DIRECTIVE = re.compile(r"^[ \t]*#[^\n\\]*(?:\\.[^\n\\]*)*", re.MULTILINE | re.DOTALL)
@@ -75,7 +75,8 @@ def decode(data: bytes) -> tuple[str, str]:
 def _blank(found: re.Match[str]) -> str:
     text = found.group()
     if text[0] != "/":
-        return text
+        joins = text.count("\\\n")
+        return text.replace("\\\n", "") + "\n" * joins if joins else text
     return "\n" * text.count("\n") if "\n" in text else " "
 
 

@@ -26,9 +26,8 @@ from dmabuf.audit.front.code import (
     SWITCH,
     Code,
     Expr,
-    Instruction,
 )
-from dmabuf.audit.front.macro_statements import MacroStatementReader
+from dmabuf.audit.front.macro_statements import MacroStatementReader, leaves
 from dmabuf.audit.front.packing import DEEPEST, is_deep
 from dmabuf.audit.front.reader import DEPTH, Lost
 from dmabuf.audit.front.words import ATTRIBUTES, KEYWORDS, QUALIFIERS, TYPES
@@ -43,13 +42,13 @@ _AFTER_NAME: Final = frozenset((";", "=", ",", "[", ")", "__free", "__cleanup", 
 class StatementReader(MacroStatementReader):
     """Reads the bodies of functions."""
 
-    __slots__ = ("forks",)
+    __slots__ = ()
 
     def body(self, start: int, end: int) -> Code:
         """The instructions of the block whose braces are at `start` and `end`."""
         self.code = []
         self.begin()
-        self.forks: list[int] = []
+        self.forks = []
         self.depth = 0
         self.at = start
         self.compound()
@@ -73,14 +72,18 @@ class StatementReader(MacroStatementReader):
     def statements(self, end: int) -> Expr:
         """All statements up to `end`; returns the value of the last one."""
         value = _NOTHING
+        around, self.forks = self.forks, []
         while self.at < end:
             value = self.guarded(end)
+        for open_ones in self.forks:  # a conditional does not outlive its block
+            self.code.extend(((END, self.lines[end]),) * open_ones)
+        self.forks = around
         return value
 
     def guarded(self, end: int) -> Expr:
         """One statement; if it is not understood, it is noted and skipped."""
         start, depth, mark = self.at, self.depth, len(self.code)
-        cleanup = self.cleanup
+        cleanup, forks, open_ones = self.cleanup, self.forks, self.forks[:]
         try:
             value = self.statement()
             if self.at <= end and not self._is_too_deep(start, mark):
@@ -88,7 +91,8 @@ class StatementReader(MacroStatementReader):
                 return value
         except Lost:
             pass
-        self.depth, self.cleanup = depth, cleanup
+        self.depth, self.cleanup, self.forks = depth, cleanup, forks
+        forks[:] = open_ones
         del self.code[mark:]
         self.at = start
         self._recover(end)
@@ -338,7 +342,7 @@ class StatementReader(MacroStatementReader):
         if self.tokens[self.at] == ";":
             self.at += 1
         if condition in (("number", 0), ("name", "false")):
-            if not _leaves(self.code, mark + 1):
+            if not leaves(self.code, mark + 1):
                 del self.code[mark]
                 return
             self.code.append((BREAK, last))
@@ -418,24 +422,6 @@ class StatementReader(MacroStatementReader):
         self.expect(";")
 
 
-def _leaves(code: list[Instruction], start: int) -> bool:
-    """Whether a `break` or `continue` of the loop at hand stands behind `start`."""
-    around: list[int] = []
-    for instruction in code[start:]:
-        kind = instruction[0]
-        if kind in (IF, LOOP, SWITCH, BLOCK):
-            around.append(kind)
-        elif kind == END and around:
-            around.pop()
-        elif (kind == CONTINUE and LOOP not in around) or (
-            kind == BREAK and LOOP not in around and SWITCH not in around
-        ):
-            return True
-    return False
-
-
-# What a jump leaves, so that it does not leave what lies around that.
-_LEFT_BY: Final = {BREAK: {LOOP, SWITCH}, CONTINUE: {LOOP}}
 _STATEMENTS: Final[dict[str, Callable[[StatementReader], None]]] = {
     "if": StatementReader._if,
     "while": StatementReader._while,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import marshal
 import re
+from dataclasses import replace
 
+from dmabuf.audit.front.brackets import pair
 from dmabuf.audit.front.code import Expr
+from dmabuf.audit.front.expand import Definer, expand
 from dmabuf.audit.front.facts import Function, Parameter, Struct, Variable
 from dmabuf.audit.front.packing import is_deep
 from dmabuf.audit.front.reader import Lost
@@ -16,7 +19,9 @@ from dmabuf.audit.front.words import ATTRIBUTE_CALLS, ATTRIBUTES, KEYWORDS, QUAL
 __all__ = ["FileReader"]
 
 _SYSCALL = re.compile(r"(COMPAT_)?SYSCALL_DEFINE(\d)\Z").match
-_STOPS = frozenset(("(", "[", "{", "=", ";", "}", ""))
+# How deep macros may be expanded in each other, and the tokens of a file that come from that.
+_DEEPEST = 3
+_MOST = 60_000
 
 
 class FileReader(StatementReader):
@@ -24,8 +29,11 @@ class FileReader(StatementReader):
 
     __slots__ = (
         "all_structs",
+        "budget",
         "conditions",
+        "definers",
         "functions",
+        "inside",
         "places",
         "prototypes",
         "top",
@@ -33,8 +41,19 @@ class FileReader(StatementReader):
         "variables",
     )
 
-    def read(self) -> None:
-        """Read all of it; what is found is in the attributes."""
+    def read(
+        self, definers: dict[str, Definer], depth: int = 0, budget: list[int] | None = None
+    ) -> None:
+        """Read all of it; what is found is in the attributes.
+
+        Args:
+            definers: macros of the file whose calls outside of functions are expanded.
+            depth: how many expansions this is in.
+            budget: tokens that expansions may still have, all of the file's together.
+        """
+        self.definers = definers
+        self.inside = depth
+        self.budget = [_MOST] if budget is None else budget
         self.functions: list[Function] = []
         self.variables: list[Variable] = []
         self.prototypes: list[tuple[str, str, tuple[str, ...]]] = []
@@ -122,7 +141,7 @@ class FileReader(StatementReader):
             return False
         if after in (";", "{", "=", "[", "(", ",", "__attribute__"):
             return False
-        return self.lines[close + 1] > self.lines[close] or after == ""
+        return name in self.definers or after == "" or self.lines[close + 1] > self.lines[close]
 
     # -- one item ---------------------------------------------------------------------------------
 
@@ -227,11 +246,39 @@ class FileReader(StatementReader):
         return self.match.get(self.at + 1, 0) >= end - 2
 
     def _macro_call(self) -> None:
-        line, name = self.lines[self.at], self.tokens[self.at]
+        start, line, name = self.at, self.lines[self.at], self.tokens[self.at]
         self.at += 1
         made = self.call(("name", name))
         self.code = []
         self.top.append((line, name, made[2]))
+        macro = self.definers.get(name)
+        if macro is not None and self.inside < _DEEPEST:
+            self._expand(macro, start, line)
+
+    def _expand(self, macro: Definer, start: int, line: int) -> None:
+        """Read what a macro defines as if it stood here; all of it is in the line of the call."""
+        end = self.closing(start + 1)
+        arguments: list[list[str]] = []
+        at = start + 2
+        while at <= end:
+            stop = self._comma(at, end)
+            arguments.append(self.tokens[at:stop])
+            at = stop + 1
+        tokens = expand(macro, arguments)
+        if tokens is None or len(tokens) > self.budget[0]:
+            raise Lost
+        self.budget[0] -= len(tokens)
+        inner = FileReader(tokens, [line] * len(tokens), pair(tokens), self.types)
+        inner.read(self.definers, self.inside + 1, self.budget)
+        conditions = tuple(self.conditions)
+        self.functions.extend(
+            replace(one, conditions=conditions + one.conditions) for one in inner.functions
+        )
+        self.variables.extend(inner.variables)
+        self.prototypes.extend(inner.prototypes)
+        self.all_structs.extend(inner.all_structs)
+        self.top.extend(inner.top)
+        self.places.extend(inner.places)
 
     def _declare(self, end: int) -> None:
         """Variables, prototypes, typedefs, structs."""

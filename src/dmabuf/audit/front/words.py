@@ -65,7 +65,7 @@ ATTRIBUTES: Final = ATTRIBUTE_CALLS | _words(
     __nocfi __no_stack_protector __overloadable __gnu_inline __acquire __release"""
 )
 LOOP_NAME: Final = re.compile(
-    r"for_?each|^for_|_for_|_for$|_until_|_while_|_loop$", re.IGNORECASE
+    r"for_?each|^for_|_for_|_for$|_until_|_while_|^loop_|_loop$|_retry$", re.IGNORECASE
 ).search
 
 _TYPE_NAME = re.compile(r"_t$|^(?:__)?[usUS](?:8|16|32|64)$|^u?int\d+$").search

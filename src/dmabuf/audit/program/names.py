@@ -15,6 +15,9 @@ from dmabuf.audit.program.routine import Routine, owner_of
 
 __all__ = ["Names"]
 
+_STUB = 60
+"""A body of no more bytes than that does nothing: `return 0;` has some thirty."""
+
 
 def _near(a: str, b: str) -> int:
     """How many folders two paths share from the root."""
@@ -76,7 +79,7 @@ class Names:
             elif one.function.static and not one.path.endswith(".h"):
                 continue
             else:
-                size = len(one.function.code)
+                size = len(one.function.body)
                 rank = (_near(one.path, path), 0 if _is_stub(size, one) else 1, size)
                 if one.owner and one.owner != owner_of(path):
                     rank = (-1, 0, size)  # a driver's function, called by somebody else
@@ -128,4 +131,4 @@ class Names:
 
 
 def _is_stub(size: int, one: Routine) -> bool:
-    return size <= 1 and one.path.endswith(".h")
+    return size <= _STUB and one.path.endswith(".h")

@@ -54,18 +54,6 @@ class Program:
         return found
 
     @cached_property
-    def calling(self) -> dict[str, list[Routine]]:
-        """Who calls a name, functions of the program and others alike."""
-        found: dict[str, list[Routine]] = defaultdict(list)
-        for routine in self.functions():
-            names = {
-                one[2][1] for one in routine.function.code if one[0] == CALL and one[2][0] == "name"
-            }
-            for name in names:
-                found[name].append(routine)
-        return found
-
-    @cached_property
     def registrations(self) -> dict[Routine, list[Registration]]:
         """Who runs a function later: works, timers, threads, interrupts, callbacks."""
         found: dict[Routine, list[Registration]] = defaultdict(list)

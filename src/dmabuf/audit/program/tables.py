@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dmabuf.audit.front.code import CALL, DECLARE, SET, Expr, Instruction
+from dmabuf.audit.program.calling import Calling
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.registers import MAKERS, REGISTERS
 from dmabuf.audit.program.routine import Routine
@@ -69,7 +70,9 @@ class Tables:
         self.registrations: list[Registration] = []
         self.queues: dict[Subject, list[Made]] = defaultdict(list)
         self.constants: dict[Subject, list[Expr]] = defaultdict(list)
+        self._slots: dict[tuple[str, str, str], list[Routine]] = defaultdict(list)
         self._setters: dict[str, list[tuple[Routine, int, Subject]]] = defaultdict(list)
+        self.calling = Calling()
         self._names, self._types = names, types
         self._local: dict[Routine, dict[str, str]] = {}
         self._seen: set[tuple[Subject, Routine, str]] = set()
@@ -108,6 +111,10 @@ class Tables:
             kind = self._types.of(expression, local, path)
             return (self._types.plain(kind), "") if kind else None
         return None
+
+    def slot(self, table: str, path: str, field: str) -> list[Routine]:
+        """What a table of a file holds in a field: nothing where it leaves the field out."""
+        return list(self._slots.get((table, path, field), ()))
 
     # -- what files say outside functions ---------------------------------------------------------
 
@@ -155,6 +162,8 @@ class Tables:
             self._seen.add(key)
             self.fields[subject].append(Target(routine, table, path))
             self.of_field[subject[1]].add(subject[0])
+            if table:
+                self._slots[table, path, subject[1]].append(routine)
 
     def _function(self, value: Expr, path: str) -> Routine | None:
         while value[0] in ("addr", "deref", "cast"):
@@ -168,7 +177,9 @@ class Tables:
     def _bodies(self) -> None:
         for routine in self._all():
             known = self._names.routines
-            for instruction in routine.function.code:
+            code = routine.function.code
+            self.calling.add(routine, code)
+            for instruction in code:
                 kind = instruction[0]
                 if kind == SET:
                     value = instruction[3]
@@ -244,15 +255,20 @@ class Tables:
 
     def _handed_on(self) -> None:
         """Functions given to a function that keeps its parameter in a field."""
-        if not self._setters:
-            return
-        for routine in self._all():
-            for instruction in routine.function.code:
-                if instruction[0] != CALL or instruction[2][0] != "name":
-                    continue
-                for setter, position, subject in self._setters.get(instruction[2][1], ()):
-                    arguments = instruction[3]
-                    if position < len(arguments) and (
-                        self._names.routine(setter.name, routine.path) is setter
-                    ):
-                        self._hold(subject, arguments[position], "", routine.path)
+        for name, setters in self._setters.items():
+            for routine in self.calling.of(name):
+                for instruction in routine.function.code:
+                    if instruction[0] == CALL and instruction[2] == ("name", name):
+                        self._hand(routine, setters, instruction[3])
+
+    def _hand(
+        self,
+        routine: Routine,
+        setters: list[tuple[Routine, int, Subject]],
+        arguments: tuple[Expr, ...],
+    ) -> None:
+        for setter, position, subject in setters:
+            if position < len(arguments) and (
+                self._names.routine(setter.name, routine.path) is setter
+            ):
+                self._hold(subject, arguments[position], "", routine.path)

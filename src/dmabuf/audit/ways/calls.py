@@ -8,6 +8,7 @@ from typing import Any
 from dmabuf.audit.front.code import Expr, Instruction
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import GRADES, Routine
+from dmabuf.audit.program.types import bare
 from dmabuf.audit.ways.acting import Actor
 from dmabuf.audit.ways.evaluate import Evaluator, as_expression, fill
 from dmabuf.audit.ways.event import Context, Event
@@ -16,12 +17,13 @@ from dmabuf.audit.ways.known.acts import Act, Allocates, Calls, Flushes, Nothing
 from dmabuf.audit.ways.matters import names_that_matter
 from dmabuf.audit.ways.relevance import Relevance
 from dmabuf.audit.ways.scopes import Brackets
-from dmabuf.audit.ways.values import Value
+from dmabuf.audit.ways.values import Fields, Table, Value
 from dmabuf.audit.ways.walk import Walk
 
 __all__ = ["CallReader"]
 
 _MACROS = 8
+_SMALL = 16
 _GUARDS = {("name", "guard"), ("name", "scoped_guard"), ("name", "scoped_cond_guard")}
 
 
@@ -51,6 +53,14 @@ class CallReader:
         if result is not None and result[0] == "name" and walk.state is not None:
             walk.assign(result[1], walk.value(("call", callee, arguments)))
 
+    def named(self, value: Expr, kind: str, path: str) -> Expr:
+        """`{ false, true }` with the names of the fields that are meant."""
+        if not kind or "*" in kind or any(where for where, _ in value[1]):
+            return value
+        fields = self.program.names.fields(self.program.types.plain(kind), path)
+        named = zip(fields, value[1], strict=False)
+        return ("list", tuple(((f".{name}",), inner) for name, (_, inner) in named) or value[1])
+
     def _named(self, walk: Walk, callee: Expr, arguments: tuple[Expr, ...], depth: int) -> None:
         name = callee[1]
         if name == "memset" and len(arguments) == 3 and arguments[1] == ("number", 0):
@@ -59,6 +69,7 @@ class CallReader:
         if acts is not None:
             self._known(walk, name, acts, arguments)
             return
+        self._writes(walk, name, arguments)
         if name not in self._matter:
             return
         path = walk.routine.path
@@ -78,6 +89,13 @@ class CallReader:
         for target, how, grade, _ in self.program.targets(callee, walk.routine, walk.context.owner):
             self._go(walk, target, how, grade, arguments)
             self._bracket(walk, target)
+
+    def _writes(self, walk: Walk, name: str, arguments: tuple[Expr, ...]) -> None:
+        """A callee may set fields of a struct that it is given: these are not known any more."""
+        if not any(walk.is_filled(one) for one in arguments):
+            return
+        target = self.program.names.routine(name, walk.routine.path)
+        if target is not None:
             for at, fields in self.relevance.writes(target).items():
                 if at < len(arguments):
                     walk.written(arguments[at], fields)
@@ -107,14 +125,55 @@ class CallReader:
             self._go(walk, routine, "argument", 1.0, arguments)
         if known:
             return
+        slots = self._slots(walk, callee)
+        if slots is not None:
+            for routine, note in slots:
+                self._go(walk, routine, "instance", GRADES["instance"], arguments, note=note)
+            return
         context = walk.context
-        found = self.program.targets(callee, walk.routine, context.owner, context.bound)
+        found = self.program.targets(callee, walk.routine, context.owner, context.bound[:1])
         for routine, how, grade, table in found:
             bound = context.bound
             if table and table[1] and (len(found) > 1 or how == "file"):
-                bound = (table[1],)
+                bound = (table[1], self._object(walk, callee))
             note = f"{table[1]} ({table[0]})" if table and table[1] else ""
             self._go(walk, routine, how, grade, arguments, bound, note)
+
+    def _slots(self, walk: Walk, callee: Expr) -> list[tuple[Routine, str]] | None:
+        """What stands in the very tables that are known here; None where none is known."""
+        if callee[0] != "field":
+            return None
+        base = callee[1]
+        own = None
+        if base[0] == "name" and base[1] not in walk.local:
+            own = self.evaluator.table(base, {}, walk.routine.path)
+        known = [own] if own is not None else list(walk.value(base) or ())
+        tables = [one for one in known if isinstance(one, Table)]
+        if not tables or len(tables) != len(known):
+            return None
+        return [
+            (routine, one.name)
+            for one in tables
+            for routine in self.program.tables.slot(one.name, one.path, callee[2])
+        ]
+
+    def _object(self, walk: Walk, callee: Expr) -> str:
+        """The struct of the object that a table belongs to: `ring` of `ring->funcs->begin()`."""
+        while callee[0] in ("deref", "addr", "index"):
+            callee = callee[1]
+        if callee[0] != "field":
+            return ""
+        base = callee[1][1] if callee[1][0] == "field" else callee[1]
+        kind = self.program.types.of(base, walk.local, walk.routine.path)
+        return self.program.types.plain(kind) if kind else ""
+
+    def _still(
+        self, routine: Routine, bound: tuple[str, str] | tuple[()]
+    ) -> tuple[str, str] | tuple[()]:
+        """The table, as long as the function is given an object of the struct that has it."""
+        if bound and any(bare(one.type) == bound[1] for one in routine.function.parameters):
+            return bound
+        return ()
 
     def _calls(self, walk: Walk, act: Calls, arguments: tuple[Expr, ...]) -> None:
         if act.argument >= len(arguments):
@@ -156,19 +215,19 @@ class CallReader:
         how: str,
         grade: float,
         arguments: tuple[Expr, ...],
-        bound: tuple[str, ...] | None = None,
+        bound: tuple[str, str] | tuple[()] | None = None,
         note: str = "",
         *,
         fresh: bool = False,
     ) -> None:
         state = walk.state
-        if state is None:
+        if state is None or routine.name not in self._matter:
             return
         context = walk.context
         values: tuple[Value, ...] = ()
         wanted = self.relevance.of(routine)
         if wanted and not fresh:
-            values = self._values(walk, wanted, arguments)
+            values = self._values(walk, routine, wanted, arguments)
         walk.events.append(
             Event(
                 walk.line,
@@ -178,7 +237,7 @@ class CallReader:
                     values,
                     frozenset() if fresh else state.scopes,
                     routine.owner or walk.routine.owner or context.owner,
-                    context.bound if bound is None else bound,
+                    self._still(routine, context.bound if bound is None else bound),
                 ),
                 how="macro" if how == "direct" and walk.macro else how,
                 grade=grade * walk.doubt(),
@@ -193,12 +252,16 @@ class CallReader:
         )
 
     def _values(
-        self, walk: Walk, wanted: frozenset[int], arguments: tuple[Expr, ...]
+        self, walk: Walk, routine: Routine, wanted: dict[int, bool], arguments: tuple[Expr, ...]
     ) -> tuple[Value, ...]:
+        """What is known of the arguments, as far as the callee asks."""
         found: list[Value] = []
         last = 0
+        parameters = routine.function.parameters
         for at in range(min(len(arguments), max(wanted) + 1)):
             value = walk.value(arguments[at]) if at in wanted else None
+            if value is not None and at < len(parameters):
+                value = _telling(value, parameters[at].type, itself=wanted[at])
             found.append(value)
             if value is not None:
                 last = at + 1
@@ -209,6 +272,19 @@ class CallReader:
         effect = self.brackets.of(routine)
         if effect is not None:
             self._actor.bracket(walk, effect, routine.name)
+
+
+def _telling(value: Value, kind: str, *, itself: bool) -> Value:
+    """A value as far as a callee may decide by it: each one more is a context of its own.
+
+    Of numbers these are flags of allocations, truths and small ones; registers are not.
+    """
+    if value is None or kind == "gfp_t" or any(isinstance(one, Fields | Table) for one in value):
+        return value
+    if not itself:
+        return None
+    few = all(not isinstance(one, int) or -1 <= one <= _SMALL for one in value)
+    return value if few else None
 
 
 def _same(routine: Routine, walk: Walk) -> bool:

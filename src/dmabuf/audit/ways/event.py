@@ -21,13 +21,14 @@ class Context:
         values: of its parameters, in order; shorter than them if the rest is unknown.
         scopes: scopes of allocation that are open.
         owner: the driver that shared code works for.
-        bound: tables of operations that the way came through.
+        bound: the table of operations that the way came through, and the struct whose objects
+            have it: it counts as long as such an object is handed on.
     """
 
     values: tuple[Value, ...] = ()
     scopes: frozenset[str] = frozenset()
     owner: str = ""
-    bound: tuple[str, ...] = ()
+    bound: tuple[str, str] | tuple[()] = ()
 
 
 @dataclass(frozen=True, slots=True)

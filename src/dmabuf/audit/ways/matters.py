@@ -26,29 +26,27 @@ def names_that_matter(program: Program) -> frozenset[str]:
         for name, (_, types) in names.prototypes.items()
         if any(one.startswith("gfp_t") for one in types)
     }
-    matter -= {name for name, acts in KNOWN.items() if isinstance(acts[0], Nothing)}
+    harmless = {name for name, acts in KNOWN.items() if isinstance(acts[0], Nothing)}
+    matter -= harmless
     callers: dict[str, set[str]] = defaultdict(set)
-    todo = list(matter)
+    todo = list(matter | {routine.name for routine in program.tables.calling.pointed})
     for name, macros in names.macros.items():
         for _, macro in macros:
-            if macro.code and _reads(macro.code, name, callers) and name not in matter:
-                matter.add(name)
+            if macro.code and _reads(macro.code, name, callers):
                 todo.append(name)
-    for name, routines in names.routines.items():
-        for routine in routines:
-            if _reads(routine.function.code, name, callers) and name not in matter:
-                matter.add(name)
-                todo.append(name)
+    matter.update(todo)
     while todo:
-        for caller in callers.get(todo.pop(), ()):
+        name = todo.pop()
+        above = {routine.name for routine in program.tables.calling.of(name)}
+        for caller in above | callers.get(name, set()):
             if caller not in matter and caller not in KNOWN:
                 matter.add(caller)
                 todo.append(caller)
-    return frozenset(matter)
+    return frozenset(matter - harmless)
 
 
 def _reads(code: Code, name: str, callers: dict[str, set[str]]) -> bool:
-    """Take down whom it calls by name, and say whether it calls anybody through a pointer."""
+    """Take down whom a macro calls by name, and say whether it calls anybody through a pointer."""
     pointed = False
     for instruction in code:
         if instruction[0] == CALL:

@@ -7,8 +7,6 @@ function where it matters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dmabuf.audit.front.code import CALL, IF, LOOP, RETURN, SET, SWITCH, Expr
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
@@ -17,7 +15,7 @@ from dmabuf.audit.ways.known.acts import Allocates, Calls, Takes, Waits
 
 __all__ = ["Relevance"]
 
-_NONE: frozenset[int] = frozenset()
+Places = dict[int, bool]
 _DEPTH = 6
 
 
@@ -27,16 +25,19 @@ class Relevance:
     def __init__(self, program: Program, matter: frozenset[str]) -> None:
         self._program = program
         self._matter = matter
-        self._known: dict[Routine, frozenset[int]] = {}
+        self._known: dict[Routine, Places] = {}
         self._writes: dict[Routine, dict[int, frozenset[str]]] = {}
 
-    def of(self, routine: Routine, depth: int = 0) -> frozenset[int]:
-        """The parameters that matter, by their places."""
+    def of(self, routine: Routine, depth: int = 0) -> Places:
+        """The parameters that matter: by their places, whether they matter themselves.
+
+        A pointer of which only fields are asked does not.
+        """
         found = self._known.get(routine)
         if found is None:
             if depth > _DEPTH:
-                return frozenset(range(len(routine.function.parameters)))
-            self._known[routine] = _NONE  # who calls itself adds nothing by that
+                return dict.fromkeys(range(len(routine.function.parameters)), True)
+            self._known[routine] = {}  # who calls itself adds nothing by that
             found = self._known[routine] = self._find(routine, depth)
         return found
 
@@ -54,22 +55,20 @@ class Relevance:
             found = self._writes[routine] = {at: frozenset(one) for at, one in sets.items()}
         return found
 
-    def _find(self, routine: Routine, depth: int) -> frozenset[int]:
+    def _find(self, routine: Routine, depth: int) -> Places:
         places = {one.name: at for at, one in enumerate(routine.function.parameters) if one.name}
-        used: set[str] = set()
+        used: dict[str, bool] = {}
         if not places:
-            return _NONE
+            return {}
         for instruction in routine.function.code:
             kind = instruction[0]
             if kind == CALL:
                 self._called(routine, instruction[2:4], places, used, depth)
             elif kind in (IF, SWITCH, LOOP, RETURN):
-                used.update(_named(instruction[2] or ("?", ""), places))
+                _use(instruction[2] or ("?", ""), places, used)
             elif kind == SET and self._is_kept(instruction[2], routine):
-                used.update(_named(instruction[3], places))
-            if len(used) == len(places):
-                break
-        return frozenset(places[name] for name in used)
+                _use(instruction[3], places, used)
+        return {places[name]: itself for name, itself in used.items()}
 
     def _is_kept(self, target: Expr, routine: Routine) -> bool:
         """Whether a value lives on in the function: in a variable, in a field of a local struct."""
@@ -82,25 +81,27 @@ class Relevance:
         routine: Routine,
         call: tuple[Expr, tuple[Expr, ...]],
         places: dict[str, int],
-        used: set[str],
+        used: dict[str, bool],
         depth: int,
     ) -> None:
         callee, arguments = call
+        wanted: Places | None = None
         if callee[0] != "name":
-            used.update(_named(callee, places))
-            wanted: frozenset[int] | None = None
+            _use(callee, places, used)
         elif callee[1] in places:
-            used.add(callee[1])
+            used[callee[1]] = True
             return
         elif callee[1] not in self._matter:
             return
         else:
             wanted = self._wanted(callee[1], routine, depth)
         for at, argument in enumerate(arguments):
-            if wanted is None or at in wanted:
-                used.update(_named(argument, places))
+            if wanted is None:
+                _use(argument, places, used)
+            elif at in wanted:
+                _use(argument, places, used, itself=wanted[at])
 
-    def _wanted(self, name: str, routine: Routine, depth: int) -> frozenset[int] | None:
+    def _wanted(self, name: str, routine: Routine, depth: int) -> Places | None:
         acts = does(name)
         if acts is not None:
             places: list[int | None] = []
@@ -113,26 +114,29 @@ class Relevance:
                     places.append(act.timeout)
                 if isinstance(act, Takes):
                     places.append(act.context)
-            return frozenset(one for one in places if one is not None)
+            return {one: True for one in places if one is not None}
         if self._program.names.macro(name, routine.path) is not None:
             return None
         found = self._program.names.routine(name, routine.path)
         return None if found is None else self.of(found, depth + 1)
 
 
-def _named(expression: Expr, places: dict[str, int]) -> Iterator[str]:
-    """Parameters that stand in an expression, or whose fields are asked there."""
+def _use(
+    expression: Expr, places: dict[str, int], used: dict[str, bool], *, itself: bool = True
+) -> None:
+    """Take down parameters that stand in an expression, and those whose fields are asked."""
     todo = [expression]
     while todo:
         e = todo.pop()
         kind = e[0]
         if kind == "field":
-            e, kind = e[1], e[1][0]
-            if kind != "name":
-                continue
-        if kind == "name":
+            while e[0] in ("field", "index", "deref", "addr"):
+                e = e[1]
+            if e[0] == "name" and e[1] in places:
+                used.setdefault(e[1], False)
+        elif kind == "name":
             if e[1] in places:
-                yield e[1]
+                used[e[1]] = used.get(e[1], False) or itself
         elif kind in ("op", "choice", "unary", "cast"):
             todo += [one for one in e[1:] if type(one) is tuple]
         elif kind in ("deref", "addr") and e[1][0] == "name":

@@ -14,14 +14,14 @@ from dmabuf.audit.front.code import CALL, Expr
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.effect import LockClass
-from dmabuf.audit.ways.known import does
+from dmabuf.audit.ways.known import KNOWN, does
 from dmabuf.audit.ways.known.acts import Closes, Drops, Opens, Takes
 
 __all__ = ["Bracket", "Brackets"]
 
 _ROUNDS = 3
-_LARGE = 400
-"""A function of more instructions is no wrapper."""
+_LARGE = 30_000
+"""A function with a longer body, in bytes, is no wrapper."""
 _KINDS = {
     "resv": ("struct dma_resv", "lock"),
     "mmap_lock": ("struct mm_struct", "mmap_lock"),
@@ -54,13 +54,17 @@ class Brackets:
         self._program = program
         self._found: dict[Routine, Bracket] = {}
         self._names: set[str] = set()
-        fresh = self._round(program.functions())
+        first: dict[Routine, None] = {}
+        for name, acts in KNOWN.items():
+            if any(isinstance(act, Opens | Closes | Takes | Drops) for act in acts):
+                first.update(dict.fromkeys(program.tables.calling.of(name)))
+        fresh = self._round(first)
         for _ in range(_ROUNDS):
             if not fresh:
                 break
             names = {one.name for one in fresh}
             fresh = self._round(
-                one for name in sorted(names) for one in program.calling.get(name, ())
+                one for name in sorted(names) for one in program.tables.calling.of(name)
             )
 
     def of(self, routine: Routine) -> Bracket | None:
@@ -70,7 +74,7 @@ class Brackets:
     def _round(self, routines: Iterable[Routine]) -> list[Routine]:
         found: list[Routine] = []
         for routine in routines:
-            if routine in self._found or len(routine.function.code) > _LARGE:
+            if routine in self._found or len(routine.function.body) > _LARGE:
                 continue
             bracket = self._balance(routine)
             if bracket:

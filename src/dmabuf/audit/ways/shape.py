@@ -29,11 +29,13 @@ class Shape:
     """What a walk needs to know in advance.
 
     Attributes:
+        code: the body, decoded.
         changed: of the index of a LOOP, and of a LABEL that is jumped back to, the names of the
             variables that are set until the end of the loop, or until the jump; and
             `variable.field` where only that is.
     """
 
+    code: Code
     changed: dict[int, frozenset[str]]
 
     @staticmethod
@@ -56,7 +58,7 @@ class Shape:
                 start = labels[instruction[2]]
                 before = changed.get(start, frozenset())
                 changed[start] = before | _set_in(code, start, index)
-        return Shape(changed)
+        return Shape(code, changed)
 
 
 def _set_in(code: Code, start: int, end: int) -> frozenset[str]:

@@ -52,6 +52,10 @@ class Calls(Protocol):
     def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
         """Take down the events of a call."""
 
+    def named(self, value: Expr, kind: str, path: str) -> Expr:
+        """An initialiser of a type with the names of the fields that it leaves out."""
+        raise NotImplementedError
+
 
 @dataclass(slots=True)
 class _Open:
@@ -105,7 +109,7 @@ class Walk:
         self.state = State(
             self._given(), self.context.scopes, spins=int("atomic" in self.context.scopes)
         )
-        self.steps(self.routine.function.code, shape, 0)
+        self.steps(shape.code, shape, 0)
         self.exits = either(self.exits, self.state)
         return Visit(
             tuple(self.events),
@@ -172,6 +176,8 @@ class Walk:
 
     def _set(self, target: Expr, value: Expr) -> None:
         if target[0] == "name":
+            if value[0] == "list":
+                value = self.calls.named(value, self.local.get(target[1], ""), self.routine.path)
             self.assign(target[1], self.value(value))
         elif target[0] == "field" and target[1][0] == "name":
             self._set_field(target[1][1], target[2], self.value(value))
@@ -203,6 +209,12 @@ class Walk:
             and "*" not in self.local.get(target[1][1], "*")
         ):
             self.assign(target[1][1], frozenset([Fields((), frozenset([0]))]))
+
+    def is_filled(self, argument: Expr) -> bool:
+        """Whether it is the address of a struct of which something is known."""
+        return (
+            argument[0] == "addr" and argument[1][0] == "name" and argument[1][1] in self._values()
+        )
 
     def written(self, argument: Expr, fields: frozenset[str]) -> None:
         """A callee set these fields of a struct that it was given."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.program.spelling import spell
+from dmabuf.audit.program.types import bare
 from dmabuf.audit.ways.calls import CallReader
 from dmabuf.audit.ways.effect import Effect, Hop, Kind, Way
 from dmabuf.audit.ways.evaluate import Evaluator
@@ -26,7 +27,7 @@ from dmabuf.audit.ways.walk import Walk
 
 __all__ = ["Section", "Ways", "ways_of"]
 
-_CONTEXTS = 16
+_CONTEXTS = 24
 """More contexts of one function than this are one with nothing known."""
 _NODES = 6000
 _DEPTH = 16
@@ -105,8 +106,11 @@ class Ways:
     def context(self, routine: Routine) -> Context:
         """Nothing known but the tables that the function stands in."""
         tables = {table for _, _, table in self.program.in_tables.get(routine, ()) if table}
-        bound = tuple(sorted(tables)) if len(tables) == 1 else ()
-        return Context(owner=routine.owner, bound=bound)
+        parameters = routine.function.parameters
+        if len(tables) == 1 and parameters:
+            bound = (next(iter(tables)), bare(parameters[0].type))
+            return Context(owner=routine.owner, bound=bound)
+        return Context(owner=routine.owner)
 
     def _node(self, event: Event) -> Node:
         """Where a call leads; too many contexts of one function become one."""

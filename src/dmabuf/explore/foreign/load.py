@@ -27,7 +27,7 @@ from dmabuf.errors import DmabufError
 from dmabuf.explore.explanations.explain import place_of_error
 from dmabuf.machine import Design, is_design
 from dmabuf.report.finding import Place
-from dmabuf.report.verdict import ExitCode, Trouble
+from dmabuf.report.verdict import Trouble
 
 __all__ = ["LoadError", "Target", "find_targets", "load_designs", "said"]
 
@@ -119,13 +119,6 @@ def _unusable(path: str) -> Trouble | None:
     if not os.path.lexists(path):
         remedy = _neighbour(file)
         return Trouble(path, "no such file or folder", remedy)
-    if file.suffix in _C_SUFFIXES:
-        return Trouble(
-            path,
-            "auditing C source arrives with a later release",
-            "this version explores designs written in Python",
-            exit_code=ExitCode.NOT_AVAILABLE,
-        )
     if not file.is_file():
         return Trouble(path, "is no regular file", "name a Python file or a folder")
     if file.stat().st_size > _MAX_BYTES:
@@ -160,18 +153,8 @@ def _find_in_folder(argument: str, path: str, name: str) -> Iterator[Target | Tr
         yield Target(str(Path(file).absolute()), file, named=False, empty=empty)
     for error in denied:
         yield Trouble(str(error.filename), f"cannot be read: {_reason(error)}")
-    if not found and not denied:
-        yield _empty_folder(path, has_c=has_c)
-
-
-def _empty_folder(path: str, *, has_c: bool) -> Trouble:
-    if has_c:
-        return Trouble(
-            path,
-            "holds C source, and auditing it arrives with a later release",
-            exit_code=ExitCode.NOT_AVAILABLE,
-        )
-    return Trouble(path, "no design in this folder", _MARK_IT)
+    if not found and not denied and not has_c:  # a folder of C source need not hold designs
+        yield Trouble(path, "no design in this folder", _MARK_IT)
 
 
 def _source_files(top: str, denied: list[OSError]) -> Iterator[str]:

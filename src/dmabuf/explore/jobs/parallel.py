@@ -7,7 +7,9 @@ waited for, what it leaves is put back in its place, and the next piece is made 
 front. Stems are under way all together, and explored to their end. So the number of workers decides
 how long it takes, and nothing else. Numbers of tasks and objects have to be `StableNames`.
 
-A piece whose worker dies, or answers with anything but a result, is done again here.
+Whoever collects the results may be one of the workers: it does the first piece, which is the
+largest of stems, while the others start, and what nobody has begun while it waits. A piece whose
+worker dies, or answers with anything but a result, is done again here.
 
     >>> from concurrent.futures import Executor
     >>> isinstance(InProcess(), Executor)
@@ -78,15 +80,22 @@ class Crew:
         make: starts an executor; called when first needed, and again when a worker has died.
         source: gives a worker the design; has to be pickled where workers are processes.
         close: shut the executor down at the end; not for one that others use as well.
+        helps: whoever collects the results does pieces as well.
 
     Attributes:
         notes: what went wrong with workers, in sentences.
     """
 
     def __init__(
-        self, make: Callable[[], Executor], source: Callable[[], Design], *, close: bool = True
+        self,
+        make: Callable[[], Executor],
+        source: Callable[[], Design],
+        *,
+        close: bool = True,
+        helps: bool = False,
     ) -> None:
         self.source = source
+        self.helps = helps
         self.notes: list[str] = []
         self._make = make
         self._close = close
@@ -124,6 +133,14 @@ class Crew:
             executor.shutdown(wait=wait, cancel_futures=True)
 
 
+@dataclass(slots=True)
+class _Sent:
+    """A piece of work under way; without a future it is done here."""
+
+    work: Work
+    future: Future[Done] | None
+
+
 class Window:
     """A search that a crew goes on with.
 
@@ -144,7 +161,7 @@ class Window:
         )
         self.parts = _pieces_of(search)
         self._together = max(len(self.parts) // _MOST_PIECES, 1) if search.engine == DPOR else 0
-        self._under_way: deque[tuple[Work, Future[Done]]] = deque()
+        self._under_way: deque[_Sent] = deque()
         self._promised = 0
 
     def run(self, share: Budget) -> None:
@@ -156,11 +173,11 @@ class Window:
                 self._send(self._next_work(left))
             if not self._under_way:
                 break
-            work, future = self._under_way.popleft()
-            if not self._has_come(future):
-                self.parts.extendleft(reversed(work.parts))
+            oldest = self._under_way.popleft()
+            if not self._has_come(oldest):
+                self.parts.extendleft(reversed(oldest.work.parts))
                 break
-            self._absorb(work, future)
+            self._absorb(oldest)
             self.search.seconds = spent + time.monotonic() - started
             self.search.tell()
         self.search.exhausted = not self.parts and not self.search.is_broken
@@ -188,27 +205,50 @@ class Window:
         executions = EXECUTIONS if left.executions is None else min(EXECUTIONS, left.executions)
         return Work(self.settings, parts, executions, left.seconds)
 
-    def _has_come(self, future: Future[Done]) -> bool:
-        """Wait for a result; False if somebody asks to stop first."""
-        while not future.done():
+    def _has_come(self, oldest: _Sent) -> bool:
+        """Wait for a result, or see to it; False if somebody asks to stop first."""
+        if oldest.future is None:
+            self._do(oldest)
+        while oldest.future is not None and not oldest.future.done():
             if self.search.is_stopped:
                 return False
-            wait([future], _LOOK_S)
+            if not (self.crew.helps and self._help(oldest)):
+                wait([oldest.future], _LOOK_S)
             self.search.tell()
         return True
 
+    def _help(self, oldest: _Sent) -> bool:
+        """Do a piece here that no worker has begun; False if there is none."""
+        for one in (oldest, *self._under_way):
+            if one.future is not None and one.future.cancel():
+                self._do(one)
+                return True
+        return False
+
+    def _do(self, one: _Sent) -> None:
+        done: Future[Done] = Future()
+        done.set_result(do_work(Given(self.search.design), one.work, self._is_to_stop))
+        one.future = done
+
+    def _is_to_stop(self) -> bool:
+        """Between executions of a piece that is done here."""
+        self.search.tell()
+        return self.search.is_stopped
+
     def _send(self, work: Work) -> None:
         self._promised += work.executions
-        self._under_way.append((work, self.crew.submit(work)))
+        is_ours = self.crew.helps and not self._under_way
+        self._under_way.append(_Sent(work, None if is_ours else self.crew.submit(work)))
 
-    def _absorb(self, work: Work, future: Future[Done]) -> None:
+    def _absorb(self, oldest: _Sent) -> None:
         """Take the oldest piece's result."""
-        self._promised -= work.executions
+        self._promised -= oldest.work.executions
+        assert oldest.future is not None
         try:
-            done = _answer_of(future)
+            done = _answer_of(oldest.future)
         except Exception as error:  # noqa: BLE001 - of a worker, or on the way from it
             self.crew.lost(error)
-            done = do_work(Given(self.search.design), work)
+            done = do_work(Given(self.search.design), oldest.work)
         self.parts.extendleft(reversed(done.parts))
         search = self.search
         search.executions += done.executions

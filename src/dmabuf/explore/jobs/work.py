@@ -84,12 +84,15 @@ class Done:
     diverged: tuple[int, tuple[str, int], tuple[str, int]] | None
 
 
-def do_work(source: Callable[[], Design], work: Work) -> Done:
+def do_work(
+    source: Callable[[], Design], work: Work, stop: Callable[[], bool] | None = None
+) -> Done:
     """Explore parts of a design's search; runs in a worker.
 
     Args:
         source: gives the design.
         work: what to do.
+        stop: asked between executions whether to leave the rest.
     """
     settings = work.settings
     search = _search(source(), settings, SLEEP)
@@ -98,8 +101,10 @@ def do_work(source: Callable[[], Design], work: Work) -> Done:
         if search.is_broken:
             return _done(search, work.parts)
     if settings.engine == DPOR:
-        return _below_stems(search, work)
-    return _of_parts(_search(search.design, settings, settings.engine), work)
+        return _below_stems(search, work, stop)
+    search = _search(search.design, settings, settings.engine)
+    search.stop = stop
+    return _of_parts(search, work)
 
 
 def _search(design: Design, settings: Settings, engine: str, *, stem: Stem | None = None) -> Search:
@@ -131,7 +136,7 @@ def _of_parts(search: Search, work: Work) -> Done:
     return _done(search, left)
 
 
-def _below_stems(total: Search, work: Work) -> Done:
+def _below_stems(total: Search, work: Work, stop: Callable[[], bool] | None) -> Done:
     """Source-DPOR below stems, each to its end; of one that did not get there only the findings."""
     started = time.monotonic()
     left: list[Piece] = []
@@ -142,7 +147,7 @@ def _below_stems(total: Search, work: Work) -> Done:
             seconds = max(work.seconds - (time.monotonic() - started), 0.0)
         search = _search(total.design, work.settings, DPOR, stem=stem)
         search.names, search.cases = total.names, total.cases
-        search.suspects = total.suspects
+        search.suspects, search.stop = total.suspects, stop
         search.wakers, search.traits = total.wakers, total.traits
         search.explore(replace(search.budget, seconds=seconds))
         if search.is_broken:

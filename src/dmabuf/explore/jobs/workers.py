@@ -26,6 +26,7 @@ from dmabuf.explore.foreign.guards import Guards
 from dmabuf.explore.foreign.load import Target, load_designs
 from dmabuf.explore.foreign.whose import is_of_design, is_ours
 from dmabuf.explore.foreign.wire import Limits
+from dmabuf.explore.jobs.feed import Fed
 from dmabuf.explore.jobs.parallel import Crew, Given, InProcess
 from dmabuf.machine import Design
 
@@ -70,11 +71,12 @@ def crew_of(design: Design, target: Target, name: str, limits: Limits, jobs: int
         target: its file.
         name: its name there.
         limits: what it may use.
-        jobs: how many; one needs no process of its own.
+        jobs: how many, the calling process among them.
     """
     if jobs == 1:
         return Crew(InProcess, Given(design))
-    return Crew(functools.partial(_processes, jobs), FileSource(target, name, limits))
+    source = FileSource(target, name, limits)
+    return Crew(functools.partial(_processes, jobs - 1), source, helps=True)
 
 
 def _processes(jobs: int) -> Executor:
@@ -82,7 +84,7 @@ def _processes(jobs: int) -> Executor:
     from concurrent.futures import ProcessPoolExecutor
 
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(max_workers=jobs, mp_context=context)
+    return Fed(ProcessPoolExecutor(max_workers=jobs, mp_context=context), jobs)
 
 
 # -- inside a worker -------------------------------------------------------------------------------

@@ -109,4 +109,5 @@ class WayToSignal:
         if task not in self._tasks:
             return False
         number = self._tasks[task]
-        return any(self._ways.is_on_the_way(number, one) for one in self._fences.get(fence, ()))
+        fences = self._fences.get(fence, ())
+        return any(self._ways.is_on_the_way(number, one, holding=False) for one in fences)

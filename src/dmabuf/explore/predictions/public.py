@@ -61,9 +61,7 @@ def _published(public: Public, _task: Task) -> list[Fence]:
     return sorted(found, key=rt.number_of)
 
 
-LOOK = Op(
-    "neighbour.look", action=_published, access=READ, says="looks which fences there are in {}"
-)
+LOOK = Op("neighbour.look", action=_published, access=READ, says="looks which fences are {}")
 
 
 class Public:

@@ -1,0 +1,91 @@
+"""Macros that define functions or tables: `DEFINE_X(foo)` where `DEFINE_X(name)` has a body.
+
+Only those of the same file are expanded, and only outside of functions; what a macro does inside of
+one is found by its name, as a call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dmabuf.audit.front.scan import Directive, Scanned, tokenize
+
+__all__ = ["Definer", "definers", "expand"]
+
+# A macro that begins so is a statement or an expression.
+_STATEMENTS: Final = frozenset(("{", "(", "do", "if", "for", "while", "switch", "return", "!", "-"))
+# Tokens that an expansion may have; who needs more is playing tricks.
+LARGEST: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Definer:
+    """A macro with parameters whose body has braces."""
+
+    parameters: tuple[str, ...]
+    tokens: tuple[str, ...]
+
+
+def definers(directives: list[Directive]) -> dict[str, Definer]:
+    """Those of a file's macros that may define a function or a table, if only through others."""
+    found: dict[str, Definer] = {}
+    others: dict[str, Definer] = {}
+    for one in directives:
+        name, bracket, rest = one.text.partition("(")
+        if one.word != "define" or not bracket or not name.isidentifier():
+            continue
+        given, _, body = rest.partition(")")
+        if "{" not in body and "(" not in body:
+            continue
+        scanned = Scanned()
+        tokenize(body.replace("\\\n", "\n"), 0, scanned)
+        if not scanned.tokens or scanned.tokens[0] in _STATEMENTS:
+            continue
+        parameters = tuple(each.strip() for each in given.split(","))
+        where = found if "{" in scanned.tokens else others
+        where[name] = Definer(parameters, tuple(scanned.tokens))
+    while new := [name for name, one in others.items() if not found.keys().isdisjoint(one.tokens)]:
+        found.update((name, others.pop(name)) for name in new)
+    return found
+
+
+def expand(macro: Definer, arguments: list[list[str]]) -> list[str] | None:
+    """The tokens of a macro's body with its arguments in place; None if they are too many."""
+    given = _bind(macro.parameters, arguments)
+    out: list[str] = []
+    at = 0
+    while at < len(macro.tokens):
+        token = macro.tokens[at]
+        if token == "##" and out and at + 1 < len(macro.tokens):
+            right = given.get(macro.tokens[at + 1], [macro.tokens[at + 1]])
+            if out[-1] == ",":
+                out.extend(right)
+            else:
+                out[-1] += "".join(right[:1])
+                out.extend(right[1:])
+            at += 2
+            continue
+        if token == "#" and at + 1 < len(macro.tokens) and macro.tokens[at + 1] in given:
+            text = " ".join(given[macro.tokens[at + 1]]).replace('"', "'")
+            out.append(f'"{text}"')
+            at += 2
+            continue
+        out.extend(given.get(token, [token]))
+        at += 1
+        if len(out) > LARGEST:
+            return None
+    return [token for token in out if token]
+
+
+def _bind(parameters: tuple[str, ...], arguments: list[list[str]]) -> dict[str, list[str]]:
+    given: dict[str, list[str]] = {}
+    for at, name in enumerate(parameters):
+        if name.endswith("..."):
+            rest: list[str] = []
+            for each in arguments[at:]:
+                rest.extend([*([","] if rest else []), *each])
+            given["__VA_ARGS__" if name == "..." else name[:-3].strip()] = rest
+        else:
+            given[name] = arguments[at] if at < len(arguments) else []
+    return given

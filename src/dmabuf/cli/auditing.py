@@ -1,0 +1,183 @@
+"""Audits of one `dmabuf check`: which paths are C source, in which tree, what is found."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dmabuf.audit.checks.choice import Choice, choose
+from dmabuf.cli.arguments import Unusable
+from dmabuf.cli.ends import complain
+from dmabuf.report.progress import Progress
+from dmabuf.report.source_finding import Audited, Level, SourceFinding
+from dmabuf.report.verdict import ExitCode, Trouble
+
+__all__ = ["Request", "audit_one", "split", "write_design"]
+
+_SUFFIXES = (".c", ".h")
+_TREE = ("Kconfig", "Makefile", "include", "drivers")
+"""What the root of a kernel tree has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be audited.
+
+    Attributes:
+        shown: as the user named it.
+        root: of the tree.
+        folders: relative to the root.
+    """
+
+    shown: str
+    root: Path
+    folders: tuple[str, ...]
+
+
+def split(paths: Sequence[str], trees: Sequence[str]) -> tuple[list[Request], list[str]]:
+    """Paths that hold C source, a request for each tree; and those that may hold designs.
+
+    Args:
+        paths: of the command line.
+        trees: those of --diff; then paths are relative to them.
+    """
+    if trees:
+        return [Request(" ".join(paths), Path(trees[-1]), tuple(paths))], []
+    by_root: dict[Path, list[tuple[str, str]]] = {}
+    others: list[str] = []
+    for path in paths:
+        name, has_name = path.partition("::")[::2]
+        has_c, has_python = (False, True) if has_name and name else _holds(path)
+        if has_c:
+            root, folder = _in_tree(Path(path))
+            by_root.setdefault(root, []).append((path, folder))
+        if has_python or not has_c:
+            others.append(path)
+    requests = [
+        Request(" ".join(p for p, _f in named), root, tuple(f for _p, f in named))
+        for root, named in by_root.items()
+    ]
+    return requests, others
+
+
+def _holds(path: str) -> tuple[bool, bool]:
+    """Does it hold C source, does it hold Python? A file is what its name says."""
+    if not os.path.isdir(path):  # noqa: PTH112 - the name may hold anything
+        return path.endswith(_SUFFIXES) and os.path.lexists(path), not path.endswith(_SUFFIXES)
+    has_c = has_python = False
+    for _folder, folders, files in os.walk(path):
+        folders[:] = [one for one in folders if not one.startswith(".")]
+        has_c = has_c or any(one.endswith(_SUFFIXES) for one in files)
+        has_python = has_python or any(one.endswith(".py") for one in files)
+        if has_c and has_python:
+            break
+    return has_c, has_python
+
+
+def _in_tree(path: Path) -> tuple[Path, str]:
+    """The root of the tree that a path is in, and the path in it; else its own folder."""
+    full = Path(os.path.abspath(path))  # noqa: PTH100 - links stay what the user named
+    for root in (full, *full.parents):
+        if all((root / name).exists() for name in _TREE):
+            return root, str(full.relative_to(root))
+    return (full, ".") if full.is_dir() else (full.parent, full.name)
+
+
+def audit_one(
+    request: Request, options: argparse.Namespace, choice: Choice, progress: Progress
+) -> Audited | Trouble:
+    """Audit one tree; with --diff what only the second one has."""
+    from dmabuf.audit.front.tree import TreeError
+
+    started = time.monotonic()
+    try:
+        if options.diff:
+            before, after = (replace(request, root=Path(tree)) for tree in options.diff)
+            _audited, old = _audit(before, options, progress)
+            known = choice.known | {finding.key for finding in old}
+            choice = replace(choice, known=known)
+            request = after
+        audited, found = _audit(request, options, progress)
+    except TreeError as error:
+        return Trouble(request.shown, str(error))
+    return replace(choose(audited, found, choice), seconds=time.monotonic() - started)
+
+
+def _audit(
+    request: Request, options: argparse.Namespace, progress: Progress
+) -> tuple[Audited, list[SourceFinding]]:
+    from dmabuf.audit.checks.audit import audit
+    from dmabuf.audit.checks.build_files import BuildFiles
+    from dmabuf.audit.front import gather as front
+    from dmabuf.audit.program.program import Program
+    from dmabuf.explore.budget import parse_jobs
+
+    def tell(standing: front.Progress) -> None:
+        left = standing.remaining_s
+        rest = f", {left:.0f} s left" if left is not None else ""
+        progress.tell(
+            f"{request.shown}: {standing.done} of {standing.total} files, "
+            f"{standing.rate:.0f}/s{rest}"
+        )
+
+    cache = None
+    if options.cache != "-":
+        cache = front.cache_of(request.root, Path(options.cache) if options.cache else None)
+    try:
+        jobs = parse_jobs(options.jobs)
+    except ValueError as error:
+        raise Unusable(str(error)) from None
+    gathered = front.gather(request.root, request.folders, jobs=jobs, cache=cache, progress=tell)
+    files = list(gathered.files.values())
+    gc.freeze()  # millions of tuples that live until the end: the collector need not look at them
+    try:
+        program = Program(files)
+        found = audit(
+            program,
+            BuildFiles(str(request.root)),
+            lambda text: progress.tell(f"{request.shown}: {text}"),
+        )
+    finally:
+        gc.unfreeze()
+    audited = Audited(
+        request.shown,
+        files=len(files),
+        functions=sum(1 for _ in program.functions()),
+        bytes_read=sum(one.size for one in files),
+        bytes_in_flaws=gathered.bytes_lost,
+        notes=(*gathered.troubles[:_MOST_NOTES], *gathered.notes),
+    )
+    return audited, found
+
+
+_MOST_NOTES = 20
+
+
+def write_design(requests: Iterable[Request], options: argparse.Namespace, choice: Choice) -> int:
+    """Print the finding that --design names as a Python design; returns the exit code."""
+    from dmabuf.audit.checks.design import Untold, design_of
+
+    progress = Progress(None, live=False)
+    everything = replace(choice, level=Level.INFO)
+    for request in requests:
+        found = audit_one(request, options, everything, progress)
+        if isinstance(found, Trouble):
+            raise Unusable(f"{found.subject}: {found.message}")
+        matching = [one for one in found.findings if one.key.startswith(options.design)]
+        exact = [one for one in matching if one.key == options.design]
+        for finding in exact or matching[:1]:
+            if len(matching) > 1 and not exact:
+                keys = ", ".join(one.key for one in matching[:3])
+                raise Unusable(f"--design {options.design} is one of several: {keys}")
+            try:
+                print(design_of(finding), end="")
+            except Untold as error:
+                complain(str(error))
+                return int(ExitCode.NOT_AVAILABLE)
+            return 0
+    raise Unusable(f"no finding has the key {options.design}; the reports name their keys")
