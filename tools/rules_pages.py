@@ -19,11 +19,17 @@ from types import ModuleType
 import dmabuf
 from dmabuf.codes import CODES, Code
 from dmabuf.machine import Design
-from dmabuf.rules import DOCUMENTS, PAGES, RULES, SOURCE_RULES, Rule, SourceRule
+from dmabuf.report.rule_run import broken_lines
+from dmabuf.report.schedule import Places
+from dmabuf.report.style import Style
+from dmabuf.rules import DOCUMENTS, PAGES, RULES, SOURCE_RULES, Rule, RuleRun, SourceRule
+from dmabuf.rules.frame import explored
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "rules"
 CASES = ROOT / "tests" / "audit" / "cases"
+_DIFFERS = "DF005"
+"""The rule whose counterexample goes another way in each run, so that no page can show it."""
 _MARK = "<!-- written by tools/rules_pages.py: edit src/dmabuf/codes.py or src/dmabuf/rules/ -->"
 
 
@@ -62,6 +68,7 @@ def page(rule: Rule) -> str:
     if rule.is_judged:
         broken = f"No run goes wrong: PROVED. Predicted, and CONFIRMED by a search: {rule.code}."
     lines += _section("Counterexample", broken, [rule.counterexample])
+    lines += _what_happens(rule)
     lines += _section("Fix", "PROVED.", [rule.fix])
     lines += _section("Also broken", broken, rule.variants)
     lines += _section(
@@ -171,6 +178,23 @@ def _section(title: str, verdict: str, designs: Iterable[Design]) -> list[str]:
     blocks = [["", "```python", standalone(fn), "```"] for fn in designs]
     lines = [line for block in blocks for line in block]
     return ["", f"## {title}", "", verdict, *lines] if lines else []
+
+
+@functools.cache
+def _story(code: str) -> tuple[str, ...]:
+    """How the counterexample of a rule breaks it, step by step; nothing if each run differs."""
+    if code == _DIFFERS:
+        return ()
+    rule = RULES[code]
+    verdict = explored(rule, rule.counterexample)
+    style = Style(width=96, places=Places(str(Path(dmabuf.__file__).parents[1])))
+    shown = broken_lines(RuleRun(code, True, (), 0.0, verdict), style)
+    return tuple(line.rstrip() for line in shown)
+
+
+def _what_happens(rule: Rule) -> list[str]:
+    story = _story(rule.code)
+    return ["", "### What happens", "", "```text", *story, "```"] if story else []
 
 
 def _meaning(letter: str) -> str:
