@@ -19,6 +19,7 @@ from dmabuf.audit.ways.known.acts import (
     TouchesUser,
     Waits,
 )
+from dmabuf.audit.ways.known.allocators import SINCE
 from dmabuf.sync.gfp import Gfp
 
 
@@ -99,3 +100,8 @@ def test_allocator_has_its_flags_where_the_header_says(name, argument):
 
     assert isinstance(act, Allocates)
     assert argument == act.argument
+
+
+def test_what_is_not_in_every_kernel_is_known():
+    """A function of which a version is told is one that the tables know."""
+    assert [] == sorted(SINCE.keys() - KNOWN.keys())

@@ -39,3 +39,15 @@ def test_initialiser_without_names_is_read_in_order():
 
     assert [] == allocations(text, "never")
     assert [("use", "kmalloc")] == allocations(text, "may")
+
+
+def test_field_inside_a_field_that_is_set_makes_that_unknown():
+    """What is set two levels down is not what the initialiser left it."""
+    text = """
+    struct inner { bool wait; };
+    struct outer { struct inner in; };
+    static void use(struct inner *i) { if (i->wait) kmalloc(1, GFP_KERNEL); }
+    void root(void) { struct outer o = { .in = { } }; o.in.wait = true; use(&o.in); }
+    """
+
+    assert [("use", "kmalloc")] == allocations(text)

@@ -181,6 +181,11 @@ class Walk:
             self.assign(target[1], self.value(value))
         elif target[0] == "field" and target[1][0] == "name":
             self._set_field(target[1][1], target[2], self.value(value))
+        elif target[0] == "field" and target[1][0] == "field":
+            while target[1][0] == "field":
+                target = target[1]
+            if target[1][0] == "name" and target[1][1] in self._values():
+                self._set_field(target[1][1], target[2], None)
 
     def assign(self, name: str, value: Value) -> None:
         """A variable gets a value."""
