@@ -48,8 +48,9 @@ def test_random_bytes_are_survived():
         b"typedef " * 20_000,
         b"f(void){" + b"x=a?" * 5000 + b"}",
         b"int f(int a" + b", int a" * 5000 + b") { }",
+        b"f()\n#if A",
     ],
-    ids=range(23),
+    ids=range(24),
 )
 def test_tricks_are_survived(text):
     """Much of one thing takes no long time, and no deep stack."""

@@ -96,6 +96,24 @@ def test_trouble_of_a_file_is_told(root):
     assert [one.split(":")[0] for one in found.troubles] == ["drivers/d/c.c"]
 
 
+def test_bug_of_the_parser_costs_one_file(root, monkeypatch):
+    """Whatever the parser raises is told, and the rest goes on."""
+    extract = gathering.extract
+
+    def fail(path, *rest):
+        if path.endswith("a.c"):
+            raise RecursionError("too deep")
+        return extract(path, *rest)
+
+    monkeypatch.setattr(gathering, "extract", fail)
+    found = gather(root, ["drivers"], jobs=1)
+
+    assert found.troubles == [
+        "drivers/d/a.c: the parser failed (RecursionError: too deep); please report it"
+    ]
+    assert found.files["drivers/d/b.h"].functions[0].name == "b"
+
+
 class Dying(Executor):
     """An executor whose workers die."""
 

@@ -329,3 +329,11 @@ def test_comments_and_strings_are_no_code():
 def test_continued_lines_are_joined():
     """A backslash at the end of a line is nothing."""
     assert listing(function("int f(void)\n{\n\tg(1, \\\n\t  2);\n}\n").code) == ["CALL g(1, 2)"]
+
+
+def test_macro_outside_functions_may_have_statements():
+    """They are read in its arguments as in a function."""
+    found = facts("TEST(x, { for (;;) { a(); } }, return 1);\nint f(void) { }\n")
+
+    assert [name for _, name, _ in found.top] == ["TEST"]
+    assert [one.name for one in found.functions] == ["f"]

@@ -35,8 +35,10 @@ from dmabuf.report.source_finding import Evidence, Level, SourceFinding
 __all__ = ["audit"]
 
 _SIGNALS = frozenset({Kind.SIGNAL})
-_NODES = 1000
+_NODES = 500
 """A signal behind more functions than this is not what a work is for."""
+_REACH = {Level.ERROR: 3000, Level.WARNING: 1500, Level.INFO: 400}
+"""From how many functions the ways of a root are taken, the nearest and surest first."""
 Tell = Callable[[str], None]
 Span = Callable[[Event], bool]
 
@@ -103,7 +105,7 @@ class _Audit:
 
     def _of_parts(self, parts: tuple[Part, ...], grade: Grade) -> Iterator[SourceFinding]:
         for part in parts:
-            self.tell(f"{grade.value}s, {part.routine.path}")
+            self.tell(f"{grade.value}: {part.routine.path}")
             entry = f"{grade.value}, lines {part.first} to {part.last}"
             origin = Origin(part.routine.name, entry)
             yield from self._cases(part.routine, grade, origin, part.span)
@@ -113,7 +115,7 @@ class _Audit:
     ) -> Iterator[SourceFinding]:
         cases = (
             case
-            for way in self.ways.of(routine, span, KINDS)
+            for way in self.ways.each(routine, span, KINDS, nodes=_REACH[grade.level])
             if not self._through_root(way)
             and (case := self._case(weighed(way), grade, routine.path)) is not None
         )

@@ -23,6 +23,8 @@ __all__ = ["under_reservation_locks"]
 _KINDS = frozenset({Kind.USER_MEMORY, Kind.MMAP_LOCK})
 _RESV = ("struct dma_resv", "lock")
 _SURE = 0.6
+_NODES = 400
+"""From how many functions below each lock, the nearest and surest first."""
 
 
 def under_reservation_locks(ways: Ways, calls: Calls) -> Iterator[SourceFinding]:
@@ -30,7 +32,7 @@ def under_reservation_locks(ways: Ways, calls: Calls) -> Iterator[SourceFinding]
     for routine in _holders(ways, calls):
         cases = [
             Case(way, _judgement(way), sure=way.sure)
-            for way in map(_weighed, ways.of(routine, _held, _KINDS))
+            for way in map(_weighed, ways.each(routine, _held, _KINDS, nodes=_NODES))
             if not way.effect.attempt and not allowed(way)
         ]
         yield from findings_of(Origin(routine.name, "takes a reservation lock"), cases)

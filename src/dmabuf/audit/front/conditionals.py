@@ -178,7 +178,8 @@ class _Resolver:
     def _is_between_items(self, group: _Group) -> bool:
         """Outside of functions; after a `)` it may also be one body or another of a function."""
         if group.before == ")":
-            return self.tokens[group.branches[0].start + 1] not in ("{", ",")
+            first = group.branches[0].start + 1
+            return self.tokens[first : first + 1] not in (["{"], [","])
         return group.before in ("", ";", "}", "{") or group.before[0] == "#"
 
     def _is_whole(self, branch: _Branch) -> bool:

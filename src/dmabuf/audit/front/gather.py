@@ -287,9 +287,16 @@ def work(root: Path, jobs: list[_Job], config: Config | None) -> list[_Done]:
         elif content == known:
             done.append((path, found.stamp, content, b"", ""))
         else:
-            facts = extract(path, found.data, config or Config())
-            done.append((path, found.stamp, content, pack(facts), ""))
+            facts, trouble = _facts(path, found.data, config or Config())
+            done.append((path, found.stamp, content, facts, trouble))
     return done
+
+
+def _facts(path: str, data: bytes, config: Config) -> tuple[bytes, str]:
+    try:
+        return pack(extract(path, data, config)), ""
+    except Exception as error:  # noqa: BLE001 - a bug of ours costs this file, not the run
+        return b"", f"the parser failed ({type(error).__name__}: {error}); please report it"
 
 
 class _Workers:

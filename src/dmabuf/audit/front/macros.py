@@ -93,7 +93,6 @@ def _read(
 ) -> Macro | None:
     work = StatementReader(tokens, lines, pair(tokens), types)
     work.begin()
-    work.forks = []
     try:
         value = work.expression()
         if work.at == len(tokens) and not is_deep(value):

@@ -28,9 +28,22 @@ class Reader:
         code: instructions of the function at hand.
         flaws: bytes that were not understood.
         types: names that are known to be types.
+        leaves: names and numbers that were read before, as expressions.
+        forks: for each open conditional of the block at hand, how many IFs it is.
     """
 
-    __slots__ = ("at", "code", "depth", "flaws", "leaves", "lines", "match", "tokens", "types")
+    __slots__ = (
+        "at",
+        "code",
+        "depth",
+        "flaws",
+        "forks",
+        "leaves",
+        "lines",
+        "match",
+        "tokens",
+        "types",
+    )
 
     def __init__(
         self, tokens: list[str], lines: list[int], match: dict[int, int], types: set[str]
@@ -44,6 +57,7 @@ class Reader:
         self.flaws: int = 0
         self.code: list[Instruction] = []
         self.leaves: dict[str, Expr] = {}
+        self.forks: list[int] = []
 
     def expect(self, token: str) -> None:
         """Step over `token`; raises Lost if another one stands here."""

@@ -42,13 +42,13 @@ _AFTER_NAME: Final = frozenset((";", "=", ",", "[", ")", "__free", "__cleanup", 
 class StatementReader(MacroStatementReader):
     """Reads the bodies of functions."""
 
-    __slots__ = ("forks",)
+    __slots__ = ()
 
     def body(self, start: int, end: int) -> Code:
         """The instructions of the block whose braces are at `start` and `end`."""
         self.code = []
         self.begin()
-        self.forks: list[int] = []
+        self.forks = []
         self.depth = 0
         self.at = start
         self.compound()
@@ -72,14 +72,18 @@ class StatementReader(MacroStatementReader):
     def statements(self, end: int) -> Expr:
         """All statements up to `end`; returns the value of the last one."""
         value = _NOTHING
+        around, self.forks = self.forks, []
         while self.at < end:
             value = self.guarded(end)
+        for open_ones in self.forks:  # a conditional does not outlive its block
+            self.code.extend(((END, self.lines[end]),) * open_ones)
+        self.forks = around
         return value
 
     def guarded(self, end: int) -> Expr:
         """One statement; if it is not understood, it is noted and skipped."""
         start, depth, mark = self.at, self.depth, len(self.code)
-        cleanup = self.cleanup
+        cleanup, forks, open_ones = self.cleanup, self.forks, self.forks[:]
         try:
             value = self.statement()
             if self.at <= end and not self._is_too_deep(start, mark):
@@ -87,7 +91,8 @@ class StatementReader(MacroStatementReader):
                 return value
         except Lost:
             pass
-        self.depth, self.cleanup = depth, cleanup
+        self.depth, self.cleanup, self.forks = depth, cleanup, forks
+        forks[:] = open_ones
         del self.code[mark:]
         self.at = start
         self._recover(end)

@@ -70,6 +70,7 @@ class Tables:
         self.registrations: list[Registration] = []
         self.queues: dict[Subject, list[Made]] = defaultdict(list)
         self.constants: dict[Subject, list[Expr]] = defaultdict(list)
+        self._slots: dict[tuple[str, str, str], list[Routine]] = defaultdict(list)
         self._setters: dict[str, list[tuple[Routine, int, Subject]]] = defaultdict(list)
         self.calling = Calling()
         self._names, self._types = names, types
@@ -110,6 +111,10 @@ class Tables:
             kind = self._types.of(expression, local, path)
             return (self._types.plain(kind), "") if kind else None
         return None
+
+    def slot(self, table: str, path: str, field: str) -> list[Routine]:
+        """What a table of a file holds in a field: nothing where it leaves the field out."""
+        return list(self._slots.get((table, path, field), ()))
 
     # -- what files say outside functions ---------------------------------------------------------
 
@@ -157,6 +162,8 @@ class Tables:
             self._seen.add(key)
             self.fields[subject].append(Target(routine, table, path))
             self.of_field[subject[1]].add(subject[0])
+            if table:
+                self._slots[table, path, subject[1]].append(routine)
 
     def _function(self, value: Expr, path: str) -> Routine | None:
         while value[0] in ("addr", "deref", "cast"):

@@ -17,7 +17,7 @@ from dmabuf.audit.ways.known.acts import Act, Allocates, Calls, Flushes, Nothing
 from dmabuf.audit.ways.matters import names_that_matter
 from dmabuf.audit.ways.relevance import Relevance
 from dmabuf.audit.ways.scopes import Brackets
-from dmabuf.audit.ways.values import Fields, Value
+from dmabuf.audit.ways.values import Fields, Table, Value
 from dmabuf.audit.ways.walk import Walk
 
 __all__ = ["CallReader"]
@@ -52,6 +52,14 @@ class CallReader:
             self._pointed(walk, callee, arguments)
         if result is not None and result[0] == "name" and walk.state is not None:
             walk.assign(result[1], walk.value(("call", callee, arguments)))
+
+    def named(self, value: Expr, kind: str, path: str) -> Expr:
+        """`{ false, true }` with the names of the fields that are meant."""
+        if not kind or "*" in kind or any(where for where, _ in value[1]):
+            return value
+        fields = self.program.names.fields(self.program.types.plain(kind), path)
+        named = zip(fields, value[1], strict=False)
+        return ("list", tuple(((f".{name}",), inner) for name, (_, inner) in named) or value[1])
 
     def _named(self, walk: Walk, callee: Expr, arguments: tuple[Expr, ...], depth: int) -> None:
         name = callee[1]
@@ -117,6 +125,11 @@ class CallReader:
             self._go(walk, routine, "argument", 1.0, arguments)
         if known:
             return
+        slots = self._slots(walk, callee)
+        if slots is not None:
+            for routine, note in slots:
+                self._go(walk, routine, "instance", GRADES["instance"], arguments, note=note)
+            return
         context = walk.context
         found = self.program.targets(callee, walk.routine, context.owner, context.bound[:1])
         for routine, how, grade, table in found:
@@ -125,6 +138,24 @@ class CallReader:
                 bound = (table[1], self._object(walk, callee))
             note = f"{table[1]} ({table[0]})" if table and table[1] else ""
             self._go(walk, routine, how, grade, arguments, bound, note)
+
+    def _slots(self, walk: Walk, callee: Expr) -> list[tuple[Routine, str]] | None:
+        """What stands in the very tables that are known here; None where none is known."""
+        if callee[0] != "field":
+            return None
+        base = callee[1]
+        own = None
+        if base[0] == "name" and base[1] not in walk.local:
+            own = self.evaluator.table(base, {}, walk.routine.path)
+        known = [own] if own is not None else list(walk.value(base) or ())
+        tables = [one for one in known if isinstance(one, Table)]
+        if not tables or len(tables) != len(known):
+            return None
+        return [
+            (routine, one.name)
+            for one in tables
+            for routine in self.program.tables.slot(one.name, one.path, callee[2])
+        ]
 
     def _object(self, walk: Walk, callee: Expr) -> str:
         """The struct of the object that a table belongs to: `ring` of `ring->funcs->begin()`."""
@@ -248,7 +279,7 @@ def _telling(value: Value, kind: str, *, itself: bool) -> Value:
 
     Of numbers these are flags of allocations, truths and small ones; registers are not.
     """
-    if value is None or kind == "gfp_t" or any(isinstance(one, Fields) for one in value):
+    if value is None or kind == "gfp_t" or any(isinstance(one, Fields | Table) for one in value):
         return value
     if not itself:
         return None

@@ -9,7 +9,17 @@ from dmabuf.audit.front.code import RETURN, Expr
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.gfp import FLAGS
-from dmabuf.audit.ways.values import OBJECT, Fields, Value, combine, join, number, opposite, truth
+from dmabuf.audit.ways.values import (
+    OBJECT,
+    Fields,
+    Table,
+    Value,
+    combine,
+    join,
+    number,
+    opposite,
+    truth,
+)
 from dmabuf.sync.gfp import Gfp
 
 __all__ = ["FOREVER", "Evaluator", "as_expression", "fill"]
@@ -18,6 +28,8 @@ FOREVER = (1 << 63) - 1
 """MAX_SCHEDULE_TIMEOUT."""
 
 _DEPTH = 24
+_FIELDS = 16
+_READ = ("name", "field", "deref")
 _CONSTANTS: dict[str, Value] = {
     **{name: number(bits) for name, bits in FLAGS.items()},
     "NULL": number(0),
@@ -112,9 +124,9 @@ class Evaluator:
         if kind == "cast":
             return self.value(e[2], values, path, depth + 1)
         if kind == "addr":
-            inner = self.value(e[1], values, path, depth + 1) if e[1][0] == "name" else None
-            structs = [one for one in inner or () if isinstance(one, Fields | Routine)]
-            return frozenset(structs) if structs else frozenset([OBJECT])
+            return self._address(e[1], values, path, depth)
+        if kind == "deref":
+            return self.value(e[1], values, path, depth + 1) if e[1][0] in _READ else None
         if kind == "field":
             return self._field(e, values, path, depth)
         if kind == "string":
@@ -123,10 +135,26 @@ class Evaluator:
             return self._list(e, values, path, depth)
         return None
 
-    def _field(self, e: Expr, values: Mapping[str, Value], path: str, depth: int) -> Value:
-        if e[1][0] != "name":
+    def _address(self, e: Expr, values: Mapping[str, Value], path: str, depth: int) -> Value:
+        """A pointer: to a struct of which something is known, to a function, to a table."""
+        inner = self.value(e, values, path, depth + 1) if e[0] in _READ else None
+        known = [one for one in inner or () if isinstance(one, Fields | Routine)]
+        if known:
+            return frozenset(known)
+        table = self.table(e, values, path)
+        return frozenset([OBJECT if table is None else table])
+
+    def table(self, e: Expr, values: Mapping[str, Value], path: str) -> Table | None:
+        """The variable outside functions that a name stands for, if it has an initialiser."""
+        if e[0] != "name" or e[1] in values:
             return None
-        base = values.get(e[1][1])
+        found = self._names.variable(e[1], path)
+        if found is None or found[1].value is None or found[1].value[0] != "list":
+            return None
+        return Table(e[1], found[0])
+
+    def _field(self, e: Expr, values: Mapping[str, Value], path: str, depth: int) -> Value:
+        base = self.value(e[1], values, path, depth + 1) if e[1][0] in _READ else None
         found: Value = frozenset()
         for one in base or (OBJECT,):
             if not isinstance(one, Fields):
@@ -137,7 +165,9 @@ class Evaluator:
     def _list(self, e: Expr, values: Mapping[str, Value], path: str, depth: int) -> Value:
         """A struct set to `{ .no_wait = true }`: fields that are left out are 0."""
         known: list[tuple[str, Value]] = []
-        for where, inner in e[1][:12]:
+        if len(e[1]) > _FIELDS:
+            return None
+        for where, inner in e[1]:
             if len(where) != 1 or not where[0].startswith("."):
                 if inner == ("number", 0) and len(e[1]) == 1:
                     continue

@@ -130,8 +130,10 @@ def _use(
         e = todo.pop()
         kind = e[0]
         if kind == "field":
-            if e[1][0] == "name" and e[1][1] in places:
-                used.setdefault(e[1][1], False)
+            while e[0] in ("field", "index", "deref", "addr"):
+                e = e[1]
+            if e[0] == "name" and e[1] in places:
+                used.setdefault(e[1], False)
         elif kind == "name":
             if e[1] in places:
                 used[e[1]] = used.get(e[1], False) or itself

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from dmabuf.audit.program.routine import Routine
 
-__all__ = ["OBJECT", "Fields", "Value", "combine", "join", "number", "opposite", "truth"]
+__all__ = ["OBJECT", "Fields", "Table", "Value", "combine", "join", "number", "opposite", "truth"]
 
 OBJECT: Final = "object"
 _MOST = 6
@@ -44,7 +44,15 @@ class Fields:
         return Fields(tuple(sorted(fields.items(), key=lambda one: one[0])), self.rest)
 
 
-Atom: TypeAlias = int | str | Routine | Fields
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A pointer to a variable outside functions, such as a table of operations."""
+
+    name: str
+    path: str
+
+
+Atom: TypeAlias = int | str | Routine | Fields | Table
 Value: TypeAlias = frozenset[Atom] | None
 
 

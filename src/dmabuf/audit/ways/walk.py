@@ -52,6 +52,10 @@ class Calls(Protocol):
     def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
         """Take down the events of a call."""
 
+    def named(self, value: Expr, kind: str, path: str) -> Expr:
+        """An initialiser of a type with the names of the fields that it leaves out."""
+        raise NotImplementedError
+
 
 @dataclass(slots=True)
 class _Open:
@@ -172,6 +176,8 @@ class Walk:
 
     def _set(self, target: Expr, value: Expr) -> None:
         if target[0] == "name":
+            if value[0] == "list":
+                value = self.calls.named(value, self.local.get(target[1], ""), self.routine.path)
             self.assign(target[1], self.value(value))
         elif target[0] == "field" and target[1][0] == "name":
             self._set_field(target[1][1], target[2], self.value(value))

@@ -27,7 +27,7 @@ from dmabuf.audit.ways.walk import Walk
 
 __all__ = ["Section", "Ways", "ways_of"]
 
-_CONTEXTS = 16
+_CONTEXTS = 24
 """More contexts of one function than this are one with nothing known."""
 _NODES = 6000
 _DEPTH = 16
