@@ -146,6 +146,22 @@ def test_page_names_the_checks_that_decide_it(code: str) -> None:
         assert callable(_resolve(check.where))
 
 
+@pytest.mark.parametrize("code", [c.id for c in CODES.values() if "run" in c.decided_by])
+def test_rule_that_a_run_decides_is_shown_by_one(code: str) -> None:
+    """A case of the validator's corpus expects it, or a test that runs on threads as well does."""
+    cases = _texts_in("contract/cases", "*.py")
+    tests = [text for room in ("core", "mm") for text in _texts_in(room, "test_*.py")]
+
+    marked = any(f"# {verb}: {code}" in text for verb in ("expect", "suspect") for text in cases)
+    asserted = any(f'"{code}"' in text and "(rt" in text for text in tests)
+
+    assert marked or asserted
+
+
+def _texts_in(room: str, names: str) -> list[str]:
+    return [path.read_text("utf-8") for path in (ROOT / "tests" / room).glob(names)]
+
+
 def _resolve(dotted: str) -> Any:
     module, _, rest = dotted.partition(".")
     found: Any = importlib.import_module(module)
