@@ -161,3 +161,17 @@ def test_check_names_the_keys_where_a_design_is_one_of_several(run, tree):
     assert (2, 2) == (several, none)
     assert KEY in told
     assert "no finding has the key DF999" in missing
+
+
+def test_check_that_is_interrupted_is_no_pass(run, tree, monkeypatch):
+    """Ctrl-C in an audit ends with 130, and what was not looked at is told."""
+
+    def interrupted(*_anything):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dmabuf.audit.checks.audit.audit", interrupted)
+
+    code, out, _err = run("check", tree, "--json", "--cache", "-")
+
+    assert 130 == code
+    assert ["interrupted"] == [one["limit"] for one in json.loads(out)["results"]]

@@ -6,7 +6,7 @@ import argparse
 import gc
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from dmabuf.report.progress import Progress
 from dmabuf.report.source_finding import Audited, Level, SourceFinding
 from dmabuf.report.verdict import ExitCode, Trouble
 
-__all__ = ["Request", "audit_all", "split", "write_design"]
+__all__ = ["Request", "audit_one", "split", "write_design"]
 
 _SUFFIXES = (".c", ".h")
 _TREE = ("Kconfig", "Makefile", "include", "drivers")
@@ -86,14 +86,6 @@ def _in_tree(path: Path) -> tuple[Path, str]:
         if all((root / name).exists() for name in _TREE):
             return root, str(full.relative_to(root))
     return (full, ".") if full.is_dir() else (full.parent, full.name)
-
-
-def audit_all(
-    requests: Iterable[Request], options: argparse.Namespace, choice: Choice, progress: Progress
-) -> Iterator[Audited | Trouble]:
-    """Audit one tree after the other."""
-    for request in requests:
-        yield audit_one(request, options, choice, progress)
 
 
 def audit_one(
@@ -172,7 +164,8 @@ def write_design(requests: Iterable[Request], options: argparse.Namespace, choic
 
     progress = Progress(None, live=False)
     everything = replace(choice, level=Level.INFO)
-    for found in audit_all(requests, options, everything, progress):
+    for request in requests:
+        found = audit_one(request, options, everything, progress)
         if isinstance(found, Trouble):
             raise Unusable(f"{found.subject}: {found.message}")
         matching = [one for one in found.findings if one.key.startswith(options.design)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from dmabuf import __version__
 from dmabuf.audit.checks.choice import Choice
-from dmabuf.cli.auditing import Request, audit_all
+from dmabuf.cli.auditing import Request, audit_one
 from dmabuf.cli.ends import complain, print_json, style_of_stdout, write_audits, write_files
 from dmabuf.explore.foreign.load import Target
 from dmabuf.explore.foreign.sandbox import explore_file
@@ -43,6 +43,7 @@ class Checking:
         self.empty = 0
         self.standing: tuple[str, Standing] | None = None
         self.target = ""
+        self.audited = ""
         self.interrupted = False
 
     def _make_progress(self) -> Progress:
@@ -53,8 +54,10 @@ class Checking:
     def run(self, targets: Iterable[Target | Trouble]) -> int:
         """Audit and explore everything; returns the exit code."""
         try:
-            for audited in audit_all(self.requests, self.options, self.choice, self.progress):
-                self._add(audited)
+            for request in self.requests:
+                self.audited = request.shown
+                self._add(audit_one(request, self.options, self.choice, self.progress))
+            self.audited = ""
             self._explore_all(targets)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -131,7 +134,10 @@ class Checking:
         print(audit_summary(audited, self.style), flush=True)
 
     def _add_interrupted(self) -> None:
-        """Ctrl-C: what is known about the design that was being explored."""
+        """Ctrl-C: what is known about the tree or the design that was being looked at."""
+        if self.audited:
+            self._add(Audited(self.audited, limit="interrupted"))
+            return
         if self.standing is None:
             said = bool(self.results) and getattr(self.results[-1], "limit", "") == "interrupted"
             if self.target and not said:

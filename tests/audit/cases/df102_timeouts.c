@@ -40,3 +40,14 @@ int timed_init(struct toy_ring *ring)
 	return drm_sched_init(&ring->sched, &timed_ops, NULL, 1, 64, 0,
 			      msecs_to_jiffies(500), toy_tdr_wq, NULL, "timed", ring->dev);
 }
+
+/* found: the same, said in a struct */
+int args_init(struct toy_ring *ring)
+{
+	const struct drm_sched_init_args args = { // EXPECT DF102 warning
+		.ops = &timed_ops,
+		.timeout = MAX_SCHEDULE_TIMEOUT,
+	};
+
+	return drm_sched_init(&ring->sched, &args);
+}
