@@ -219,6 +219,7 @@ def test_alternatives_with_open_brackets_cost_the_second():
 
     assert listing(found.functions[0].code) == ["IF a", "CALL g()", "END"]
     assert found.flaws == ((5, 11),)
+    assert found.functions[0].flaws == 11
 
 
 def test_conditional_part_of_a_statement_is_taken():

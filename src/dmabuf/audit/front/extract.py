@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from dmabuf.audit.front.brackets import pair
 from dmabuf.audit.front.conditionals import resolve
 from dmabuf.audit.front.config import Config
 from dmabuf.audit.front.expand import definers
-from dmabuf.audit.front.facts import FileFacts, Macro
+from dmabuf.audit.front.facts import FileFacts, Function, Macro
 from dmabuf.audit.front.macros import read_macro
 from dmabuf.audit.front.scan import Scanned, decode, scan
 from dmabuf.audit.front.toplevel import FileReader
@@ -54,7 +55,7 @@ def extract(path: str, data: bytes, config: Config = _NO_CONFIG) -> FileFacts:
     return FileFacts(
         path=path,
         size=len(data),
-        functions=tuple(work.functions),
+        functions=_blamed(work.functions, lost),
         macros=_macros(scanned, work.types),
         structs=tuple(work.all_structs),
         variables=tuple(work.variables),
@@ -65,6 +66,17 @@ def extract(path: str, data: bytes, config: Config = _NO_CONFIG) -> FileFacts:
         flaws=tuple(work.places + lost),
         trouble=trouble,
     )
+
+
+def _blamed(functions: list[Function], lost: list[tuple[int, int]]) -> tuple[Function, ...]:
+    """The functions, with the bytes of branches that were left out of them among their flaws."""
+    if not lost:
+        return tuple(functions)
+    out: list[Function] = []
+    for one in functions:
+        size = sum(size for line, size in lost if one.line <= line <= one.end)
+        out.append(replace(one, flaws=one.flaws + size) if size else one)
+    return tuple(out)
 
 
 def _macros(scanned: Scanned, types: set[str]) -> tuple[Macro, ...]:
