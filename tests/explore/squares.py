@@ -62,7 +62,7 @@ class Meeting(NamedTuple):
         how: "square" if both are possible, "opens" if the first makes the other so.
         first: one of them.
         other: the other; of an opened one what it touches after the first.
-        watch: of an opened one what it watches for before the first.
+        watch: of an opened one what it watches for before the first; nothing if it has ways.
         commutes: they do.
     """
 
@@ -77,7 +77,7 @@ class Meeting(NamedTuple):
         if self.commutes:
             return False
         first = self.first.weakened(weaken)
-        if self.how == "opens" and independent(first, self.watch):
+        if self.watch and independent(first, self.watch):
             return True
         return independent(first, self.other.weakened(weaken))
 
@@ -108,12 +108,14 @@ class _State:
 
     Attributes:
         enabled: the transitions that are possible.
-        stands: by number of each task what its step watches for; None for handlers.
+        stands: by number of each task what its step watches for; nothing if it has ways.
+        doors: where a handler may start.
         edges: where transitions lead.
     """
 
     enabled: tuple[int, ...]
-    stands: dict[int, Footprint | None]
+    stands: dict[int, Footprint]
+    doors: frozenset[int]
     edges: dict[int, _Edge] = field(default_factory=dict)
 
 
@@ -167,6 +169,8 @@ class Seen:
             watch = state.stands.get(task)
             if task == one // VARIANTS or other in state.enabled or watch is None:
                 continue
+            if not watch and state.doors != after.doors:
+                continue  # a step that opens a door says so to the search, which looks for that
             opened = after.edges.get(other)
             if opened is not None:
                 yield Meeting("opens", edge.touched, opened.touched, watch, commutes=False)
@@ -232,11 +236,12 @@ class _Walk:
     def _new(self, rt: Tasks, key: Any) -> _State:
         watches = Watches()
         stands = {
-            task.number: None if callable(task.options) else watches.of(task, rt).whole
+            task.number: () if callable(task.options) else watches.of(task, rt).whole
             for task in rt.tasks
             if task.op is not None
         }
-        state = self.seen.states[key] = _State(tuple(rt.enabled()), stands)
+        doors = rt.cpus.doors(rt.tasks)
+        state = self.seen.states[key] = _State(tuple(rt.enabled()), stands, doors)
         return state
 
     def _make(self, rt: Tasks, transition: int) -> int:

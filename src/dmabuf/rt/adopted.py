@@ -14,6 +14,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from dmabuf.rt.explored_task import COUNT_BITS
+
 if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask, Names
 
@@ -31,10 +33,11 @@ class Adopted:
         numbers: by `id`, the number.
     """
 
-    __slots__ = ("_labels", "_names", "_places", "creators", "numbers", "objects")
+    __slots__ = ("_known", "_labels", "_names", "_places", "creators", "numbers", "objects")
 
     def __init__(self, names: Names) -> None:
         self._names = names
+        self._known = names.objects
         self._labels: list[str | int] = []
         self._places: dict[int, int] = {}
         self.objects: list[Any] = []
@@ -49,7 +52,10 @@ class Adopted:
     def add(self, creator: ExploredTask, obj: Any, label: str) -> None:
         """Give an object its number and its name in reports."""
         count = creator.created = creator.created + 1
-        self.numbers[id(obj)] = self._names.object(creator.number, count)
+        number = self._known.get(creator.number << COUNT_BITS | count)
+        if number is None:
+            number = self._names.object(creator.number, count)
+        self.numbers[id(obj)] = number
         self.objects.append(obj)
         self.creators.append(creator)
         self._labels.append(label or count)

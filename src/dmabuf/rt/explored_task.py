@@ -13,21 +13,25 @@ from typing import Any
 from dmabuf.rt.api import Kind, Op, Outcome, Runtime, Task
 from dmabuf.rt.strategy import VARIANTS
 
-__all__ = ["ExploredTask", "Names"]
+__all__ = ["COUNT_BITS", "ExploredTask", "Names"]
 
 
-_COUNT_BITS = 40
+COUNT_BITS = 40
 _DONE = Outcome.DONE
 
 
 class Names:
-    """Numbers for keys: the same key has the same number in all executions of a search."""
+    """Numbers for keys: the same key has the same number in all executions of a search.
 
-    __slots__ = ("_numbers", "_objects", "_tasks")
+    Attributes:
+        objects: of the objects that tasks have made, by `creator << COUNT_BITS | count`.
+    """
+
+    __slots__ = ("_numbers", "_tasks", "objects")
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[Any, ...], int] = {}
-        self._objects: dict[int, int] = {}
+        self.objects: dict[int, int] = {}
         self._tasks: dict[tuple[int, ...], int] = {}
 
     def number(self, key: tuple[Any, ...]) -> int:
@@ -47,8 +51,8 @@ class Names:
 
     def object(self, creator: int, count: int) -> int:
         """The number of the object that a task made after `count - 1` others, as by a key."""
-        numbers = self._objects
-        key = creator << _COUNT_BITS | count
+        numbers = self.objects
+        key = creator << COUNT_BITS | count
         found = numbers.get(key)
         if found is None:
             found = numbers[key] = self.number(("object", creator, count))

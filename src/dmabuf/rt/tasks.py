@@ -47,6 +47,7 @@ MAX_TASKS = 64
 
 _MAX_REFUSALS = 200
 _DONE = Outcome.DONE
+_USER, _HARDWARE = Kind.USER, Kind.HARDWARE
 
 
 class Tasks(Possible):
@@ -60,6 +61,7 @@ class Tasks(Possible):
         failure: the exception of a task that raised, with the task.
         at_end: called when the execution has ended, before its tasks are unwound.
         any_time: a timeout may come at any step, not only in order of deadlines.
+        some_may_stop: there is a task of which userspace or hardware decides whether it goes on.
     """
 
     explored = True
@@ -90,6 +92,7 @@ class Tasks(Possible):
         self._namer: ExploredTask | None = None
         self._in_body = True
         self._only_reads = self.any_time = False
+        self.some_may_stop = False
         self._made = 0
         self._memory: Remembers | None = None
         self.cpus = Cpus(self.names)
@@ -406,6 +409,8 @@ class Tasks(Possible):
         task.ordinal = len(self.tasks)
         self.tasks.append(task)
         self.by_number[task.number] = task
+        if task.kind is _USER or task.kind is _HARDWARE:
+            self.some_may_stop = True
         self.carrier.start(task, lambda: self._main(task, fn))
         if not self._in_body:
             namer, self._namer = self._namer, None

@@ -69,17 +69,22 @@ class Act(NamedTuple):
 @no_kernel("lockdep keeps a list of what is held; this is the same for acts")
 def doing(rt: Runtime, act: Act) -> Generator[None]:
     """Inside, the calling task is doing that. Context: any."""
-    acts: dict[Task, tuple[Act, ...]] = rt.extras.setdefault(ACTS, {})
     task = rt.current()
-    before = acts.get(task, ())
-    acts[task] = (*before, act)
+    before = _of_tasks(rt).get(task, ())
+    _of_tasks(rt)[task] = (*before, act)
     try:
         yield
     finally:
         if before:
-            acts[task] = before
+            _of_tasks(rt)[task] = before
         else:
-            acts.pop(task, None)
+            _of_tasks(rt).pop(task, None)
+
+
+def _of_tasks(rt: Runtime) -> dict[Task, tuple[Act, ...]]:
+    """By task, in no order; in a frame of a state that is compared it would have one."""
+    acts: dict[Task, tuple[Act, ...]] = rt.extras.setdefault(ACTS, {})
+    return acts
 
 
 @no_kernel("for reports")

@@ -9,7 +9,7 @@ from dmabuf.core.access import Accesses
 from dmabuf.core.dma_buf import export
 from dmabuf.core.dma_map import Device, Direction, Segment
 from tests.explore import test_dma_buf_differential, test_memory_differential
-from tests.explore.alphabet.family import Act, Family, Things, of_table, op
+from tests.explore.alphabet.family import Act, Family, Things, already, both, of_table, op
 
 __all__ = ["FAMILIES"]
 
@@ -25,6 +25,7 @@ _REFERENCES: dict[str, Act] = {
     **_some("get", "put", "use", "name", "rename", "count", "look", "attach"),
     "export": lambda w: export(_Plain(), 1, priv=1, exp_name="made").exp_name,
     "revive": op("dma_buf.revive", "buf"),
+    "put and revive": both(op("dma_buf.put", "buf"), op("dma_buf.revive", "buf")),
 }
 _PLACES: dict[str, Act] = {
     **_some("map", "evict", "pin", "revoke", "take", "use place", "drop place", "wait for place"),
@@ -56,6 +57,11 @@ def _through(world: Any) -> Any:
         return "through"
 
 
+def _reads_through(world: Any) -> Any:
+    with world.frame.device(table=world.table):
+        return "through"
+
+
 _ACCESSES: dict[str, Act] = {
     "cpu reads": _within("cpu"),
     "cpu writes": _within("cpu", write=True),
@@ -63,6 +69,7 @@ _ACCESSES: dict[str, Act] = {
     "device writes": _within("device", write=True),
     "device writes on": _within("device", write=True, offset=8, length=8),
     "through": _through,
+    "reads through": lambda w: _reads_through(w),
     "moves": _within("move"),
     "open": lambda w: w.frame.open(Direction.BIDIRECTIONAL),
     "open to read": lambda w: w.frame.open(Direction.FROM_DEVICE),
@@ -97,4 +104,6 @@ FAMILIES = (
     Family("accesses", _accesses, _ACCESSES),
     Family("accesses in a bracket", _bracketed, _ACCESSES),
     Family("bytes", _memory, _BYTES),
+    Family("bytes from a device", already(_memory, _BYTES["device write"]), _BYTES),
+    Family("bytes from the CPU", already(_memory, _BYTES["write"]), _BYTES),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dmabuf import Machine, Mutex, Shared, SpinLock
+from dmabuf import Machine, Mutex, Shared, SpinLock, WaitQueue
 from dmabuf.sync.kthread import Kthread, kthread_parkme, kthread_should_park, kthread_should_stop
 from dmabuf.sync.rcu import (
     RcuHead,
@@ -14,6 +14,7 @@ from dmabuf.sync.rcu import (
     rcu_read_lock,
     synchronize_rcu,
 )
+from dmabuf.sync.softirq import bh_disable, bh_enable
 from dmabuf.sync.timer import Timer
 from dmabuf.sync.workqueue import DelayedWork, Work, WorkQueue
 from tests.explore.alphabet.family import Act, Family, Things, both, op
@@ -94,6 +95,13 @@ def _spins_bh(world: Any) -> Any:
         return world.cell.read()
 
 
+def _bh_off(world: Any) -> Any:
+    bh_disable()
+    seen = world.cell.read()
+    bh_enable()
+    return seen
+
+
 _TIMER: dict[str, Act] = {
     "mod": lambda w: w.timer.mod(1),
     "later": lambda w: w.timer.mod(2),
@@ -105,6 +113,8 @@ _TIMER: dict[str, Act] = {
     "is_pending": lambda w: w.timer.is_pending(),
     "under lock": _spins,
     "under bh": _spins_bh,
+    "bh off": _bh_off,
+    "cell under lock, bh off": lambda w: (bh_disable(), _spins(w), bh_enable()),
     **_READ,
 }
 
@@ -149,6 +159,19 @@ def _with_kthread(machine: Machine) -> Things:
     return world
 
 
+def _sleeping_kthread(machine: Machine) -> Things:
+    world = Things(machine, cell=Shared(0, "cell"), q=WaitQueue("q"))
+
+    def sleep() -> int:
+        world.q.prepare_to_wait()
+        world.q.schedule()
+        world.q.finish_wait()
+        return world.cell.add(1)
+
+    world.thread = Kthread(sleep, "thread", idle=True)
+    return world
+
+
 _KTHREAD: dict[str, Act] = {
     "stop": lambda w: w.thread.stop(),
     "park": lambda w: w.thread.park(),
@@ -169,5 +192,10 @@ FAMILIES = (
     Family("delayed work", _with_delayed, _DELAYED),
     Family("timer", _with_timer, _TIMER),
     Family("rcu", _with_rcu, _RCU),
+    Family(
+        "kthread asleep",
+        _sleeping_kthread,
+        {**_KTHREAD, "wake": lambda w: w.q.wake_up(), "wake all": lambda w: w.q.wake_up_all()},
+    ),
     Family("kthread", _with_kthread, _KTHREAD),
 )

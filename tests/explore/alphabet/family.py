@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dmabuf.machine import Machine
+from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import OPS
 from tests.explore.comparison import Compared
 
-__all__ = ["Family", "Program", "Things", "both", "of_table", "op"]
+__all__ = ["Family", "Program", "Things", "already", "both", "of_table", "op"]
 
 Act = Callable[[Any], Any]
 
@@ -35,11 +36,23 @@ def op(name: str, of: str, arg: Callable[[Any], Any] | None = None) -> Act:
     """An operation as it is, on a thing of that name."""
 
     def act(world: Any) -> Any:
-        rt = world.machine.rt
+        rt = ambient()
         rt.step(OPS[name], getattr(world, of), None if arg is None else arg(world))
         return rt.current().value
 
     return act
+
+
+def already(make: Callable[[Machine], Any], *acts: Act) -> Callable[[Machine], Any]:
+    """The same objects after something was done to them."""
+
+    def made(machine: Machine) -> Any:
+        world = make(machine)
+        for act in acts:
+            act(world)
+        return world
+
+    return made
 
 
 def both(one: Act, other: Act) -> Act:

@@ -20,7 +20,7 @@ from tests.explore import (
     test_syncobj_differential,
     test_wait_set_differential,
 )
-from tests.explore.alphabet.family import Act, Family, Things, of_table, op
+from tests.explore.alphabet.family import Act, Family, Things, already, of_table, op
 from tests.explore.alphabet.sync import interrupts
 
 __all__ = ["FAMILIES"]
@@ -72,6 +72,9 @@ _FENCE: dict[str, Act] = {
     "get": lambda w: w.f.get() is not None,
     "put": lambda w: w.f.put(),
     "references": op("fence.kref_read", "f"),
+    "look": lambda w: w.f.wait(0),
+    "ask the status": op("fence.get_status", "f"),
+    "use": op("fence.use", "f"),
     "new fence": lambda w: w.line.fence().seqno,
     "now": lambda w: w.machine.rt.now(),
     "read": lambda w: w.cell.read(),
@@ -186,6 +189,7 @@ def _held(does: Act) -> Act:
 _FILE: dict[str, Act] = {
     "poll": _held(lambda w: w.file.poll()),
     "merge unheld": lambda w: w.file.merge(SyncFile(w.h)).status,
+    "open?": op("file.use", "file"),
     "arm": op("sync_file.arm", "file"),
     "get": lambda w: w.file.get_file(),
     "put": lambda w: w.file.put(),
@@ -338,6 +342,15 @@ FAMILIES = (
     Family("syncobj", _waiting, _SYNCOBJ),
     Family("syncobj call", _waiting, _CALL),
     Family("eventfd", _waiting, _EVENTFD),
+    Family("eventfd that is readable", already(_waiting, lambda w: w.ready.signal()), _EVENTFD),
+    Family("wait_set with news", already(_wait_set, lambda w: w.f.signal()), _WAIT_SET),
+    Family("wait_set with listeners", already(_wait_set, _WAIT_SET["listen"]), _WAIT_SET),
+    Family("resv with the only reference", already(_resv, lambda w: w.f.put()), _RESV),
+    Family(
+        "syncobj with the only reference",
+        already(_waiting, _SYNCOBJ["swap"], lambda w: w.f.put()),
+        {name: act for name, act in _SYNCOBJ.items() if name != "put"},
+    ),
     Family("wait_set", _wait_set, _WAIT_SET),
     Family("resv", _resv, _RESV),
     Family("resv lists", _filled_resv, of_table(test_resv_differential.OPERATIONS, (0, 1))),

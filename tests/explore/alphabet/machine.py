@@ -7,7 +7,7 @@ from typing import Any
 from dmabuf import Machine, Shared, SpinLock
 from dmabuf.irq import IrqReturn
 from dmabuf.sync.context import local_irq_save
-from tests.explore.alphabet.family import Act, Family, Things, op
+from tests.explore.alphabet.family import Act, Family, Things, already, op
 
 __all__ = ["FAMILIES"]
 
@@ -90,6 +90,7 @@ _ENGINE: dict[str, Act] = {
 
 FAMILIES = (
     Family("irq line", _line, _LINE),
+    Family("irq line that is off", already(_line, lambda w: w.line.disable_nosync()), _LINE),
     Family("threaded irq line", _threaded, _LINE),
     Family("two irq lines", _two_lines, _TWO),
     Family("engine", _engine, _ENGINE),

@@ -7,9 +7,11 @@ from typing import Any
 from dmabuf import Machine, Shared
 from dmabuf.mm.device_pages import DevicePages
 from dmabuf.mm.mempool import Element, Mempool
+from dmabuf.mm.page_alloc import Request
+from dmabuf.rt.api import Scope
 from dmabuf.sync.gfp import Gfp
 from tests.explore import test_reclaim_differential
-from tests.explore.alphabet.family import Act, Family, Things, op
+from tests.explore.alphabet.family import Act, Family, Things, already, op
 
 __all__ = ["FAMILIES"]
 
@@ -47,6 +49,10 @@ def _of_kswapd(name: str) -> Act:
     return act
 
 
+def _uses_up(world: Any) -> None:
+    world.memory.free_pages = 0
+
+
 _POOL: dict[str, Act] = {
     "alloc": lambda w: w.memory.alloc(Gfp.NOWAIT),
     "alloc and wait": lambda w: w.memory.alloc(Gfp.KERNEL),
@@ -64,18 +70,10 @@ _POOL: dict[str, Act] = {
 
 def _listens(world: Any) -> Any:
     """As an allocation that stalls does."""
-    from dmabuf.mm.page_alloc import Request
-
-    request = Request(Gfp.KERNEL, 0, world.machine.rt.current().scope)
-    world.machine.rt.step(_ops("memory.listen"), world.memory, request)
-    world.machine.rt.step(_ops("memory.stall"), world.memory)
-    world.machine.rt.step(_ops("memory.go_on"), world.memory)
-
-
-def _ops(name: str) -> Any:
-    from dmabuf.rt.api import OPS
-
-    return OPS[name]
+    request = Request(Gfp.KERNEL, 0, Scope.NONE)
+    op("memory.listen", "memory", lambda _w: request)(world)
+    op("memory.stall", "memory")(world)
+    op("memory.go_on", "memory")(world)
 
 
 def _subscriptions(name: str, arg: Any = None) -> Act:
@@ -103,9 +101,18 @@ _INTERVALS: dict[str, Act] = {
     "reclaim": _with(_OPERATIONS["reclaim"]),
 }
 
+
+def _lists_and_leaves(world: Any) -> None:
+    called = _subscriptions("mmu_notifier.list")(world)
+    _subscriptions("mmu_notifier.leave", lambda _w: called)(world)
+
+
 _LISTED: dict[str, Act] = {
     **_some("invalidate", "listed", "unlisted"),
     "list": _subscriptions("mmu_notifier.list"),
+    "list and leave": lambda w: _lists_and_leaves(w),
+    "add": _subscriptions("mmu_notifier.register", lambda w: w.listed),
+    "drop": _subscriptions("mmu_notifier.unregister", lambda w: w.listed),
     "synchronize": _subscriptions("mmu_notifier.synchronize", lambda w: w.listed),
 }
 
@@ -140,9 +147,20 @@ _DEVICE: dict[str, Act] = {
 
 FAMILIES = (
     Family("counted memory", _counted, _POOL),
+    Family("memory used up", already(_counted, _uses_up), _POOL),
+    Family("empty pool", already(_counted, _POOL["take it"]), _POOL),
+    Family("late shrinkers", _kind("late"), _some("insist", "register", "alloc")),
+    Family("intervals to insert", _kind("listed"), _INTERVALS),
+    Family(
+        "pages that are gone",
+        already(_kind("pages"), op("vma.unmap", "vma", lambda _w: True)),
+        _PAGES,
+    ),
+    Family("mapped device memory", already(_device, _DEVICE["map"], _DEVICE["access"]), _DEVICE),
     Family("shrinkers", _kind("calls"), _SHRINKERS),
     Family("intervals", _kind("interval"), _INTERVALS),
     Family("listed notifiers", _kind("listed"), _LISTED),
+    Family("a listed notifier", already(_kind("listed"), _LISTED["add"]), _LISTED),
     Family("user pages", _kind("pages"), _PAGES),
     Family("device memory", _device, _DEVICE),
 )

@@ -12,7 +12,7 @@ from dmabuf.sync.rwsem import RwSem
 from dmabuf.sync.semaphore import Semaphore
 from dmabuf.sync.ww_acquire import WwAcquire, WwClass
 from dmabuf.sync.ww_mutex import WwMutex
-from tests.explore.alphabet.family import Act, Family, Things, both, op
+from tests.explore.alphabet.family import Act, Family, Things, already, both, op
 
 __all__ = ["FAMILIES", "interrupts"]
 
@@ -36,7 +36,10 @@ def _of(machine: Machine, **things: Any) -> Things:
 
 
 _CELL: dict[str, Act] = {"read": lambda w: w.cell.read()}
-_SIGNALS: dict[str, Act] = {"interrupt": interrupts(0)}
+_SIGNALS: dict[str, Act] = {
+    "interrupt": interrupts(0),
+    "interrupt twice": both(interrupts(0), interrupts(0)),
+}
 
 
 def _completion(machine: Machine) -> Things:
@@ -96,7 +99,8 @@ _RWSEM: dict[str, Act] = {
     "killable": lambda w: w.sem.down_write(killable=True),
     "ask to read": op("rwsem.down_read", "sem"),
     "ask to write": op("rwsem.down_write", "sem"),
-    "cancel": op("rwsem.cancel", "sem"),
+    "ask and cancel": both(op("rwsem.down_write", "sem"), op("rwsem.cancel", "sem")),
+    "write and downgrade": both(op("rwsem.down_write", "sem"), op("rwsem.downgrade_write", "sem")),
     "give up": both(op("rwsem.down_write", "sem"), op("rwsem.abandon", "sem")),
     "give up reading": both(op("rwsem.down_read", "sem"), op("rwsem.abandon", "sem")),
     "try to read": lambda w: w.sem.down_read_trylock(),
@@ -108,6 +112,19 @@ _RWSEM: dict[str, Act] = {
     "is_contended": lambda w: w.sem.is_contended(),
     **_SIGNALS,
 }
+
+
+def _rwsem(machine: Machine) -> Things:
+    return _of(machine, sem=RwSem("sem"))
+
+
+def _rwlock(machine: Machine) -> Things:
+    return _of(machine, lock=RwLock("lock"))
+
+
+def _semaphore(machine: Machine) -> Things:
+    return _of(machine, slot=Semaphore(1, "slot"))
+
 
 _RWLOCK: dict[str, Act] = {
     "read section": _under("lock", "read"),
@@ -129,7 +146,7 @@ _SEMAPHORE: dict[str, Act] = {
     "interruptible": lambda w: w.slot.down_interruptible(),
     "timed": lambda w: w.slot.down_timeout(1.0),
     "ask": op("semaphore.down", "slot"),
-    "cancel": op("semaphore.cancel", "slot"),
+    "ask and cancel": both(op("semaphore.down", "slot"), op("semaphore.cancel", "slot")),
     "give up": both(op("semaphore.down", "slot"), op("semaphore.abandon", "slot")),
     "trylock": lambda w: w.slot.down_trylock(),
     "up": lambda w: w.slot.up(),
@@ -181,7 +198,7 @@ _WW: dict[str, Act] = {
     "both": _both("a", "b"),
     "both again": _both("b", "a"),
     "ask": op("ww_mutex.lock", "a", lambda _w: None),
-    "cancel": op("ww_mutex.cancel", "a"),
+    "ask and cancel": both(op("ww_mutex.lock", "a", lambda _w: None), op("ww_mutex.cancel", "a")),
     "give up": both(op("ww_mutex.lock", "a"), op("ww_mutex.abandon", "a")),
     "trylock": lambda w: w.a.trylock(),
     "unlock": op("ww_mutex.unlock", "a"),
@@ -210,6 +227,10 @@ _CONTEXT: dict[str, Act] = {
 
 _TASK: dict[str, Act] = {
     "get_signal": lambda w: w.machine.rt.step(_get_signal(), w.machine.rt.current()),
+    "get_signal and wait": both(
+        lambda w: w.machine.rt.step(_get_signal(), w.machine.rt.current()),
+        lambda w: w.c.wait(interruptible=True),
+    ),
     "take another's": lambda w: w.machine.rt.step(_get_signal(), w.tasks[0]),
     "interruptible": lambda w: w.c.wait(interruptible=True),
     "complete": lambda w: w.c.complete(),
@@ -244,12 +265,17 @@ _IRQ_WORK: dict[str, Act] = {
 
 FAMILIES = (
     Family("completion", _completion, _COMPLETION),
+    Family("completed", already(_completion, _COMPLETION["complete"]), _COMPLETION),
     Family("shared", _of, _SHARED),
     Family("mutex", lambda m: _of(m, m=Mutex("m")), _MUTEX),
     Family("spinlock", lambda m: _of(m, s=SpinLock("s")), _SPIN),
-    Family("rwsem", lambda m: _of(m, sem=RwSem("sem")), _RWSEM),
-    Family("rwlock", lambda m: _of(m, lock=RwLock("lock")), _RWLOCK),
-    Family("semaphore", lambda m: _of(m, slot=Semaphore(1, "slot")), _SEMAPHORE),
+    Family("rwsem", _rwsem, _RWSEM),
+    Family("rwsem that is read", already(_rwsem, lambda w: w.sem.down_read()), _RWSEM),
+    Family("rwlock that is read", already(_rwlock, _RWLOCK["ask to read"]), _RWLOCK),
+    Family("semaphore that is taken", already(_semaphore, lambda w: w.slot.down()), _SEMAPHORE),
+    Family("ww_mutex that is held", already(_two_ww, lambda w: w.a.lock()), _WW),
+    Family("rwlock", _rwlock, _RWLOCK),
+    Family("semaphore", _semaphore, _SEMAPHORE),
     Family("queue", _queue, _QUEUE),
     Family("disturbed queue", _disturbed, _QUEUE),
     Family("ww_mutex", _two_ww, _WW),

@@ -102,6 +102,7 @@ def _is_endless(target: Expr, value: Expr) -> bool:
 
 def _untimed_drivers(program: Program, calls: Calls) -> Iterator[SourceFinding]:
     timed = {driver_of(routine.path) for routine in calls.callers(_TIMERS_TEXT.split())}
+    timed |= _with_handlers(program)  # the scheduler itself may be made by a helper
     told: set[str] = set()
     for name in sorted(program.names.variables):
         for path, variable in program.names.variables[name]:
@@ -113,6 +114,17 @@ def _untimed_drivers(program: Program, calls: Calls) -> Iterator[SourceFinding]:
             if driver not in _CONTAINERS:
                 told.add(driver)
                 yield _untimed(path, variable)
+
+
+def _with_handlers(program: Program) -> set[str]:
+    """The drivers with a table that tells a scheduler whom to ask when a job is late."""
+    return {
+        driver_of(path)
+        for held in program.names.variables.values()
+        for path, variable in held
+        if variable.type == "struct drm_sched_backend_ops"
+        and "timedout_job" in {field for field, _value in fields_of(variable.value)}
+    }
 
 
 def _untimed(path: str, variable: Variable) -> SourceFinding:

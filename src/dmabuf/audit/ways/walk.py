@@ -54,6 +54,7 @@ class Calls(Protocol):
 
     def named(self, value: Expr, kind: str, path: str) -> Expr:
         """An initialiser of a type with the names of the fields that it leaves out."""
+        raise NotImplementedError
 
 
 @dataclass(slots=True)

@@ -115,7 +115,9 @@ class DepthFirst:
         if self._depth < len(self.path):
             return self._repeat(runtime)
         enabled = runtime.enabled()
-        if not enabled or runtime.by_number[enabled[0] // VARIANTS].may_stop:
+        if not enabled or (
+            runtime.some_may_stop and runtime.by_number[enabled[0] // VARIANTS].may_stop
+        ):
             if self.at_rest is not None and all_may_stop(runtime, enabled):
                 self.at_rest(runtime, enabled)
             if not enabled:

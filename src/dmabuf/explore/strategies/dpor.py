@@ -122,7 +122,7 @@ class SourceSets(DepthFirst):
         node.opened = node.shut = ()
         node.ordinal = task.ordinal
         node.own = numbers[id(task)] << 1 | WRITE
-        node.may_stop = task.may_stop
+        node.may_stop = runtime.some_may_stop and task.may_stop
         node.near = watches.near(runtime, node.enabled, task) if len(node.enabled) > 1 else None
 
     def _note_doors(self, runtime: Tasks, chosen: int) -> None:
