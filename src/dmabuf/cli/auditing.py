@@ -98,7 +98,8 @@ def audit_one(
     try:
         if options.diff:
             before, after = (replace(request, root=Path(tree)) for tree in options.diff)
-            _audited, old = _audit(before, options, progress)
+            there = tuple(one for one in before.folders if (before.root / one).exists())
+            old = _audit(replace(before, folders=there), options, progress)[1] if there else []
             known = choice.known | {finding.key for finding in old}
             choice = replace(choice, known=known)
             request = after

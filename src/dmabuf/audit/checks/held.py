@@ -22,16 +22,20 @@ __all__ = ["under_reservation_locks"]
 
 _KINDS = frozenset({Kind.USER_MEMORY, Kind.MMAP_LOCK})
 _RESV = ("struct dma_resv", "lock")
+_PLAIN = ("dma_resv_lock", "dma_resv_lock_interruptible", "ttm_bo_reserve")
 _SURE = 0.6
+_NEAR = 3
+"""So many functions, of which each may have a condition that excludes the lock."""
 _NODES = 400
 """From how many functions below each lock, the nearest and surest first."""
 
 
 def under_reservation_locks(ways: Ways, calls: Calls) -> Iterator[SourceFinding]:
     """Functions that hold a reservation lock and touch user memory, or wait for mmap_lock."""
+    plain = calls.callers(_PLAIN)
     for routine in _holders(ways, calls):
         cases = [
-            Case(way, _judgement(way), sure=way.sure)
+            Case(way, _judgement(way, certain=routine in plain), sure=way.sure)
             for way in map(_weighed, ways.each(routine, _held, _KINDS, nodes=_NODES))
             if not way.effect.attempt and not allowed(way)
         ]
@@ -60,8 +64,10 @@ def _held(event: Event) -> bool:
     return any(one.lock == _RESV for one in event.held)
 
 
-def _judgement(way: Way) -> Judgement:
+def _judgement(way: Way, *, certain: bool) -> Judgement:
+    """Grave where the lock is taken in plain sight; loops of drm_exec may have dropped it."""
     what = "takes mmap_lock" if way.effect.kind is Kind.MMAP_LOCK else "touches user memory"
-    level = Level.ERROR if way.sure >= _SURE else Level.WARNING
+    certain = certain and way.sure >= _SURE and len(way.hops) <= _NEAR
+    level = Level.ERROR if certain else Level.WARNING
     text = f"{way.effect.name}() {what} under a reservation lock"
     return Judgement("DF209", level, text, "user memory")
