@@ -1,11 +1,12 @@
 """Build hook: compiles what can be, else leaves it Python: quick ways of fences, the engines.
 
-The quick ways of a fence are one C file. The engines of the explorer are their own Python files,
-translated by mypyc, which is asked for as a dependency of the build where there is a compiler.
+The quick ways of a fence are one C file, compiled where there is a compiler. The engines of the
+explorer are their own Python files, translated by mypyc where DMABUF_COMPILED=explorer asks for it:
+that takes a minute, and mypyc as a dependency of the build.
 It needs a C compiler and Python's headers. Whatever is missing is one line of the build's output,
 never a failed build: the package is complete without (`dmabuf --version` says which it is).
 DMABUF_PURE=1 leaves both out, DMABUF_PURE=explorer the engines; DMABUF_COMPILED=1 makes the absence
-of either an error.
+of the first an error, DMABUF_COMPILED=explorer that of either.
 """
 
 from __future__ import annotations
@@ -49,6 +50,10 @@ _MYPY = "[mypy]\nfollow_imports = silent\nignore_missing_imports = true\n"
 
 class CannotCompile(Exception):
     """Why something stays Python."""
+
+
+class NotAsked(CannotCompile):
+    """It takes a wish, and nobody had it."""
 
 
 class Part(NamedTuple):
@@ -96,7 +101,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
         try:
             part.make(source, built)
         except CannotCompile as reason:
-            if os.environ.get("DMABUF_COMPILED"):
+            if os.environ.get("DMABUF_COMPILED") and not isinstance(reason, NotAsked):
                 raise
             remove(in_place)  # one of an earlier build would be used
             self.app.display_info(f"dmabuf: the {part.name} stay Python ({reason})")
@@ -194,6 +199,8 @@ def refuse(part: str = "") -> None:
         raise CannotCompile(f"{sys.implementation.name} is not CPython")
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         raise CannotCompile("a free-threaded Python")
+    if part == "explorer" and os.environ.get("DMABUF_COMPILED") != "explorer":
+        raise NotAsked("DMABUF_COMPILED=explorer has them compiled, in a minute")
 
 
 def run(

@@ -185,11 +185,21 @@ def test_free_threaded_python_is_refused(build, tree, monkeypatch):
 
 @pytest.mark.usefixtures("headers")
 @pytest.mark.parametrize(
-    ("pure", "asked"), [("", ["mypy", "setuptools"]), ("explorer", []), ("1", [])]
+    ("pure", "compiled", "asked"),
+    [
+        ("", "explorer", ["mypy", "setuptools"]),
+        ("explorer", "explorer", []),
+        ("1", "explorer", []),
+        ("", "", []),
+        ("", "1", []),
+    ],
 )
-def test_translator_is_asked_for_where_it_is_of_use(build, tree, monkeypatch, pure, asked):
+def test_translator_is_asked_for_where_it_is_of_use(
+    build, tree, monkeypatch, pure, compiled, asked
+):
     """With a compiler and the wish, the build depends on mypyc; the package never does."""
     monkeypatch.setenv("DMABUF_PURE", pure)
+    monkeypatch.setenv("DMABUF_COMPILED", compiled)
     monkeypatch.setenv("CC", "true")
 
     wanted = build.CustomBuildHook(tree).dependencies()
@@ -200,6 +210,7 @@ def test_translator_is_asked_for_where_it_is_of_use(build, tree, monkeypatch, pu
 @pytest.mark.usefixtures("headers")
 def test_engines_stay_python_without_a_translator(build, tree, monkeypatch):
     """A build without mypyc says so; that it could not be had is no failure."""
+    monkeypatch.setenv("DMABUF_COMPILED", "explorer")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     monkeypatch.setenv("CC", "true")
 
@@ -210,6 +221,7 @@ def test_engines_stay_python_without_a_translator(build, tree, monkeypatch):
 @pytest.mark.usefixtures("headers")
 def test_translator_is_given_a_copy_and_the_result_is_stamped(build, tree, monkeypatch):
     """mypyc works on a copy of the package, with the modules that the package names."""
+    monkeypatch.setenv("DMABUF_COMPILED", "explorer")
     commands = []
 
     def translate(command, _failure, *, cwd, seconds):
