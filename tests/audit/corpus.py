@@ -53,7 +53,7 @@ def expected(case: Path) -> Marks:
 def audited(case: Path) -> list[SourceFinding]:
     """What the auditor finds."""
     files = [extract(p, d) for p, d in sources(case).items() if p.endswith((".c", ".h"))]
-    return audit(Program(files), BuildFiles(str(case)))
+    return list(audit(Program(files), BuildFiles(str(case))).findings)
 
 
 def found(case: Path) -> Marks:

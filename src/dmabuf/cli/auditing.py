@@ -138,7 +138,7 @@ def _audit(
     gc.freeze()  # millions of tuples that live until the end: the collector need not look at them
     try:
         program = Program(files)
-        found = audit(
+        checked = audit(
             program,
             BuildFiles(str(request.root)),
             lambda text: progress.tell(f"{request.shown}: {text}"),
@@ -151,9 +151,15 @@ def _audit(
         functions=sum(1 for _ in program.functions()),
         bytes_read=sum(one.size for one in files),
         bytes_in_flaws=gathered.bytes_lost,
-        notes=(*gathered.troubles[:_MOST_NOTES], *gathered.notes),
+        notes=(*gathered.troubles[:_MOST_NOTES], *gathered.notes, *_bounds(checked.limits)),
     )
-    return audited, found
+    return audited, list(checked.findings)
+
+
+def _bounds(limits: Iterable[tuple[str, int]]) -> Iterable[str]:
+    """What was not followed to its end, as one line."""
+    if met := ", ".join(f"{count:,} {what}" for what, count in limits):
+        yield f"not followed to the end: {met}"
 
 
 _MOST_NOTES = 20

@@ -38,7 +38,7 @@ FOLDER = "drivers/gpu/drm/toy"
 def findings(sources):
     """What is found in these files, given in this order."""
     files = [extract(path, data) for path, data in sources.items()]
-    return audit(Program(files), BuildFiles(""))
+    return list(audit(Program(files), BuildFiles("")).findings)
 
 
 def one(case, root):
@@ -101,3 +101,20 @@ def test_finding_says_how_lockdep_could_confirm_it():
 
     assert "dma_fence_begin_signalling() at the start of deep_run()" in found.hint
     assert "might_alloc(GFP_KERNEL) in deep_state()" in found.hint
+
+
+def chained(length):
+    """A run_job that allocates behind so many calls."""
+    calls = [f"void *f{n}(void)\n{{\n    return f{n + 1}();\n}}\n" for n in range(length)]
+    last = f"void *f{length}(void)\n{{\n    return kzalloc(8, GFP_KERNEL);\n}}\n"
+    users = USERS.replace(b"toy_make()", b"f0()")
+    return extract(f"{FOLDER}/toy.c", "".join([last, *reversed(calls)]).encode() + users)
+
+
+@pytest.mark.parametrize(("length", "told"), [(3, False), (60, True)])
+def test_search_that_was_cut_is_told(length, told):
+    """What lies beyond a bound is not passed over in silence."""
+    checked = audit(Program([chained(length)]), BuildFiles(""))
+
+    assert told is bool(checked.limits)
+    assert told is not any(found.code == "DF301" for found in checked.findings)

@@ -1,14 +1,14 @@
 """All checks over one program: what `dmabuf check` asks of a tree.
 
 >>> from dmabuf.audit.program.program import Program
->>> audit(Program([]), BuildFiles(""))
-[]
+>>> audit(Program([]), BuildFiles("")).findings
+()
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dmabuf.audit.checks.build_files import BuildFiles
 from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, merged, unique
@@ -32,7 +32,7 @@ from dmabuf.audit.ways.event import Event
 from dmabuf.audit.ways.ways import Ways
 from dmabuf.report.source_finding import Evidence, Level, SourceFinding
 
-__all__ = ["audit"]
+__all__ = ["Checked", "audit"]
 
 _SIGNALS = frozenset({Kind.SIGNAL})
 _NODES = 500
@@ -43,15 +43,30 @@ Tell = Callable[[str], None]
 Span = Callable[[Event], bool]
 
 
-def audit(program: Program, build: BuildFiles, tell: Tell | None = None) -> list[SourceFinding]:
-    """Everything that is found, in the order of reports.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is found, in the order of reports, and where it was not looked further.
+
+    Attributes:
+        findings: those of all levels.
+        limits: how often a bound of the search was met, by what it bounds.
+    """
+
+    findings: tuple[SourceFinding, ...]
+    limits: tuple[tuple[str, int], ...] = ()
+
+
+def audit(program: Program, build: BuildFiles, tell: Tell | None = None) -> Checked:
+    """Everything that is found in a program.
 
     Args:
         program: the tree.
         build: its Kconfig files and Makefiles.
         tell: told from time to time how far it is.
     """
-    return unique(merged(_Audit(program, build, tell or (lambda _text: None)).run()))
+    run = _Audit(program, build, tell or (lambda _text: None))
+    found = tuple(unique(merged(run.run())))
+    return Checked(found, tuple(sorted(run.ways.limits.items())))
 
 
 class _Audit:

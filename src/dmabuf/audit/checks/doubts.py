@@ -1,7 +1,7 @@
 """How sure a way is, beyond its edges: its length, the guards on it, what is known to be all right.
 
 Each doubt is a factor with a reason; together with the grades of the edges they are the
-confidence of a finding. Measured on two trees: ways of twelve functions were hardly ever true.
+confidence of a finding. The factors were set by eye, while looking at findings of Linux 6.12.
 """
 
 from __future__ import annotations

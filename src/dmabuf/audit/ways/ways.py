@@ -185,7 +185,7 @@ class Ways:
                 continue
             done.add(node)
             if len(done) > nodes:
-                self.limits["roots with too many functions behind them"] += 1
+                self.limits["searches with too many functions"] += 1
                 return
             here = came[node]
             for event in self.visit(*node).events:
@@ -196,7 +196,7 @@ class Ways:
                     continue
                 sure = here.sure * event.grade
                 if here.depth >= _DEPTH or sure < _LEAST:
-                    self.limits["ways cut: too long or too unsure"] += 1
+                    self.limits["ways that are too long or too unsure"] += 1
                     continue
                 there = self._node(event)
                 price = cost + 1.0 - 2.0 * math.log(max(event.grade, 0.01))
