@@ -47,6 +47,18 @@ def test_check_audits_one_file(run, tree):
     assert 4 == sum(line.startswith(f"{FOLDER}/df301_scheduler.c:") for line in out.splitlines())
 
 
+def test_check_names_a_file_outside_of_a_tree_from_here(run, tmp_path, monkeypatch):
+    """An editor finds it: the name begins where the command is run."""
+    name = "mine/df301_scheduler.c"
+    (tmp_path / "mine").mkdir()
+    shutil.copy(CASES / "df301_scheduler.c", tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+
+    _code, out, _err = run("check", name, "-q", "--cache", "-")
+
+    assert 4 == sum(line.startswith(f"{name}:") for line in out.splitlines()[:-1])
+
+
 def test_check_takes_source_and_designs_in_one_call(run, tree):
     """The audit comes first, then the verdicts; the worst decides the code."""
     code, out, _err = run("check", tree, EXAMPLE, "--json", "--cache", "-")

@@ -80,11 +80,17 @@ def _holds(path: str) -> tuple[bool, bool]:
 
 
 def _in_tree(path: Path) -> tuple[Path, str]:
-    """The root of the tree that a path is in, and the path in it; else its own folder."""
+    """The root of the tree that a path is in, and the path in it.
+
+    Outside of a tree reports name files as the user sees them: from the current folder.
+    """
     full = Path(os.path.abspath(path))  # noqa: PTH100 - links stay what the user named
     for root in (full, *full.parents):
         if all((root / name).exists() for name in _TREE):
             return root, str(full.relative_to(root))
+    here = Path.cwd()
+    if full != here and full.is_relative_to(here):
+        return here, str(full.relative_to(here))
     return (full, ".") if full.is_dir() else (full.parent, full.name)
 
 
