@@ -1,10 +1,11 @@
 """The Linux dma-buf subsystem in Python: run live, explored under every schedule, checked.
 
 A map, from the top: `cli` (the command), `rules` (the contract), `explore` (which schedule
-next), `kapi` (the kernel's own names), `machine` (what a design receives), `core` (fences, arrays,
-chains, merging, wait-sets), `sync` (locks, waiting, deferred work, RCU), `rt` (how tasks run),
-`report` (findings as values), `codes` (the catalogue), `differences` (between kernels), `errors`
-(what is raised: `from dmabuf.errors import Interrupted`).
+next), `audit` (C source), `kapi` (the kernel's own names), `contract` (the validator), `machine`
+(what a design receives), `core` (fences and what is made of them, buffers), `mm` (memory), `sync`
+(locks, waiting, deferred work, RCU), `rt` (how tasks run), `report` (findings as values), `codes`
+(the catalogue), `differences` (between kernels), `errors` (what is raised: `from dmabuf.errors
+import Interrupted`).
 
     >>> import dmabuf
     >>> fence = dmabuf.Timeline("gpu").fence()
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
     from dmabuf.rt.ambient import ambient, use
     from dmabuf.rt.threads import Threads
     from dmabuf.sync.completion import Completion
-    from dmabuf.sync.context import idle, might_sleep, signalling
+    from dmabuf.sync.context import allocate, idle, might_sleep, signalling
+    from dmabuf.sync.gfp import Gfp
     from dmabuf.sync.irq_work import IrqWork
     from dmabuf.sync.mutex import Mutex
     from dmabuf.sync.shared import Shared
@@ -62,6 +64,7 @@ _HOME = {
     "FenceChain": "core.fence_chain",
     "FenceOps": "core.fence_ops",
     "Finding": "report.finding",
+    "Gfp": "sync.gfp",
     "IrqWork": "sync.irq_work",
     "Machine": "machine",
     "Mutex": "sync.mutex",
@@ -80,6 +83,7 @@ _HOME = {
     "WaitSet": "core.wait_set",
     "Work": "sync.work",
     "WorkQueue": "sync.workqueue",
+    "allocate": "sync.context",
     "ambient": "rt.ambient",
     "check_design": "explore.check",
     "design": "machine",
@@ -102,6 +106,7 @@ __all__ = [
     "FenceChain",
     "FenceOps",
     "Finding",
+    "Gfp",
     "IrqWork",
     "Machine",
     "Mutex",
@@ -121,6 +126,7 @@ __all__ = [
     "Work",
     "WorkQueue",
     "__version__",
+    "allocate",
     "ambient",
     "check_design",
     "design",

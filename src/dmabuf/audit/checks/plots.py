@@ -37,8 +37,8 @@ class Plot:
 
 
 _TIMELINE = "from dmabuf import Timeline"
-_ALLOCATE = "from dmabuf.sync.context import allocate"
-_GFP = "from dmabuf.sync.gfp import Gfp"
+_ALLOCATE = "from dmabuf import allocate"
+_GFP = "from dmabuf import Gfp"
 _SHRINKER = "from dmabuf.mm.shrinker import SHRINK_STOP, ShrinkControl, Shrinker"
 _MM = "from dmabuf.mm.mm_struct import MmStruct"
 _FENCE = 'fence = Timeline("{driver}").fence()'
