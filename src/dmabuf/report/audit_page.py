@@ -10,10 +10,9 @@ True
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib import resources
 
 from dmabuf.codes import CODES
-from dmabuf.report.html import POLICY, stylesheet
+from dmabuf.report.page_frame import page_frame
 from dmabuf.report.source_finding import Audited, Evidence, Hop, Level, SourceFinding
 from dmabuf.report.source_text import audit_summary, place_text
 from dmabuf.report.svg import text
@@ -33,33 +32,13 @@ def audit_page(audits: Sequence[Audited]) -> str:
         for audited in audits
         for line in audit_summary(audited).split("\n")
     )
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-            f"<title>{text(title)} - dmabuf</title>",
-            f"<style>{stylesheet()}{_file('audit_page.css')}</style>",
-            "</head>",
-            "<body>",
-            '<a class="skip" href="#main">To the findings</a>',
-            f"<header><h1><b>dmabuf check</b> &middot; {text(title)}</h1>",
-            f"{summaries}{_filters(findings)}</header>",
-            f'<main id="main"><ol class="found">{"".join(items)}</ol></main>',
-            f"<script>{_file('audit_page.js')}</script>",
-            "</body>",
-            "</html>",
-            "",
-        ]
+    return page_frame(
+        title,
+        header=f"{text(title)}</h1>{summaries}{_filters(findings)}",
+        main=f'<ol class="found">{"".join(items)}</ol>',
+        script="audit_page.js",
+        style="audit_page.css",
     )
-
-
-def _file(name: str) -> str:
-    return resources.files("dmabuf.report").joinpath(name).read_text("utf-8")
 
 
 def _filters(findings: Sequence[SourceFinding]) -> str:

@@ -10,12 +10,12 @@ Every word of a design is escaped; the page's own policy forbids it to load anyt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 
 from dmabuf.codes import CODES
 from dmabuf.report.draw_graph import draw_graph
 from dmabuf.report.draw_timeline import draw_timeline
 from dmabuf.report.finding import Finding, Stack, Step, Wait
+from dmabuf.report.page_frame import page_frame
 from dmabuf.report.predicted_html import predicted_html
 from dmabuf.report.schedule import Places
 from dmabuf.report.svg import element, text
@@ -24,7 +24,7 @@ from dmabuf.report.verdict import Status, Trouble, Verdict
 from dmabuf.report.wait_graph import graph_of
 from dmabuf.report.waits import wait_text
 
-__all__ = ["POLICY", "STATUS_CLASS", "finding_html", "html_frame", "html_page", "stylesheet"]
+__all__ = ["STATUS_CLASS", "finding_html", "html_frame", "html_page"]
 
 STATUS_CLASS = {
     Status.PROVED: "good",
@@ -39,8 +39,6 @@ _LEGEND = (
     "A dot is a step, a bar a lock held or a fence pending, a dashed line a wait: red where it "
     "never ends. Arrows come from the step that ended a wait, or go to who would have to."
 )
-
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 def html_page(results: Sequence[Verdict | Trouble], *, places: Places | None = None) -> str:
@@ -60,28 +58,11 @@ def html_page(results: Sequence[Verdict | Trouble], *, places: Places | None = N
         else f"<article><p>{text(trouble_text(result))}</p></article>"
         for number, result in enumerate(results, 1)
     ]
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-            f"<title>{text(title)} - dmabuf</title>",
-            f"<style>{stylesheet()}</style>",
-            "</head>",
-            "<body>",
-            '<a class="skip" href="#main">To the findings</a>',
-            f"<header><h1><b>dmabuf check</b> &middot; {text(counted)}</h1>",
-            f"{_index(results)}</header>",
-            f'<main id="main">{"".join(articles)}</main>',
-            f"<script>{_file('page.js')}</script>",
-            "</body>",
-            "</html>",
-            "",
-        ]
+    return page_frame(
+        title,
+        header=f"{text(counted)}</h1>{_index(results)}",
+        main="".join(articles),
+        script="page.js",
     )
 
 
@@ -96,15 +77,6 @@ def html_frame(verdict: Verdict) -> str:
         "style": f"width:100%;height:{height}px;border:0",
     }
     return element("iframe", frame, " ")
-
-
-def stylesheet() -> str:
-    """The style of a page and its drawings."""
-    return _file("page.css") + _file("drawing.css")
-
-
-def _file(name: str) -> str:
-    return resources.files("dmabuf.report").joinpath(name).read_text("utf-8")
 
 
 def _index(results: Sequence[Verdict | Trouble]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from dmabuf.audit.checks.build_files import BuildFiles
 from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, merged, unique
-from dmabuf.audit.checks.doubts import allowed, doubt
+from dmabuf.audit.checks.doubts import allowed, doubt, doubt_of_both
 from dmabuf.audit.checks.failures import lost_completions
 from dmabuf.audit.checks.held import under_reservation_locks
 from dmabuf.audit.checks.index import Calls
@@ -154,7 +154,7 @@ class _Audit:
         other = weighed(other, evidence=True)
         text = f"{other.root.function}() holds it there: {other.effect.name}() may wait for a fence"
         lock = f"{lock_name(way.effect)} is held elsewhere"
-        sure = way.sure * other.sure
+        sure = way.sure * other.sure * doubt_of_both(way, other)
         level = judge(grade, replace(way, sure=sure), path)
         return Case(way, level or found, (Evidence(f"{lock}; {text}", hops_of(other)),), sure)
 

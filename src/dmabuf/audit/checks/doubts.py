@@ -10,11 +10,12 @@ import re
 
 from dmabuf.audit.ways.effect import Way
 
-__all__ = ["allowed", "doubt"]
+__all__ = ["allowed", "doubt", "doubt_of_both"]
 
 _FREE_HOPS = 4
 _PER_HOP = 0.94
 _PER_CLEANUP = 0.85
+_TWO_CONDITIONS = 0.8
 _CLEANUP = re.compile(r"(?:^|_)(?:put|free|release|destroy|fini|cleanup|remove)(?:_|$)")
 _STACK = re.compile(r"[<>]=? *sizeof|sizeof.*[<>]")
 _FOREIGN = "(struct dma_buf_ops)"
@@ -56,3 +57,8 @@ def doubt(way: Way, *, evidence: bool = False) -> float:
     if evidence and any(_BEGINNINGS.search(hop.place.function) for hop in way.hops):
         factor *= 0.7
     return factor
+
+
+def doubt_of_both(way: Way, other: Way) -> float:
+    """Of the two sides of a lock: where each has a condition, they may exclude each other."""
+    return _TWO_CONDITIONS if way.conditions and other.conditions else 1.0
