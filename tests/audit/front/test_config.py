@@ -50,6 +50,24 @@ def test_without_a_configuration_all_is_open():
     assert known == ["#if 0", "#if 1", "#elif (0)", "#ifdef __KERNEL__", "#ifdef __cplusplus"]
 
 
+@pytest.mark.parametrize(
+    ("directive", "built"),
+    [
+        ("#ifdef CONFIG_64BIT", True),
+        ("#if !defined(CONFIG_64BIT)", False),
+        ("#if IS_ENABLED(CONFIG_HIGHMEM)", False),
+        ("#ifdef CONFIG_HIGHMEM", False),
+        ("#ifdef CONFIG_OTHER", None),
+        ("#if IS_ENABLED(CONFIG_OTHER)", None),
+    ],
+)
+def test_incomplete_configuration_decides_what_it_names(directive, built):
+    """What is not in it stays open."""
+    config = Config({"CONFIG_64BIT": "y", "CONFIG_HIGHMEM": "n"})
+
+    assert config.decide(directive) is built
+
+
 def test_branches_that_are_not_built_are_gone():
     """The branch that is built stands without a condition; open ones keep theirs."""
     text = (

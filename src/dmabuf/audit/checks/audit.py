@@ -148,7 +148,7 @@ class _Audit:
             return Case(way, found, sure=way.sure)
         assert way.effect.subject is not None
         on_the_way = frozenset(f"{hop.place.file}:{hop.place.function}" for hop in way.hops)
-        other = self.taint.of(way.effect.subject, on_the_way)
+        other = self.taint.of(way.effect.subject, on_the_way, in_reclaim=grade.in_reclaim)
         if other is None:
             return None
         other = weighed(other, evidence=True)

@@ -16,7 +16,6 @@ from dmabuf.sync.gfp import Gfp
 
 __all__ = ["KINDS", "Judgement", "judge", "lock_name"]
 
-_RECLAIM = (Grade.NOTIFIER, Grade.SHRINKER)
 _AFTER_WAITS = (Grade.TAIL, Grade.POWER)
 """Where fences are waited for by design, and events that hardware owes."""
 _SURE = 0.85
@@ -62,7 +61,7 @@ def _of(sure: float) -> Level:
 
 
 def _where(grade: Grade) -> str:
-    return "in reclaim" if grade in _RECLAIM else "on the way to a signal"
+    return "in reclaim" if grade.in_reclaim else "on the way to a signal"
 
 
 def _reclaims(grade: Grade, effect: Effect, _path: str) -> Judgement | None:
@@ -98,7 +97,7 @@ def lock_name(effect: Effect) -> str:
 def _resv(grade: Grade, effect: Effect, _path: str) -> Judgement | None:
     if effect.attempt:
         return None
-    code = "DF304" if grade in _RECLAIM else "DF201"
+    code = "DF304" if grade.in_reclaim else "DF201"
     text = f"{effect.name}() waits for a reservation lock {_where(grade)}"
     return Judgement(code, Level.ERROR, text, "reservation lock")
 
@@ -116,7 +115,7 @@ def _user_memory(grade: Grade, effect: Effect, _path: str) -> Judgement | None:
 
 
 def _fence_wait(grade: Grade, effect: Effect, path: str) -> Judgement | None:
-    if grade in _RECLAIM:
+    if grade.in_reclaim:
         if path.startswith("drivers/gpu/"):
             return None
         text = f"{effect.name}() waits for a fence in reclaim, outside drivers/gpu"
@@ -128,7 +127,7 @@ def _fence_wait(grade: Grade, effect: Effect, path: str) -> Judgement | None:
 
 
 def _wait(grade: Grade, effect: Effect, _path: str) -> Judgement | None:
-    if effect.bounded or grade in _AFTER_WAITS or grade in _RECLAIM:
+    if effect.bounded or grade in _AFTER_WAITS or grade.in_reclaim:
         return None
     text = f"{effect.name}() waits without a limit {_where(grade)}"
     return Judgement("DF108", Level.WARNING, text, "wait")

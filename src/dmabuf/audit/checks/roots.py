@@ -49,6 +49,11 @@ class Grade(enum.Enum):
         return Level.INFO if self in (Grade.TAIL, Grade.POWER, Grade.WORK) else Level.ERROR
 
     @property
+    def in_reclaim(self) -> bool:
+        """It runs when memory is reclaimed."""
+        return self in (Grade.NOTIFIER, Grade.SHRINKER)
+
+    @property
     def must_signal(self) -> bool:
         """It is a root only if it signals a fence."""
         return self in (Grade.IRQ, Grade.WORK, Grade.PREEMPTION)

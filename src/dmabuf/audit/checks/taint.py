@@ -1,8 +1,9 @@
 """The other side of a lock: where it is held over something that may wait for a fence.
 
 Reclaim, a reservation lock, mmap_lock, user memory and a fence wait all may; a lock held over one
-of these may not be taken on the way to a signal (DF202). Asked for one lock at a time, as a tree
-has thousands and a way takes few.
+of these may not be taken on the way to a signal (DF202). In reclaim a fence wait does not count:
+who reclaims may wait for fences himself, and nothing on the way to their signals waits for him.
+Asked for one lock at a time, as a tree has thousands and a way takes few.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dmabuf.sync.gfp import Gfp
 __all__ = ["Taint"]
 
 _KINDS = frozenset({Kind.RECLAIM, Kind.RESV, Kind.MMAP_LOCK, Kind.USER_MEMORY, Kind.FENCE_WAIT})
+_IN_RECLAIM = _KINDS - {Kind.FENCE_WAIT}
 _MOST_HOLDERS = 60
 """More functions than this are not asked about one lock."""
 _SURE = 0.5
@@ -31,13 +33,16 @@ _NODES = 300
 """Evidence behind more functions than this is not looked for."""
 
 
+_Question = tuple[LockClass, frozenset[Kind]]
+
+
 class Taint:
     """Answers for the locks of a program; answers are kept."""
 
     def __init__(self, program: Program, ways: Ways, calls: Calls) -> None:
         self._ways = ways
-        self._known: dict[LockClass, list[Way]] = {}
-        self._more: dict[LockClass, Iterator[Way]] = {}
+        self._known: dict[_Question, list[Way]] = {}
+        self._more: dict[_Question, Iterator[Way]] = {}
         self._takers: dict[str, list[Routine]] = {}
         self._program = program
         self._calls = calls
@@ -53,18 +58,22 @@ class Taint:
             if not takers or takers[-1] is not routine:
                 takers.append(routine)
 
-    def of(self, lock: LockClass, apart_from: frozenset[str]) -> Way | None:
+    def of(
+        self, lock: LockClass, apart_from: frozenset[str], *, in_reclaim: bool = False
+    ) -> Way | None:
         """A way from a function that holds the lock to what taints it: a sure one, or the surest.
 
         Args:
             lock: the class.
             apart_from: functions (`file:name`) on the way that the lock was met on; what they
                 do is no evidence against themselves.
+            in_reclaim: it is a notifier or a shrinker that takes the lock.
         """
-        known = self._known.setdefault(lock, [])
-        more = self._more.get(lock)
+        question = (lock, _IN_RECLAIM if in_reclaim else _KINDS)
+        known = self._known.setdefault(question, [])
+        more = self._more.get(question)
         if more is None:
-            more = self._more[lock] = self._holding(lock)
+            more = self._more[question] = self._holding(*question)
         best: Way | None = None
         for way in _then(known, more):
             if f"{way.root.file}:{way.root.function}" in apart_from:
@@ -75,9 +84,9 @@ class Taint:
                 break
         return best
 
-    def _holding(self, lock: LockClass) -> Iterator[Way]:
+    def _holding(self, lock: LockClass, kinds: frozenset[Kind]) -> Iterator[Way]:
         for routine in self._holders(lock):
-            way = self._held(routine, lock)
+            way = self._held(routine, lock, kinds)
             if way is not None:
                 yield way
 
@@ -92,13 +101,13 @@ class Taint:
         ordered = sorted(found, key=lambda one: (one.path, one.function.line))
         return ordered[:_MOST_HOLDERS]
 
-    def _held(self, routine: Routine, lock: LockClass) -> Way | None:
+    def _held(self, routine: Routine, lock: LockClass, kinds: frozenset[Kind]) -> Way | None:
         def holds(event: Event) -> bool:
             return any(one.lock == lock for one in event.held)
 
         if not any(map(holds, self._ways.visit(routine).events)):
             return None
-        ways = self._ways.each(routine, holds, _KINDS, nodes=_NODES)
+        ways = self._ways.each(routine, holds, kinds, nodes=_NODES)
         return next((way for way in ways if _taints(way)), None)
 
 

@@ -28,7 +28,7 @@ class Config:
     """A kernel's configuration.
 
     Attributes:
-        values: what is set: "y", "m", a number or a string.
+        values: what is set: "y", "m", a number or a string; "n" for what is not.
         complete: what is not in it is not set; False if there is no configuration.
     """
 
@@ -48,11 +48,12 @@ class Config:
         name = name.split(" ", 1)[0]
         if name in _ALWAYS:
             return _ALWAYS[name]
-        if not self.complete or not name.startswith("CONFIG_"):
+        known = self.complete or name in self.values
+        if not known or not name.startswith("CONFIG_"):
             return None
         if name.endswith("_MODULE") and name not in self.values:
             return self.values.get(name.removesuffix("_MODULE")) == "m"
-        return self.values.get(name, "m") != "m"
+        return self.values.get(name, "n") not in ("m", "n")
 
     def _expression(self, text: str) -> bool | None:
         scanned = Scanned()
@@ -89,7 +90,8 @@ class Config:
             return None
         if test == "defined":
             return self._defined(given[1])
-        if not self.complete or test not in ("IS_ENABLED", "IS_BUILTIN", "IS_MODULE"):
+        known = self.complete or given[1] in self.values
+        if not known or test not in ("IS_ENABLED", "IS_BUILTIN", "IS_MODULE"):
             return None
         set_to = self.values.get(given[1], "n")
         return set_to in {"IS_ENABLED": ("y", "m"), "IS_BUILTIN": ("y",), "IS_MODULE": ("m",)}[test]

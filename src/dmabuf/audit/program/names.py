@@ -1,8 +1,9 @@
 """What a name means in a file: functions, macros, structs, variables, types.
 
 There is no list of what each file includes with which configuration; so of several definitions the
-nearest one counts: the same file, then headers and globals in the nearest folder. Of a function
-and its empty stand-in for a kernel without it, the function.
+nearest one counts: the same file, then headers and globals in the nearest folder. Of variants for
+several machines that of the one with 64 bits; of a function and its empty stand-in for a kernel
+without it, the function.
 """
 
 from __future__ import annotations
@@ -10,11 +11,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from dmabuf.audit.front.config import Config
 from dmabuf.audit.front.facts import FileFacts, Macro, Struct, Variable
 from dmabuf.audit.program.routine import Routine, owner_of
 
 __all__ = ["Names"]
 
+_USUAL = Config({
+    "CONFIG_64BIT": "y",
+    "CONFIG_X86_32": "n",
+    "CONFIG_HAVE_ATOMIC_IOMAP": "n",
+    "CONFIG_HIGHMEM": "n",
+})  # fmt: skip
+"""The machine of a variant that is preferred: 64 bits, no memory that is not mapped.
+
+HAVE_ATOMIC_IOMAP is X86_32 alone."""
 _STUB = 60
 """A body of no more bytes than that does nothing: `return 0;` has some thirty."""
 
@@ -72,17 +83,18 @@ class Names:
             return found
 
     def _find(self, name: str, path: str) -> Routine | None:
-        best, best_rank = None, (-1, -1, -1)
+        best, best_rank = None, (-1, -1, -1, -1)
         for one in self.routines.get(name, ()):
             if one.path == path:
-                rank = (99, 0, 0)
+                rank = (99, _is_usual(one), 0, 0)
             elif one.function.static and not one.path.endswith(".h"):
                 continue
             else:
                 size = len(one.function.body)
-                rank = (_near(one.path, path), 0 if _is_stub(size, one) else 1, size)
+                whole = 0 if _is_stub(size, one) else 1
+                rank = (_near(one.path, path), _is_usual(one), whole, size)
                 if one.owner and one.owner != owner_of(path):
-                    rank = (-1, 0, size)  # a driver's function, called by somebody else
+                    rank = (-1, 0, 0, size)  # a driver's function, called by somebody else
             if rank > best_rank:
                 best, best_rank = one, rank
         return best
@@ -132,3 +144,13 @@ class Names:
 
 def _is_stub(size: int, one: Routine) -> bool:
     return size <= _STUB and one.path.endswith(".h")
+
+
+def _is_usual(one: Routine) -> int:
+    """0 if the function is only built for machines that are rare, else 1."""
+    for text in one.function.conditions:
+        if any(name in text for name in _USUAL.values):
+            built = _USUAL.decide("#" + text.removeprefix("!"))
+            if built is not None and built is text.startswith("!"):
+                return 0
+    return 1

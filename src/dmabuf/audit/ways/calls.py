@@ -12,6 +12,7 @@ from dmabuf.audit.program.types import bare
 from dmabuf.audit.ways.acting import Actor
 from dmabuf.audit.ways.evaluate import Evaluator, as_expression, fill
 from dmabuf.audit.ways.event import Context, Event
+from dmabuf.audit.ways.guards import Guards
 from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import Act, Allocates, Calls, Flushes, Nothing
 from dmabuf.audit.ways.matters import names_that_matter
@@ -38,6 +39,7 @@ class CallReader:
         self._actor = Actor(program, evaluator)
         self._matter = names_that_matter(program)
         self.relevance = Relevance(program, self._matter)
+        self._guards = Guards(program)
         self._gfp: dict[str, int | None] = {}
 
     def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
@@ -52,6 +54,10 @@ class CallReader:
             self._pointed(walk, callee, arguments)
         if result is not None and result[0] == "name" and walk.state is not None:
             walk.assign(result[1], walk.value(("call", callee, arguments)))
+
+    def holds(self, walk: Walk, condition: Expr) -> bool | None:
+        """Whether a condition holds: by what is known of variables, or of the driver's tables."""
+        return self._guards.holds(walk, condition)
 
     def named(self, value: Expr, kind: str, path: str) -> Expr:
         """`{ false, true }` with the names of the fields that are meant."""

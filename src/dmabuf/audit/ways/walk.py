@@ -36,7 +36,7 @@ from dmabuf.audit.ways.evaluate import Evaluator
 from dmabuf.audit.ways.event import Context, Event, Visit
 from dmabuf.audit.ways.shape import Shape
 from dmabuf.audit.ways.state import State, either
-from dmabuf.audit.ways.values import OBJECT, Fields, Value, truth
+from dmabuf.audit.ways.values import OBJECT, Fields, Value
 
 __all__ = ["Calls", "Walk"]
 
@@ -54,6 +54,10 @@ class Calls(Protocol):
 
     def named(self, value: Expr, kind: str, path: str) -> Expr:
         """An initialiser of a type with the names of the fields that it leaves out."""
+        raise NotImplementedError
+
+    def holds(self, walk: Walk, condition: Expr) -> bool | None:
+        """Whether a condition holds; None where it may or may not."""
         raise NotImplementedError
 
 
@@ -262,7 +266,7 @@ class Walk:
         self._open.append(opened)
         if self.state is None:
             return
-        known = truth(self.value(condition))
+        known = self.calls.holds(self, condition)
         if known is not True:
             opened.other = self.state.copy()
             refine(opened.other, condition, holds=False, values=self)
