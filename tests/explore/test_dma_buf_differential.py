@@ -39,7 +39,7 @@ from tests.explore.comparison import (
 )
 
 SHORT = 500
-PROGRAMS = 80
+PROGRAMS = 60
 
 Operation = Callable[["_World"], Any]
 

@@ -31,7 +31,7 @@ from tests.explore.comparison import (
 
 EXECUTIONS = 1500
 SHORT = 300
-PROGRAMS = 60
+PROGRAMS = 40
 _KINDS = ("kthread", "kthread", "kthread", "userspace")
 
 

@@ -28,7 +28,7 @@ from tests.explore.comparison import Compared, compare, main, nothing, only_read
 
 EXECUTIONS = 1500
 SHORT = 500
-PROGRAMS = 60
+PROGRAMS = 40
 _KINDS = ("kthread", "kthread", "kthread", "userspace")
 
 

@@ -13,7 +13,7 @@ from dmabuf.core import wait_set
 from tests.explore.comparison import Compared, compare, main, nothing, only_reads, weaken
 
 NAIVE = 1000
-PROGRAMS = 40
+PROGRAMS = 30
 
 
 class World:
