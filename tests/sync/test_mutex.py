@@ -271,3 +271,16 @@ def test_mutex_names_itself(rt):
             return free, repr(lock)
 
     assert ("<Mutex A free>", "<Mutex A held by main>") == rt.run(main)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_mutex_destroyed_while_held_warns(rt, held):
+    """Its holder is named; one that nobody holds goes in silence."""
+
+    def main():
+        lock = Mutex("A")
+        if held:
+            lock.lock()
+        lock.destroy()
+
+    assert [("DF004", "main destroys A, which main holds")] * held == rt.reports(main)

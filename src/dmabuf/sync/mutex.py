@@ -16,7 +16,7 @@ from dmabuf._names import kernel, no_kernel
 from dmabuf.errors import Interrupted
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import READ, WRITE, Op, Outcome, Runtime, Task
-from dmabuf.sync.context import might_sleep
+from dmabuf.sync.context import might_sleep, warn_on
 from dmabuf.sync.lockdep import assert_held
 
 __all__ = ["Mutex"]
@@ -59,6 +59,7 @@ def _owner(lock: Mutex, _task: Task) -> Task | None:
 LOCK = Op("mutex.lock", guard=_is_free, action=_take, says="locks {}")
 TRYLOCK = Op("mutex.trylock", action=_try, touches=_try_touches, says="tries to lock {}")
 UNLOCK = Op("mutex.unlock", action=_release, says="unlocks {}")
+DESTROY = Op("mutex.destroy", action=_owner, says="destroys {}")
 IS_LOCKED = Op("mutex.is_locked", action=_owner, access=READ, says="asks whether {} is locked")
 
 
@@ -127,6 +128,15 @@ class Mutex:
         """Does anybody hold it? Stale as soon as it is answered. Context: any."""
         self.rt.step(IS_LOCKED, self)
         return self.rt.current().value is not None
+
+    @kernel("mutex_destroy")
+    def destroy(self) -> None:
+        """Say that nobody uses it any more; warns (DF004) if it is locked. Context: any."""
+        rt = self.rt
+        rt.step(DESTROY, self)
+        task = rt.current()
+        if task.value is not None:
+            warn_on(rt, f"{task.name} destroys {rt.label(self)}, which {task.value.name} holds")
 
     @no_kernel("lockdep.assert_held, as a method")
     def assert_held(self) -> None:

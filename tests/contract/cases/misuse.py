@@ -54,6 +54,22 @@ def initialised_again_while_free(_rt: Ground) -> None:
         pass
 
 
+def destroyed_while_held(_rt: Ground) -> None:
+    lock = Mutex("A")
+    lock.lock()
+    try:
+        lock.destroy()  # expect: DF004
+    finally:
+        lock.unlock()
+
+
+def destroyed_when_free(_rt: Ground) -> None:
+    lock = Mutex("A")
+    with lock:
+        pass
+    lock.destroy()
+
+
 def freed_by_another(rt: Ground) -> None:
     lock = Mutex("A")
 

@@ -72,6 +72,7 @@ _MUTEX: dict[str, Act] = {
     "trylock": lambda w: w.m.trylock(),
     "interruptible": lambda w: w.m.lock_interruptible(),
     "unlock": op("mutex.unlock", "m"),
+    "destroy": op("mutex.destroy", "m"),
     "is_locked": lambda w: w.m.is_locked(),
     **_SIGNALS,
 }

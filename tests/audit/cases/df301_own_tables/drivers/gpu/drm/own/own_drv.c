@@ -2,7 +2,7 @@
 
 static struct toy_object *own_create(struct drm_device *dev, int size)
 {
-	return kzalloc(size, GFP_KERNEL); // EXPECT DF301 error
+	return kzalloc(size, GFP_KERNEL); // EXPECT DF301 warning
 }
 
 static void own_open(struct drm_device *dev)
