@@ -10,10 +10,15 @@ struct toy_queue {
 /* near-miss: under a reference of the caller the second one is not the last */
 static void restore_queue(struct toy_queue *queue)
 {
-	struct mm_struct *mm = get_task_mm(queue->task);
+	struct mm_struct *mm = NULL;
 
+	if (!queue->size)
+		goto out;
+	mm = get_task_mm(queue->task);
 	queue->size++;
-	mmput(mm);
+out:
+	if (mm)
+		mmput(mm);
 }
 
 void restore_all(struct toy_queue *queue)

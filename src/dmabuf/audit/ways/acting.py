@@ -14,7 +14,7 @@ from dmabuf.audit.ways.gfp import left
 from dmabuf.audit.ways.known import acts
 from dmabuf.audit.ways.known.locks import GUARDS
 from dmabuf.audit.ways.scopes import Bracket
-from dmabuf.audit.ways.state import Held
+from dmabuf.audit.ways.state import AGAIN, Held
 from dmabuf.audit.ways.values import truth
 from dmabuf.audit.ways.walk import Walk
 
@@ -141,7 +141,7 @@ class Actor:
         return _MMAP if found == _MMAP else found
 
     def _takes(self, walk: Walk, name: str, act: acts.Takes, arguments: tuple[Expr, ...]) -> None:
-        if walk.state is not None and _again(act.last) in walk.state.scopes:
+        if act.last == _REFERENCE and walk.state is not None and AGAIN in walk.state.scopes:
             return
         lock = self._lock(walk, act, arguments)
         if act.spins and walk.state is not None:
@@ -241,7 +241,7 @@ class Actor:
             return
         if scope != "signalling":
             twice = scope == _REFERENCE and scope in state.scopes
-            state.scopes |= {_again(scope) if twice else scope}
+            state.scopes |= {AGAIN if twice else scope}
             return
         if state.ended and walk.ended_at:
             walk.gaps.append((walk.ended_at, walk.line))
@@ -256,8 +256,8 @@ class Actor:
             self.spin(walk, -1)
             return
         if scope != "signalling":
-            twice = _again(scope) in state.scopes
-            state.scopes -= {_again(scope) if twice else scope}
+            twice = scope == _REFERENCE and AGAIN in state.scopes
+            state.scopes -= {AGAIN if twice else scope}
             return
         if state.signalling:
             walk.sections.append((walk.begun_at, walk.line))
@@ -307,8 +307,3 @@ def _sleeps(effect: Effect) -> bool:
     if effect.kind in _AWAKE or effect.attempt:
         return False
     return effect.kind is not Kind.FLUSH or effect.flags in ("work", "queue", "thread", "irq")
-
-
-def _again(scope: str) -> str:
-    """The name of a second reference."""
-    return f"{scope} again"
