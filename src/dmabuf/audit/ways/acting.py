@@ -14,7 +14,7 @@ from dmabuf.audit.ways.gfp import left
 from dmabuf.audit.ways.known import acts
 from dmabuf.audit.ways.known.locks import GUARDS
 from dmabuf.audit.ways.scopes import Bracket
-from dmabuf.audit.ways.state import Held
+from dmabuf.audit.ways.state import AGAIN, Held
 from dmabuf.audit.ways.values import truth
 from dmabuf.audit.ways.walk import Walk
 
@@ -39,6 +39,8 @@ _RESV = ("struct dma_resv", "lock")
 _MMAP = ("struct mm_struct", "mmap_lock")
 _MODESET = ("struct drm_device", "mode_config.mutex")
 _ATOMIC = frozenset(["atomic"])
+_REFERENCE = "mm"
+"""Who holds one and takes another one has two."""
 _AWAKE = (Kind.QUEUE, Kind.SIGNAL)
 
 
@@ -139,6 +141,8 @@ class Actor:
         return _MMAP if found == _MMAP else found
 
     def _takes(self, walk: Walk, name: str, act: acts.Takes, arguments: tuple[Expr, ...]) -> None:
+        if act.last == _REFERENCE and walk.state is not None and AGAIN in walk.state.scopes:
+            return
         lock = self._lock(walk, act, arguments)
         if act.spins and walk.state is not None:
             self.spin(walk, 1)
@@ -236,7 +240,8 @@ class Actor:
             self.spin(walk, 1)
             return
         if scope != "signalling":
-            state.scopes |= {scope}
+            twice = scope == _REFERENCE and scope in state.scopes
+            state.scopes |= {AGAIN if twice else scope}
             return
         if state.ended and walk.ended_at:
             walk.gaps.append((walk.ended_at, walk.line))
@@ -251,7 +256,8 @@ class Actor:
             self.spin(walk, -1)
             return
         if scope != "signalling":
-            state.scopes -= {scope}
+            twice = scope == _REFERENCE and AGAIN in state.scopes
+            state.scopes -= {AGAIN if twice else scope}
             return
         if state.signalling:
             walk.sections.append((walk.begun_at, walk.line))

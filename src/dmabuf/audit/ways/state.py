@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from dmabuf.audit.ways.effect import LockClass
 from dmabuf.audit.ways.values import Value, join
 
-__all__ = ["Held", "State", "either"]
+__all__ = ["AGAIN", "Held", "State", "either"]
+
+AGAIN = "mm again"
+"""The scope of a second reference of an address space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,11 @@ class State:
 
 
 def either(a: State | None, b: State | None) -> State | None:
-    """Where two ways meet: locks held on either, scopes that are open on both."""
+    """Where two ways meet: locks held on either, scopes that are open on both.
+
+    A second reference that is held on either is the one that a put afterwards is about: `if (mm)
+    mmput(mm)` has no other way to it.
+    """
     if a is None or b is None:
         return b if a is None else a
     values: dict[str, Value] = {}
@@ -64,9 +71,13 @@ def either(a: State | None, b: State | None) -> State | None:
         held = (*held, *(one for one in b.held if (one.lock, one.kind) not in known))
     return State(
         values,
-        a.scopes if a.scopes == b.scopes else a.scopes & b.scopes,
+        a.scopes if a.scopes == b.scopes else (a.scopes & b.scopes) | _second(a, b),
         held,
         a.signalling or b.signalling,
         a.ended or b.ended,
         min(a.spins, b.spins),
     )
+
+
+def _second(a: State, b: State) -> frozenset[str]:
+    return (a.scopes | b.scopes) & {AGAIN}

@@ -55,6 +55,8 @@ class Takes:
         context: which argument is the acquire context; None without one.
         scoped: until the end of the block.
         momentary: drops it before it returns.
+        last: takes it only with the last reference, so not where another one is held in a scope of
+            that name.
     """
 
     argument: int | None = 0
@@ -64,6 +66,7 @@ class Takes:
     context: int | None = None
     scoped: bool = False
     momentary: bool = False
+    last: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,10 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class Opens:
-    """Opens a scope: "noreclaim", "nofs", "noio", "signalling", "nofault", "reclaim"."""
+    """Opens a scope: "noreclaim", "nofs", "noio", "signalling", "nofault", "reclaim", "mm".
+
+    In "mm" a reference of an address space is held.
+    """
 
     scope: str
 

@@ -3,6 +3,8 @@
 Sources: include/linux/{uaccess,mm,sched/mm,dma-fence,hmm,mmu_notifier,lockdep}.h.
 
 `get_user_pages_fast` takes mmap_lock where its quick way fails; the `_fast_only` forms never do.
+The last reference of an address space ends it in `mmput`; under a second one of the same task it is
+not the last.
 """
 
 from __future__ import annotations
@@ -22,9 +24,9 @@ access_remote_vm fixup_user_fault
 
 _FAULTS = """
 get_user_pages_fast pin_user_pages_fast get_user_pages_unlocked pin_user_pages_unlocked
-pin_user_pages_remote get_user_pages_remote vm_mmap vm_munmap do_mmap vm_brk mmput exit_mmap
+pin_user_pages_remote get_user_pages_remote vm_mmap vm_munmap do_mmap vm_brk exit_mmap
 """
-"""Take mmap_lock themselves, and fault. The last reference of an mm ends it: mmput."""
+"""Take mmap_lock themselves, and fault."""
 
 _HELD = "get_user_pages pin_user_pages handle_mm_fault hmm_range_fault faultin_page"
 """Fault under the mmap_lock that the caller holds."""
@@ -44,7 +46,11 @@ MEMORY: dict[str, tuple[Act, ...]] = {
     **{name: (TouchesUser(),) for name in _USER.split()},
     **{name: (_MMAP, TouchesUser()) for name in _FAULTS.split()},
     **{name: (TouchesUser(),) for name in _HELD.split()},
-    "mmput": (_MMAP,),
+    "get_task_mm": (Opens("mm"),),
+    "mmget": (Opens("mm"),),
+    "mmget_not_zero": (Opens("mm"),),
+    "mmput": (Takes(None, "mmap_lock", momentary=True, last="mm"), Closes("mm")),
+    "mmput_async": (Closes("mm"),),
     "mmu_notifier_register": (_MMAP, Allocates()),
     "mmu_notifier_get": (_MMAP, Allocates()),
     "mmu_interval_notifier_insert": (_MMAP, Allocates()),
