@@ -16,7 +16,7 @@ from dmabuf.audit.checks.doubts import allowed, doubt, doubt_of_both
 from dmabuf.audit.checks.failures import lost_completions
 from dmabuf.audit.checks.held import under_reservation_locks
 from dmabuf.audit.checks.index import Calls
-from dmabuf.audit.checks.judge import KINDS, Judgement, judge, lock_name
+from dmabuf.audit.checks.judge import KINDS, Judgement, judge, lock_name, mildest
 from dmabuf.audit.checks.rescuers import without_rescuer
 from dmabuf.audit.checks.roots import Grade, Root, find_roots, makers_of_fences
 from dmabuf.audit.checks.schedule import Schedule
@@ -177,8 +177,4 @@ def weighed(way: Way, *, evidence: bool = False) -> Way:
 
 def _gap(found: Judgement) -> Judgement:
     text = found.text.replace(" on the way to a signal", " in a gap of a signalling section")
-    return Judgement("DF205", max(found.level, Level.WARNING, key=_rank), text, "gap")
-
-
-def _rank(level: Level) -> int:
-    return level.rank
+    return Judgement("DF205", mildest(found.level, Level.WARNING), text, "gap")

@@ -14,7 +14,7 @@ from dmabuf.audit.ways.effect import Effect, Kind, Way
 from dmabuf.report.source_finding import Level
 from dmabuf.sync.gfp import Gfp
 
-__all__ = ["KINDS", "Judgement", "judge", "lock_name"]
+__all__ = ["KINDS", "Judgement", "judge", "lock_name", "mildest"]
 
 _AFTER_WAITS = (Grade.TAIL, Grade.POWER)
 """Where fences are waited for by design, and events that hardware owes."""
@@ -50,8 +50,13 @@ def judge(grade: Grade, way: Way, path: str) -> Judgement | None:
     found = row(grade, way.effect, path) if row is not None else None
     if found is None:
         return None
-    level = max(found.level, grade.level, _of(way.sure), key=lambda one: one.rank)
+    level = mildest(found.level, grade.level, _of(way.sure))
     return Judgement(found.code, level, found.text, found.family)
+
+
+def mildest(*levels: Level) -> Level:
+    """The least grave of them."""
+    return max(levels, key=lambda one: one.rank)
 
 
 def _of(sure: float) -> Level:

@@ -12,13 +12,10 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from dmabuf.audit.front.code import (
-    BLOCK,
     CALL,
     END,
-    IF,
-    LOOP,
+    OPENS,
     SET,
-    SWITCH,
     Code,
     Expr,
     Instruction,
@@ -31,13 +28,10 @@ __all__ = [
     "driver_of",
     "ends",
     "fields_of",
-    "function_named",
     "is_test_code",
     "name_of",
     "words_in",
 ]
-
-_OPENS = (IF, LOOP, SWITCH, BLOCK)
 
 
 def driver_of(path: str) -> str:
@@ -101,13 +95,6 @@ def name_of(value: Expr | None) -> str:
     return ""
 
 
-def function_named(value: Expr | None) -> str:
-    """The function that a value is: `f` or `&f`; "" if it is no plain name."""
-    while value is not None and value[0] in ("addr", "cast"):
-        value = value[2] if value[0] == "cast" else value[1]
-    return str(value[1]) if value is not None and value[0] == "name" else ""
-
-
 def words_in(value: Expr | None) -> set[str]:
     """Every name in an expression."""
     found: set[str] = set()
@@ -127,7 +114,7 @@ def ends(code: Code) -> dict[int, int]:
     found: dict[int, int] = {}
     stack: list[int] = []
     for index, instruction in enumerate(code):
-        if instruction[0] in _OPENS:
+        if instruction[0] in OPENS:
             stack.append(index)
         elif instruction[0] == END and stack:
             found[stack.pop()] = index

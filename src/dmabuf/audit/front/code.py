@@ -78,6 +78,7 @@ __all__ = [
     "IF",
     "LABEL",
     "LOOP",
+    "OPENS",
     "RETURN",
     "SET",
     "SWITCH",
@@ -93,3 +94,6 @@ Code: TypeAlias = tuple[Instruction, ...]
 
 CALL, SET, DECLARE, IF, ELSE, LOOP, SWITCH, CASE, BLOCK, END = range(1, 11)
 RETURN, GOTO, LABEL, BREAK, CONTINUE, ASSEMBLER, UNKNOWN = range(11, 18)
+
+OPENS = (IF, LOOP, SWITCH, BLOCK)
+"""What an END closes."""

@@ -11,10 +11,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 
-from dmabuf.audit.front.code import CALL, SET, Expr
+from dmabuf.audit.front.code import SET, Expr
 from dmabuf.audit.front.facts import FileFacts
 from dmabuf.audit.program.names import Names
-from dmabuf.audit.program.routine import GRADES, Edge, Routine, owner_of
+from dmabuf.audit.program.routine import GRADES, Routine, owner_of
 from dmabuf.audit.program.tables import Registration, Tables, Target
 from dmabuf.audit.program.types import Types
 
@@ -44,16 +44,6 @@ class Program:
             yield from found
 
     @cached_property
-    def of_path(self) -> dict[str, list[Routine]]:
-        """Functions by file, in the order of the file."""
-        found: dict[str, list[Routine]] = defaultdict(list)
-        for routine in self.functions():
-            found[routine.path].append(routine)
-        for routines in found.values():
-            routines.sort(key=lambda one: one.function.line)
-        return found
-
-    @cached_property
     def registrations(self) -> dict[Routine, list[Registration]]:
         """Who runs a function later: works, timers, threads, interrupts, callbacks."""
         found: dict[Routine, list[Registration]] = defaultdict(list)
@@ -78,15 +68,6 @@ class Program:
             for target in targets:
                 found[target.routine].append((struct, field, target.table))
         return found
-
-    def callees(self, routine: Routine) -> list[Edge]:
-        """Whom a function calls, whatever its arguments are."""
-        edges: list[Edge] = []
-        for index, instruction in enumerate(routine.function.code):
-            if instruction[0] == CALL:
-                for callee, how, grade, table in self.targets(instruction[2], routine):
-                    edges.append(Edge(instruction[1], index, callee, how, grade, table))
-        return edges
 
     def targets(
         self, callee: Expr, routine: Routine, owner: str = "", bound: tuple[str, ...] = ()

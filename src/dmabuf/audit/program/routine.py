@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dmabuf.audit.front.facts import Function
 from dmabuf.report.finding import Place
 
-__all__ = ["GRADES", "Edge", "Routine", "owner_of"]
+__all__ = ["GRADES", "Routine", "owner_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,27 +47,6 @@ GRADES: dict[str, float] = {
     "guess": 0.3,
 }
 """How sure an edge is by the way it was found; `field` is divided among many candidates."""
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A call.
-
-    Attributes:
-        line: where.
-        index: the instruction in the caller's code.
-        callee: who is called.
-        how: a key of GRADES.
-        grade: how sure that is, between 0 and 1.
-        table: the table of operations that was used, as (struct, variable); empty without one.
-    """
-
-    line: int
-    index: int
-    callee: Routine
-    how: str
-    grade: float
-    table: tuple[str, str] | tuple[()] = ()
 
 
 _SHARED = {"scheduler", "ttm", "display", "lib", "clients", "sysfb"}

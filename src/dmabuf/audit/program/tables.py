@@ -69,7 +69,6 @@ class Tables:
         self.of_field: dict[str, set[str]] = defaultdict(set)
         self.registrations: list[Registration] = []
         self.queues: dict[Subject, list[Made]] = defaultdict(list)
-        self.constants: dict[Subject, list[Expr]] = defaultdict(list)
         self._slots: dict[tuple[str, str, str], list[Routine]] = defaultdict(list)
         self._setters: dict[str, list[tuple[Routine, int, Subject]]] = defaultdict(list)
         self.calling = Calling()

@@ -50,7 +50,6 @@ class Actor:
     def __init__(self, program: Program, evaluator: Evaluator) -> None:
         self._program = program
         self._evaluator = evaluator
-        self.impossible = 0
         self._acts: dict[type, Callable[[Walk, str, Any, tuple[Expr, ...]], None]] = {
             acts.Allocates: self._allocates,
             acts.Takes: self._takes,
@@ -74,7 +73,6 @@ class Actor:
         state = walk.state
         assert state is not None
         if "atomic" in state.scopes and _sleeps(effect):
-            self.impossible += 1
             return
         walk.events.append(
             Event(

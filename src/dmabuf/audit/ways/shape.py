@@ -5,23 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dmabuf.audit.front.code import (
-    BLOCK,
     CALL,
     END,
     GOTO,
-    IF,
     LABEL,
     LOOP,
+    OPENS,
     SET,
-    SWITCH,
     Code,
     Expr,
     Instruction,
 )
 
 __all__ = ["Shape", "base_name"]
-
-_OPENS = (IF, LOOP, SWITCH, BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ class Shape:
         opened: list[int] = []
         for index, instruction in enumerate(code):
             kind = instruction[0]
-            if kind in _OPENS:
+            if kind in OPENS:
                 opened.append(index)
             elif kind == END and opened:
                 start = opened.pop()

@@ -25,7 +25,7 @@ from dmabuf.audit.ways.scopes import Brackets
 from dmabuf.audit.ways.shape import Shape
 from dmabuf.audit.ways.walk import Walk
 
-__all__ = ["Section", "Ways", "ways_of"]
+__all__ = ["Section", "Ways"]
 
 _CONTEXTS = 24
 """More contexts of one function than this are one with nothing known."""
@@ -249,11 +249,3 @@ def _conditions(event: Event) -> list[str]:
         text = spell(condition, 60)
         texts.append(text if holds else f"!({text})")
     return texts
-
-
-def ways_of(program: Program, routine: Routine, span: Span | None = None) -> list[Way]:
-    """One way to each line that a function, or the part `span` of it, leads to.
-
-    `Ways` keeps what it has walked: who asks often, makes one.
-    """
-    return Ways(program).of(routine, span)
