@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dmabuf.audit.checks.beyond import gravest, through
 from dmabuf.audit.checks.roots import Grade
 from dmabuf.audit.ways.effect import Effect, Kind, Way
 from dmabuf.report.source_finding import Level
@@ -51,8 +52,11 @@ def judge(grade: Grade, way: Way, path: str) -> Judgement | None:
     found = row(grade, way.effect, path) if row is not None else None
     if found is None:
         return None
-    level = mildest(found.level, grade.level, _of(way.sure))
-    return Judgement(found.code, level, found.text, found.family)
+    level = mildest(found.level, grade.level, _of(way.sure), gravest(way))
+    there = through(way)
+    # Of the many locks that one call takes out there a report needs one.
+    family = f"lock {there}()" if there and way.effect.kind is Kind.LOCK else found.family
+    return Judgement(found.code, level, found.text, family)
 
 
 def mildest(*levels: Level) -> Level:
