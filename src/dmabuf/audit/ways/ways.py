@@ -28,7 +28,7 @@ from dmabuf.audit.ways.walk import Walk
 __all__ = ["Section", "Ways"]
 
 _CONTEXTS = 24
-"""More contexts of one function than this are one with nothing known."""
+"""More contexts of one function, for one driver, than this are one with nothing known."""
 _NODES = 6000
 _DEPTH = 16
 _LEAST = 0.05
@@ -82,7 +82,7 @@ class Ways:
         self._calls = CallReader(program, self.evaluator, self.brackets)
         self._visits: dict[Node, Visit] = {}
         self._shapes: dict[Routine, Shape] = {}
-        self._contexts: Counter[Routine] = Counter()
+        self._contexts: Counter[tuple[Routine, str]] = Counter()
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -119,10 +119,11 @@ class Ways:
         node = (routine, event.context)
         if node in self._visits:
             return node
-        if self._contexts[routine] >= _CONTEXTS:
+        whose = (routine, event.context.owner)
+        if self._contexts[whose] >= _CONTEXTS:
             self.limits["functions with too many contexts"] += 1
             return (routine, Context((), event.context.scopes, event.context.owner))
-        self._contexts[routine] += 1
+        self._contexts[whose] += 1
         return node
 
     # -- sections ---------------------------------------------------------------------------------
