@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import GRADES, Routine
 from dmabuf.audit.program.types import bare
 from dmabuf.audit.ways.acting import Actor
+from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.evaluate import Evaluator, as_expression, fill
 from dmabuf.audit.ways.event import Context, Event
 from dmabuf.audit.ways.guards import Guards
@@ -30,7 +32,7 @@ from dmabuf.audit.ways.matters import names_that_matter
 from dmabuf.audit.ways.relevance import Relevance
 from dmabuf.audit.ways.scopes import Brackets
 from dmabuf.audit.ways.sides import kept_in
-from dmabuf.audit.ways.values import Fields, Table, Value
+from dmabuf.audit.ways.values import Fields, Table, Value, plain
 from dmabuf.audit.ways.walk import Walk
 
 __all__ = ["CallReader"]
@@ -45,14 +47,22 @@ _GUARDS = {("name", "guard"), ("name", "scoped_guard"), ("name", "scoped_cond_gu
 class CallReader:
     """Reads calls for all walks of a program."""
 
-    def __init__(self, program: Program, evaluator: Evaluator, brackets: Brackets) -> None:
+    def __init__(
+        self,
+        program: Program,
+        evaluator: Evaluator,
+        brackets: Brackets,
+        beyond: Beyond = NOTHING,
+    ) -> None:
         self.program = program
         self.evaluator = evaluator
         self.brackets = brackets
 
         self._actor = Actor(program, evaluator)
-        self._matter = names_that_matter(program)
-        self.relevance = Relevance(program, self._matter)
+        self._matter = names_that_matter(program, beyond)
+        self.relevance = Relevance(program, self._matter, beyond)
+        self._beyond = beyond
+        self._doing = beyond.functions()
         self._guards = Guards(program)
         self._kinds = Kinds(program, evaluator)
         self._gfp: dict[str, int | None] = {}
@@ -239,6 +249,13 @@ class CallReader:
 
     def _outside(self, walk: Walk, name: str, arguments: tuple[Expr, ...]) -> None:
         """A function without a body here: one that takes allocation flags allocates."""
+        doing = self._doing.get(name)
+        if doing is not None:
+            values = self._asked(walk, doing.asks, arguments)
+            self._actor.beyond(walk, name, self._beyond, values)
+            if doing.leaves:
+                self._actor.bracket(walk, doing.leaves, name)
+            return
         at = self._gfp.get(name, -1)
         if at == -1:
             prototype = self.program.names.prototypes.get(name)
@@ -306,6 +323,15 @@ class CallReader:
             if value is not None:
                 last = at + 1
         return tuple(found[:last])
+
+    def _asked(
+        self, walk: Walk, asks: Mapping[int, bool], arguments: tuple[Expr, ...]
+    ) -> tuple[Value, ...]:
+        """What is known of the arguments that a function beyond asks for."""
+        found = [plain(walk.value(one)) if at in asks else None for at, one in enumerate(arguments)]
+        while found and found[-1] is None:
+            found.pop()
+        return tuple(found)
 
     def _bracket(self, walk: Walk, routine: Routine) -> None:
         """The callee leaves something open, or closes what was open here."""

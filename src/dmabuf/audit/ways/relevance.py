@@ -10,6 +10,7 @@ from __future__ import annotations
 from dmabuf.audit.front.code import CALL, IF, LOOP, RETURN, SET, SWITCH, Expr
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import Allocates, Calls, Takes, Waits
 from dmabuf.audit.ways.sides import kept_in
@@ -23,8 +24,9 @@ _DEPTH = 6
 class Relevance:
     """Answers for all functions of a program."""
 
-    def __init__(self, program: Program, matter: frozenset[str]) -> None:
+    def __init__(self, program: Program, matter: frozenset[str], beyond: Beyond = NOTHING) -> None:
         self._program = program
+        self._beyond = beyond.functions()
         self._matter = matter
         self._known: dict[Routine, Places] = {}
         self._writes: dict[Routine, dict[int, frozenset[str]]] = {}
@@ -133,7 +135,10 @@ class Relevance:
         if self._program.names.macro(name, routine.path) is not None:
             return None
         found = self._program.names.routine(name, routine.path)
-        return None if found is None else self.of(found, depth + 1)
+        if found is not None:
+            return self.of(found, depth + 1)
+        doing = self._beyond.get(name)
+        return None if doing is None else dict(doing.asks)
 
 
 def _use(
