@@ -15,16 +15,30 @@ from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.evaluate import Evaluator, as_expression, fill
 from dmabuf.audit.ways.event import Context, Event
 from dmabuf.audit.ways.guards import Guards
+from dmabuf.audit.ways.kinds import Kinds
 from dmabuf.audit.ways.known import does
-from dmabuf.audit.ways.known.acts import Act, Allocates, Calls, Flushes, Nothing
+from dmabuf.audit.ways.known.acts import (
+    Act,
+    Allocates,
+    Calls,
+    Drops,
+    Flushes,
+    Nothing,
+    Sleeps,
+    Takes,
+    Waits,
+)
 from dmabuf.audit.ways.matters import names_that_matter
 from dmabuf.audit.ways.relevance import Relevance
 from dmabuf.audit.ways.scopes import Brackets
+from dmabuf.audit.ways.sides import kept_in
 from dmabuf.audit.ways.values import Fields, Table, Value, plain
 from dmabuf.audit.ways.walk import Walk
 
 __all__ = ["CallReader"]
 
+_MEANWHILE = (Takes, Drops, Waits, Flushes, Sleeps)
+"""While these last, or before them, others may run."""
 _MACROS = 8
 _SMALL = 16
 _GUARDS = {("name", "guard"), ("name", "scoped_guard"), ("name", "scoped_cond_guard")}
@@ -50,6 +64,7 @@ class CallReader:
         self._beyond = beyond
         self._doing = beyond.functions()
         self._guards = Guards(program)
+        self._kinds = Kinds(program, evaluator)
         self._gfp: dict[str, int | None] = {}
 
     def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
@@ -58,12 +73,18 @@ class CallReader:
         if callee[0] == "call" and callee[1] in _GUARDS:
             self._actor.guard(walk, callee, arguments)
             return
+        for argument in arguments:
+            if argument[0] == "addr":
+                walk.stored(kept_in(argument[1]))
         if callee[0] == "name" and callee[1] not in walk.local:
             self._named(walk, callee, arguments, depth)
         else:
             self._pointed(walk, callee, arguments)
-        if result is not None and result[0] == "name" and walk.state is not None:
-            walk.assign(result[1], walk.value(("call", callee, arguments)))
+            walk.shaken()
+        if result is not None and walk.state is not None:
+            walk.stored(kept_in(result))
+            if result[0] == "name":
+                walk.assign(result[1], walk.value(("call", callee, arguments)))
 
     def holds(self, walk: Walk, condition: Expr) -> bool | None:
         """Whether a condition holds: by what is known of variables, or of the driver's tables."""
@@ -88,6 +109,12 @@ class CallReader:
         self._writes(walk, name, arguments)
         if name not in self._matter:
             return
+        self._reach(walk, callee, arguments, depth)
+        walk.shaken()
+
+    def _reach(self, walk: Walk, callee: Expr, arguments: tuple[Expr, ...], depth: int) -> None:
+        """A function or macro that may do something."""
+        name = callee[1]
         path = walk.routine.path
         macro = self.program.names.macro(name, path)
         routine = self.program.names.routine(name, path)
@@ -108,10 +135,14 @@ class CallReader:
 
     def _writes(self, walk: Walk, name: str, arguments: tuple[Expr, ...]) -> None:
         """A callee may set fields of a struct that it is given: these are not known any more."""
-        if not any(walk.is_filled(one) for one in arguments):
+        filled = any(walk.is_filled(one) for one in arguments)
+        if not filled and not walk.minds():
             return
         target = self.program.names.routine(name, walk.routine.path)
-        if target is not None:
+        if target is None:
+            return
+        walk.stored(self.relevance.sets(target))
+        if filled:
             for at, fields in self.relevance.writes(target).items():
                 if at < len(arguments):
                     walk.written(arguments[at], fields)
@@ -124,6 +155,8 @@ class CallReader:
                 self._calls(walk, act, arguments)
             elif type(act) is not Nothing:
                 self._actor.act(walk, name, act, arguments)
+                if type(act) in _MEANWHILE:
+                    walk.shaken()
                 if type(act) is Flushes and act.what == "work":
                     self._flushed(walk, arguments)
 
@@ -148,6 +181,7 @@ class CallReader:
             return
         context = walk.context
         found = self.program.targets(callee, walk.routine, context.owner, context.bound[:1])
+        found = self._kinds.left(walk, callee, found)
         for routine, how, grade, table in found:
             bound = context.bound
             if table and table[1] and (len(found) > 1 or how == "file"):

@@ -8,6 +8,7 @@ from typing import Any
 from dmabuf.audit.front.code import RETURN, Expr
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.arrays import count_of, size_of
 from dmabuf.audit.ways.gfp import FLAGS
 from dmabuf.audit.ways.values import (
     OBJECT,
@@ -131,6 +132,8 @@ class Evaluator:
             return self._field(e, values, path, depth)
         if kind == "string":
             return frozenset([OBJECT])
+        if kind == "sizeof":
+            return values.get(size_of(e[1]))
         if kind == "list":
             return self._list(e, values, path, depth)
         return None
@@ -205,6 +208,8 @@ class Evaluator:
             return self.value(arguments[at], values, path, depth + 1)
         if name in _CALLS:
             return _CALLS[name]
+        if name == "ARRAY_SIZE" and arguments and arguments[0][0] == "name":
+            return values.get(count_of(arguments[0][1]))
         if name == "gfpflags_allow_blocking" and arguments:
             gfp = self.value(arguments[0], values, path, depth + 1)
             return combine("&", gfp, number(int(Gfp.DIRECT_RECLAIM)))

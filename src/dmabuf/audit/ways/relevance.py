@@ -13,6 +13,7 @@ from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import Allocates, Calls, Takes, Waits
+from dmabuf.audit.ways.sides import kept_in
 
 __all__ = ["Relevance"]
 
@@ -29,6 +30,7 @@ class Relevance:
         self._matter = matter
         self._known: dict[Routine, Places] = {}
         self._writes: dict[Routine, dict[int, frozenset[str]]] = {}
+        self._sets: dict[Routine, frozenset[str]] = {}
 
     def of(self, routine: Routine, depth: int = 0) -> Places:
         """The parameters that matter: by their places, whether they matter themselves.
@@ -55,6 +57,19 @@ class Relevance:
                     if base[0] == "name" and base[1] in places:
                         sets.setdefault(places[base[1]], set()).add(name)
             found = self._writes[routine] = {at: frozenset(one) for at, one in sets.items()}
+        return found
+
+    def sets(self, routine: Routine) -> frozenset[str]:
+        """Fields that a function sets itself, of whatever struct: `.name`."""
+        found = self._sets.get(routine)
+        if found is None:
+            found = self._sets[routine] = frozenset(
+                part
+                for instruction in routine.function.code
+                if instruction[0] == SET
+                for part in kept_in(instruction[2])
+                if part[0] == "."
+            )
         return found
 
     def _find(self, routine: Routine, depth: int) -> Places:
