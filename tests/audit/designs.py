@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from dmabuf.audit.checks.design import Untold, design_of
 from dmabuf.audit.checks.plots import plot_of
@@ -21,13 +22,13 @@ from dmabuf.explore.check import check_design
 from dmabuf.machine import is_design
 from dmabuf.report.source_finding import Level, SourceFinding
 
-__all__ = ["findings_in", "shown_by"]
+__all__ = ["findings_of", "shown_by"]
 
 
-def findings_in(file: str) -> Iterator[SourceFinding]:
+def findings_of(document: dict[str, Any]) -> Iterator[SourceFinding]:
     """The findings of an output of `dmabuf check --json`."""
     fields = SourceFinding.__dataclass_fields__
-    for result in json.loads(Path(file).read_text("utf-8"))["results"]:
+    for result in document["results"]:
         for data in result.get("findings", ()):
             yield SourceFinding.from_data({name: data[name] for name in fields if name in data})
 
@@ -46,7 +47,7 @@ def main(files: list[str]) -> int:
     counts: Counter[str] = Counter()
     others: list[str] = []
     for file in files:
-        for finding in findings_in(file):
+        for finding in findings_of(json.loads(Path(file).read_text("utf-8"))):
             if finding.level is Level.INFO:
                 continue
             try:

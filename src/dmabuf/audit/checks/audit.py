@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from dmabuf.audit.checks.build_files import BuildFiles
 from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, merged, unique
 from dmabuf.audit.checks.doubts import allowed, doubt, doubt_of_both
+from dmabuf.audit.checks.excuses import excused
 from dmabuf.audit.checks.failures import lost_completions
 from dmabuf.audit.checks.held import under_reservation_locks
 from dmabuf.audit.checks.index import Calls
@@ -150,6 +151,7 @@ class _Audit:
 
     def _case(self, way: Way, grade: Grade, path: str) -> Case | None:
         found = None if allowed(way) else judge(grade, way, path)
+        found = excused(found, way, self.program) if found is not None else None
         if found is None:
             return None
         if found.code != "DF202":
@@ -166,8 +168,9 @@ class _Audit:
         text = f"{other.root.function}() holds it there: {other.effect.name}() may wait for a fence"
         lock = f"{lock_name(way.effect)} is held elsewhere"
         sure = way.sure * other.sure * doubt_of_both(way, other)
-        level = judge(grade, replace(way, sure=sure), path)
-        return Case(way, level or found, (Evidence(f"{lock}; {text}", hops_of(other)),), sure)
+        less = judge(grade, replace(way, sure=sure), path) or found
+        found = replace(found, level=mildest(found.level, less.level))
+        return Case(way, found, (Evidence(f"{lock}; {text}", hops_of(other)),), sure)
 
     def _of_gaps(self) -> Iterator[SourceFinding]:
         for part in gaps(self.ways, self.calls):

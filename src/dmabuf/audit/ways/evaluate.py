@@ -48,10 +48,6 @@ _CALLS: dict[str, Value] = {
     "mapping_gfp_mask": number(int(Gfp.HIGHUSER)),
     "gfp_any": None,
 }
-_TIMES = {
-    "msecs_to_jiffies", "usecs_to_jiffies", "nsecs_to_jiffies", "secs_to_jiffies",
-    "timespec64_to_jiffies", "msecs_to_jiffies_timeout", "nsecs_to_jiffies_timeout",
-}  # fmt: skip
 
 
 def fill(expression: Expr, given: Mapping[str, Expr], depth: int = 0) -> Expr:
@@ -243,28 +239,18 @@ class Evaluator:
         return found
 
     def ends(self, e: Expr, values: Mapping[str, Value], path: str, depth: int = 0) -> bool:
-        """Whether a timeout is a constant time, so that a wait for so long ends by itself."""
-        kind = e[0]
-        if kind == "number":
-            return True
+        """Whether a wait for so long ends by itself; of a limit in a variable that is believed."""
         known = self.value(e, values, path)
         if known is not None:
             return FOREVER not in known
-        if depth > 6:
-            return False
-        if kind == "name":
-            return e[1] == "HZ" or (e[1].isupper() and "MAX_SCHEDULE" not in e[1])
-        if kind == "call" and e[1][0] == "name":
-            return e[1][1] in _TIMES
+        kind = e[0]
+        if depth > 6 or kind == "name":
+            return "MAX_SCHEDULE" not in str(e[1])
         if kind == "op":
-            return self.ends(e[2], values, path, depth + 1) and self.ends(
-                e[3], values, path, depth + 1
-            )
+            return all(self.ends(one, values, path, depth + 1) for one in e[2:])
         if kind == "choice":
-            return self.ends(e[2], values, path, depth + 1) and self.ends(
-                e[3], values, path, depth + 1
-            )
-        return kind == "cast" and self.ends(e[2], values, path, depth + 1)
+            return all(self.ends(one, values, path, depth + 1) for one in e[2:])
+        return kind != "cast" or self.ends(e[2], values, path, depth + 1)
 
 
 def _unary(sign: str, inner: Value) -> Value:

@@ -29,7 +29,7 @@ from dmabuf.audit.ways.walk import Walk
 __all__ = ["Section", "Ways"]
 
 _CONTEXTS = 24
-"""More contexts of one function than this are one with nothing known."""
+"""More contexts of one function for one driver than this are one with nothing known."""
 _NODES = 6000
 _DEPTH = 16
 _LEAST = 0.05
@@ -91,7 +91,8 @@ class Ways:
         self._calls = CallReader(program, self.evaluator, self.brackets, beyond)
         self._visits: dict[Node, Visit] = {}
         self._shapes: dict[Routine, Shape] = {}
-        self._contexts: Counter[Routine] = Counter()
+        self._contexts: Counter[tuple[Routine, str]] = Counter()
+        self._nodes: set[Node] = set()
         self._most = contexts
 
     # -- nodes ------------------------------------------------------------------------------------
@@ -131,12 +132,14 @@ class Ways:
         routine = event.callee
         assert routine is not None
         node = (routine, event.context)
-        if node in self._visits:
+        if node in self._nodes:
             return node
-        if self._contexts[routine] >= self._most:
+        count = (routine, event.context.owner)
+        if self._contexts[count] >= self._most:
             self.limits["functions with too many contexts"] += 1
             return (routine, Context((), event.context.scopes, event.context.owner))
-        self._contexts[routine] += 1
+        self._contexts[count] += 1
+        self._nodes.add(node)
         return node
 
     # -- sections ---------------------------------------------------------------------------------
