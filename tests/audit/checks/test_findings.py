@@ -205,3 +205,35 @@ def test_search_that_was_cut_is_told(length, told):
 
     assert told is bool(checked.limits)
     assert told is not any(found.code == "DF301" for found in checked.findings)
+
+
+def test_lock_has_its_other_side_among_many_of_its_name():
+    """More functions take locks of that name than are asked; those of the struct come first."""
+    others = "".join(
+        f"struct other{at} {{ struct mutex lock; }};\n"
+        f"void other{at}_set(struct other{at} *one)\n{{\n"
+        "    mutex_lock(&one->lock);\n    one->x = 1;\n    mutex_unlock(&one->lock);\n}\n"
+        for at in range(80)
+    ).encode()
+    driver = b"""
+struct toy { struct mutex lock; };
+void toy_grow(struct toy *toy)
+{
+    mutex_lock(&toy->lock);
+    toy->table = kmalloc(8, GFP_KERNEL);
+    mutex_unlock(&toy->lock);
+}
+static struct dma_fence *toy_run(struct drm_sched_job *job)
+{
+    struct toy *toy = to_toy(job);
+
+    mutex_lock(&toy->lock);
+    mutex_unlock(&toy->lock);
+    return NULL;
+}
+static const struct drm_sched_backend_ops toy_ops = { .run_job = toy_run };
+"""
+
+    found = findings({"drivers/gpu/drm/aaa/aaa.c": others, f"{FOLDER}/toy.c": driver})
+
+    assert "DF202:toy_run:toy.lock" in [one.key for one in found]

@@ -50,7 +50,7 @@ class Taint:
         self._ways = ways
         self._known: dict[_Question, list[Way]] = {}
         self._more: dict[_Question, Iterator[Way]] = {}
-        self._takers: dict[str, list[Routine]] = {}
+        self._takers: dict[str, list[tuple[Routine, str]]] = {}
         self._program = program
         self._calls = calls
         self._beginnings = Beginnings(program)
@@ -64,8 +64,8 @@ class Taint:
         subject = self._program.tables.subject(argument, local, routine.path)
         if subject is not None and subject[1]:
             takers = self._takers.setdefault(subject[1], [])
-            if not takers or takers[-1] is not routine:
-                takers.append(routine)
+            if not takers or takers[-1] != (routine, subject[0]):
+                takers.append((routine, subject[0]))
 
     def of(
         self, lock: LockClass, apart_from: frozenset[str], *, in_reclaim: bool = False
@@ -107,14 +107,20 @@ class Taint:
         return _BEGINNING if not axiom and self._beginnings.owns(routine, lock) else 1.0
 
     def _holders(self, lock: LockClass) -> list[Routine]:
-        """The functions that may hold a lock: that take one of its name, or call a wrapper."""
+        """The functions that may hold a lock: that take one of its name, or call a wrapper.
+
+        Many locks have one name. Those who take one of this struct are asked first.
+        """
         takers = self._takers.get(lock[1], [])
-        found = dict.fromkeys(takers)
-        for routine in takers:
+        exact = {routine for routine, struct in takers if struct == lock[0]}
+        found = dict.fromkeys(routine for routine, _struct in takers)
+        for routine in tuple(found):
             bracket = self._ways.brackets.of(routine)
             if bracket is not None and any(one == lock for one, _kind in bracket.takes):
-                found.update(dict.fromkeys(self._calls.callers([routine.name])))
-        ordered = sorted(found, key=lambda one: (one.path, one.function.line))
+                wrapped = self._calls.callers([routine.name])
+                exact |= wrapped
+                found.update(dict.fromkeys(wrapped))
+        ordered = sorted(found, key=lambda one: (one not in exact, one.path, one.function.line))
         return ordered[:_MOST_HOLDERS]
 
     def _held(self, routine: Routine, lock: LockClass, kinds: frozenset[Kind]) -> Way | None:
