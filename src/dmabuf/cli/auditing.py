@@ -125,6 +125,7 @@ def _audit(
     from dmabuf.audit.checks.audit import audit
     from dmabuf.audit.checks.build_files import BuildFiles
     from dmabuf.audit.front import gather as front
+    from dmabuf.audit.front.across import across
     from dmabuf.audit.front.cache import Cache, default_folder
     from dmabuf.audit.outside.asking import Reading, ask
     from dmabuf.audit.program.program import Program
@@ -149,7 +150,7 @@ def _audit(
     except ValueError as error:
         raise Unusable(str(error)) from None
     gathered = front.gather(request.root, request.folders, jobs=jobs, cache=cache(), progress=tell)
-    files = list(gathered.files.values())
+    files = list(across(gathered.files).values())
     gc.freeze()  # millions of tuples that live until the end: the collector need not look at them
     try:
         program = Program(files)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from dmabuf.audit.checks.build_files import BuildFiles
 from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, merged, unique
 from dmabuf.audit.checks.doubts import allowed, doubt, doubt_of_both
-from dmabuf.audit.checks.excuses import excused
+from dmabuf.audit.checks.excuses.excused import excused
 from dmabuf.audit.checks.failures import lost_completions
 from dmabuf.audit.checks.held import under_reservation_locks
 from dmabuf.audit.checks.index import Calls

@@ -9,7 +9,9 @@ Asked for one lock at a time, as a tree has thousands and a way takes few.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from dmabuf.audit.checks.axioms import taken_in_reclaim
 from dmabuf.audit.checks.doubts import allowed
 from dmabuf.audit.checks.index import Calls
 from dmabuf.audit.program.program import Program
@@ -29,6 +31,8 @@ _MOST_HOLDERS = 60
 """More functions than this are not asked about one lock."""
 _SURE = 0.5
 _ENOUGH = 0.85
+_PRIMED = 0.5
+"""Of a lock that its driver tells lockdep to be taken in reclaim: who allocates under it?"""
 _NODES = 300
 """Evidence behind more functions than this is not looked for."""
 
@@ -46,6 +50,7 @@ class Taint:
         self._takers: dict[str, list[tuple[Routine, str]]] = {}
         self._program = program
         self._calls = calls
+        self._primed = taken_in_reclaim(program, calls)
         for routine, index in calls.of(*_takes(), *_GUARDS):
             for argument in routine.function.code[index][3]:
                 self._add(argument, routine)
@@ -87,6 +92,8 @@ class Taint:
     def _holding(self, lock: LockClass, kinds: frozenset[Kind]) -> Iterator[Way]:
         for routine in self._holders(lock):
             way = self._held(routine, lock, kinds)
+            if way is not None and way.effect.kind is Kind.RECLAIM and lock in self._primed:
+                way = replace(way, sure=way.sure * _PRIMED)
             if way is not None:
                 yield way
 

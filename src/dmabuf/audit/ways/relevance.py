@@ -68,7 +68,7 @@ class Relevance:
                 for instruction in routine.function.code
                 if instruction[0] == SET
                 for part in kept_in(instruction[2])
-                if part[0] == "."
+                if part.startswith(".")
             )
         return found
 
