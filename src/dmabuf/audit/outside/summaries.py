@@ -50,6 +50,7 @@ class Table:
         functions: what every question about a function needs.
         deeds: by question.
         held: by lock and whether it is asked from inside of reclaim: a way that holds it.
+        read: files that were read for it, their bytes, bytes of them that were not understood.
     """
 
     functions: dict[str, Doing] = field(default_factory=dict[str, Doing])
@@ -59,6 +60,7 @@ class Table:
     held: dict[tuple[LockClass, bool], Way | None] = field(
         default_factory=dict[tuple[LockClass, bool], Way | None]
     )
+    read: tuple[int, int, int] = (0, 0, 0)
 
 
 class Outdoors:
