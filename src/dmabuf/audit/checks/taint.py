@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dmabuf.audit.checks.axioms import taken_in_reclaim
-from dmabuf.audit.checks.doubts import allowed
+from dmabuf.audit.checks.beginnings import Beginnings
+from dmabuf.audit.checks.doubts import AXIOMS, allowed
 from dmabuf.audit.checks.excuses.restarts import is_stopped
 from dmabuf.audit.checks.index import Calls
 from dmabuf.audit.checks.job_runners import job_runners
@@ -38,6 +39,8 @@ _PRIMED = 0.5
 """Of a lock that its driver tells lockdep to be taken in reclaim: who allocates under it?"""
 _DEBUGGING = 0.8
 """What is only done where a developer asks for it by debugfs."""
+_BEGINNING = 0.3
+"""Of the lock of a device that only comes up: nobody waits yet."""
 _NODES = 300
 """Evidence behind more functions than this is not looked for."""
 
@@ -56,6 +59,7 @@ class Taint:
         self._program = program
         self._calls = calls
         self._runners: dict[str, frozenset[str]] = {}
+        self._beginnings = Beginnings(program)
         self._primed = taken_in_reclaim(program, calls)
         for routine, index in calls.of(*_takes(), *_GUARDS):
             for argument in routine.function.code[index][3]:
@@ -99,12 +103,14 @@ class Taint:
         for routine in self._holders(lock):
             way = self._held(routine, lock, kinds)
             if way is not None:
-                yield replace(way, sure=way.sure * self._weight(way, lock))
+                yield replace(way, sure=way.sure * self._weight(way, routine, lock))
 
-    def _weight(self, way: Way, lock: LockClass) -> float:
-        """How much evidence counts."""
+    def _weight(self, way: Way, routine: Routine, lock: LockClass) -> float:
+        """How much it counts that a function holds a lock there."""
         if way.effect.kind is Kind.RECLAIM and lock in self._primed:
             return _PRIMED
+        if way.effect.name not in AXIOMS and self._beginnings.owns(routine, lock):
+            return _BEGINNING
         return _DEBUGGING if "debugfs" in way.root.file else 1.0
 
     def standing(self, way: Way) -> frozenset[str]:
