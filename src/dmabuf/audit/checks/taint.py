@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from dmabuf.audit.checks.axioms import taken_in_reclaim
 from dmabuf.audit.checks.beginnings import Beginnings
+from dmabuf.audit.checks.devices import meet
 from dmabuf.audit.checks.doubts import AXIOMS, allowed
 from dmabuf.audit.checks.index import Calls
 from dmabuf.audit.program.program import Program
@@ -68,14 +69,14 @@ class Taint:
                 takers.append((routine, subject[0]))
 
     def of(
-        self, lock: LockClass, apart_from: frozenset[str], *, in_reclaim: bool = False
+        self, lock: LockClass, way: Way | None = None, *, in_reclaim: bool = False
     ) -> Way | None:
         """A way from a function that holds the lock to what taints it: a sure one, or the surest.
 
         Args:
             lock: the class.
-            apart_from: functions (`file:name`) on the way that the lock was met on; what they
-                do is no evidence against themselves.
+            way: that the lock was met on, if it was; what its functions do is no evidence against
+                themselves, and another driver's device has another lock.
             in_reclaim: it is a notifier or a shrinker that takes the lock.
         """
         question = (lock, _IN_RECLAIM if in_reclaim else _KINDS)
@@ -83,12 +84,16 @@ class Taint:
         more = self._more.get(question)
         if more is None:
             more = self._more[question] = self._holding(*question)
+        hops = way.hops if way is not None else ()
+        on_the_way = {(hop.place.file, hop.place.function) for hop in hops}
         best: Way | None = None
-        for way in _then(known, more):
-            if f"{way.root.file}:{way.root.function}" in apart_from:
+        for other in _then(known, more):
+            if (other.root.file, other.root.function) in on_the_way:
                 continue
-            if best is None or way.sure > best.sure:
-                best = way
+            if way is not None and not meet(lock, way, other):
+                continue
+            if best is None or other.sure > best.sure:
+                best = other
             if best.sure >= _ENOUGH:
                 break
         return best
