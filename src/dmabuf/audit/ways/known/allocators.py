@@ -135,10 +135,18 @@ _OBJ_OF = [
     for form, _ in _OBJ
 ]
 
+_STORED = {
+    **dict.fromkeys(("xa_store", "xa_store_bh", "xa_store_irq", "__xa_store"), (3, 2)),
+    "xa_store_range": (4, 3),
+    "xa_cmpxchg": (4, 3),
+}
+"""Where their flags are, and what they store: NULL takes what is there away."""
+
 ALLOCATORS: dict[str, tuple[Act, ...]] = {
     **{name: (Allocates(),) for name in _KERNEL.split()},
     **{name: (Allocates(at),) for name, at in _FLAGS.items()},
     **{name: (Allocates(dict(_OBJ)[name.rpartition("_")[2]]),) for name in _OBJ_OF},
+    **{name: (Allocates(at, stored=stored),) for name, (at, stored) in _STORED.items()},
     "vmalloc_huge": (Allocates(1),),
     "alloc_pages_bulk_noprof": (Allocates(0),),
     "dma_map_sgtable": (Allocates(implied=Gfp.ATOMIC),),
