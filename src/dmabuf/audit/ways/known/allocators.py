@@ -123,6 +123,7 @@ dma_fence_array_alloc dma_resv_reserve_fences dma_resv_get_fences dma_resv_get_s
 dma_resv_copy_fences sync_file_create dma_fence_unwrap_merge drm_syncobj_create
 dma_fence_allocate_private_stub vm_area_dup acpi_os_allocate anon_vma_alloc devm_kasprintf_strarray
 iommu_map_sgtable dev_coredumpm dev_coredumpv dev_coredumpsg dev_coredumpm_timeout
+dev_pm_qos_add_request dev_pm_qos_add_notifier
 """
 """With GFP_KERNEL, whatever they are given: dev_coredumpm adds a device whatever its flags say."""
 
