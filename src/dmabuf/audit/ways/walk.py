@@ -33,7 +33,7 @@ from dmabuf.audit.front.code import (
 )
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.program.spelling import spell
-from dmabuf.audit.ways.arrays import sizes
+from dmabuf.audit.ways.arrays import element_of, elements, sizes
 from dmabuf.audit.ways.beyond import Deed
 from dmabuf.audit.ways.effect import Effect
 from dmabuf.audit.ways.evaluate import Evaluator
@@ -234,7 +234,11 @@ class Walk:
     # -- assignments ------------------------------------------------------------------------------
 
     def _set(self, target: Expr, value: Expr) -> None:
-        if target[0] == "name" and value[0] == "list":
+        if target[0] == "index" and target[1][0] == "name":
+            self.loose(target[1][1])
+        elif target[0] == "name" and value[0] == "list":
+            if "[" in self.local.get(target[1], ""):
+                self.assign(element_of(target[1]), self._any(elements(value)))
             value = self.calls.named(value, self.local.get(target[1], ""), self.routine.path)
         now = self.value(value) if target[0] in ("name", "field") else None
         self.stored(kept_in(target))
@@ -247,6 +251,17 @@ class Walk:
                 path.append(target[2])
             if target[1][0] == "name":
                 self._set_field(target[1][1], path[::-1], now)
+
+    def _any(self, items: tuple[Expr, ...]) -> Value:
+        """Any of some constants; unknown where one of them is."""
+        values = [self.value(one) for one in items]
+        known = [one for one in values if one is not None]
+        return frozenset().union(*known) if items and len(known) == len(values) else None
+
+    def loose(self, name: str) -> None:
+        """Somebody may change the elements of an array."""
+        if self.state is not None:
+            self.state.values.pop(element_of(name), None)
 
     def assign(self, name: str, value: Value) -> None:
         """A variable gets a value."""
