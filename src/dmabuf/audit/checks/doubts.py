@@ -48,7 +48,7 @@ def doubt(way: Way, *, evidence: bool = False) -> float:
         way: the way.
         evidence: it shows where a lock is held; what is done when a device comes up counts less.
     """
-    factor = _PER_HOP ** max(len(way.hops) - _FREE_HOPS, 0)
+    factor = _PER_HOP ** max(len(way.hops) - _FREE_HOPS, 0) if way.conditions else 1.0
     for hop in way.hops[:-1]:
         if _CLEANUP.search(hop.callee):
             factor *= _PER_CLEANUP

@@ -15,7 +15,10 @@ from dmabuf.audit.checks.axioms import taken_in_reclaim
 from dmabuf.audit.checks.beginnings import Beginnings
 from dmabuf.audit.checks.devices import meet
 from dmabuf.audit.checks.doubts import AXIOMS, allowed
+from dmabuf.audit.checks.excuses.restarts import is_stopped
 from dmabuf.audit.checks.index import Calls
+from dmabuf.audit.checks.job_runners import job_runners
+from dmabuf.audit.checks.look import driver_of
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.effect import Kind, LockClass, Way
@@ -35,6 +38,8 @@ _SURE = 0.5
 _ENOUGH = 0.85
 _PRIMED = 0.5
 """Of a lock that its driver tells lockdep to be taken in reclaim: who allocates under it?"""
+_DEBUGGING = 0.8
+"""What is only done where a developer asks for it by debugfs."""
 _BEGINNING = 0.3
 """Of the lock of a device that only comes up: nobody waits yet."""
 _NODES = 300
@@ -54,6 +59,7 @@ class Taint:
         self._takers: dict[str, list[tuple[Routine, str]]] = {}
         self._program = program
         self._calls = calls
+        self._runners: dict[str, frozenset[str]] = {}
         self._beginnings = Beginnings(program)
         self._primed = taken_in_reclaim(program, calls)
         for routine, index in calls.of(*_takes(), *_GUARDS):
@@ -84,11 +90,10 @@ class Taint:
         more = self._more.get(question)
         if more is None:
             more = self._more[question] = self._holding(*question)
-        hops = way.hops if way is not None else ()
-        on_the_way = {(hop.place.file, hop.place.function) for hop in hops}
+        apart = self._apart(way) if way is not None else frozenset()
         best: Way | None = None
         for other in _then(known, more):
-            if (other.root.file, other.root.function) in on_the_way:
+            if f"{other.root.file}:{other.root.function}" in apart:
                 continue
             if way is not None and not meet(lock, way, other):
                 continue
@@ -108,8 +113,23 @@ class Taint:
         """How much it counts that a function holds a lock there."""
         if way.effect.kind is Kind.RECLAIM and lock in self._primed:
             return _PRIMED
-        axiom = way.effect.name in AXIOMS
-        return _BEGINNING if not axiom and self._beginnings.owns(routine, lock) else 1.0
+        if way.effect.name not in AXIOMS and self._beginnings.owns(routine, lock):
+            return _BEGINNING
+        return _DEBUGGING if "debugfs" in way.root.file else 1.0
+
+    def _apart(self, way: Way) -> frozenset[str]:
+        """Functions (`file:name`) that are no evidence against a way."""
+        on_the_way = frozenset(f"{hop.place.file}:{hop.place.function}" for hop in way.hops)
+        return on_the_way | self._standing(way)
+
+    def _standing(self, way: Way) -> frozenset[str]:
+        """The functions that cannot run where a way is, as its driver has stopped the scheduler."""
+        if not is_stopped(way, self._program):
+            return frozenset()
+        driver = driver_of(way.root.file)
+        if driver not in self._runners:
+            self._runners[driver] = job_runners(self._program, self._calls, driver)
+        return self._runners[driver]
 
     def _holders(self, lock: LockClass) -> list[Routine]:
         """The functions that may hold a lock: that take one of its name, or call a wrapper.
