@@ -90,7 +90,7 @@ class Taint:
         more = self._more.get(question)
         if more is None:
             more = self._more[question] = self._holding(*question)
-        apart = self._apart(way) if way is not None else frozenset()
+        apart = self._apart(way)
         best: Way | None = None
         for other in _then(known, more):
             if f"{other.root.file}:{other.root.function}" in apart:
@@ -117,8 +117,10 @@ class Taint:
             return _BEGINNING
         return _DEBUGGING if "debugfs" in way.root.file else 1.0
 
-    def _apart(self, way: Way) -> frozenset[str]:
+    def _apart(self, way: Way | None) -> frozenset[str]:
         """Functions (`file:name`) that are no evidence against a way."""
+        if way is None:
+            return frozenset()
         on_the_way = frozenset(f"{hop.place.file}:{hop.place.function}" for hop in way.hops)
         return on_the_way | self._standing(way)
 

@@ -37,7 +37,8 @@ class Stores:
         """Fields that a function sets, as `.name`."""
         found = self._known.get(routine)
         if found is None:
-            found = self._known[routine] = frozenset().union(*self._below(routine))
+            fields = (one for some in self._below(routine) for one in some)
+            found = self._known[routine] = frozenset(fields)
         return found
 
     def of_macro(self, macro: Macro, arguments: tuple[Expr, ...]) -> frozenset[str]:

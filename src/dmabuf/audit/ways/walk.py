@@ -256,7 +256,9 @@ class Walk:
         """Any of some constants; unknown where one of them is."""
         values = [self.value(one) for one in items]
         known = [one for one in values if one is not None]
-        return frozenset().union(*known) if items and len(known) == len(values) else None
+        if not items or len(known) < len(values):
+            return None
+        return frozenset(atom for one in known for atom in one)
 
     def loose(self, name: str) -> None:
         """Somebody may change the elements of an array."""
