@@ -39,10 +39,11 @@ from dmabuf.audit.ways.effect import Effect
 from dmabuf.audit.ways.evaluate import Evaluator
 from dmabuf.audit.ways.event import NOWHERE, Context, Event, Visit
 from dmabuf.audit.ways.learnt import MEMORY, forgotten, given, learn, worth
+from dmabuf.audit.ways.refine import refine
 from dmabuf.audit.ways.shape import Shape
 from dmabuf.audit.ways.sides import contradicted, kept_in, on_one_side, side_of, without
 from dmabuf.audit.ways.state import Side, State, either
-from dmabuf.audit.ways.values import OBJECT, Fields, Value
+from dmabuf.audit.ways.values import Fields, Value
 
 __all__ = ["Calls", "Walk"]
 
@@ -344,7 +345,7 @@ class Walk:
 
     def _said(self, state: State, condition: Expr, *, holds: bool) -> None:
         """Take a condition into a state."""
-        refine(state, condition, holds=holds, values=self)
+        refine(state, condition, holds=holds, value=self.value)
         learn(state.known, condition, holds=holds, value=self.value)
         here, self.state = self.state, state
         state.held = contradicted(state.held, lambda one: self.calls.holds(self, one))
@@ -472,35 +473,3 @@ class Walk:
                 if opened.kind in (LOOP, SWITCH):
                     opened.leaves = either(opened.leaves, state)
                     break
-
-
-def refine(state: State, condition: Expr, *, holds: bool, values: Walk, depth: int = 0) -> None:
-    """Take into the state what a condition says about variables, where it holds or does not."""
-    kind = condition[0]
-    if depth > 8:
-        return
-    if kind == "unary" and condition[1] == "!":
-        refine(state, condition[2], holds=not holds, values=values, depth=depth + 1)
-    elif kind == "call" and condition[1] in (("name", "unlikely"), ("name", "likely")):
-        refine(state, condition[2][0], holds=holds, values=values, depth=depth + 1)
-    elif kind == "op" and condition[1] in ("&&", "||"):
-        if holds is (condition[1] == "&&"):
-            refine(state, condition[2], holds=holds, values=values, depth=depth + 1)
-            refine(state, condition[3], holds=holds, values=values, depth=depth + 1)
-    elif kind == "op" and condition[1] in ("==", "!=") and condition[2][0] == "name":
-        if holds is (condition[1] == "=="):
-            known = values.value(condition[3])
-            if known is not None:
-                state.values[condition[2][1]] = known
-    elif kind == "name":
-        _refine_name(state, condition[1], holds)
-
-
-def _refine_name(state: State, name: str, holds: bool) -> None:
-    known = state.values.get(name)
-    if known is None:
-        state.values[name] = frozenset([OBJECT]) if holds else frozenset([0])
-        return
-    left = frozenset(one for one in known if (one != 0) is holds)
-    if left:
-        state.values[name] = left
