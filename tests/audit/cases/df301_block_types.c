@@ -4,6 +4,7 @@ enum toy_block_type { TOY_COMMON, TOY_GFX, TOY_CODEC };
 
 struct toy_block_funcs {
 	int (*resume)(void *handle);
+	int (*init)(void *handle);
 };
 
 struct toy_block {
@@ -21,7 +22,7 @@ static int common_resume(void *handle)
 	return 0;
 }
 
-static const struct toy_block_funcs common_funcs = { .resume = common_resume };
+static const struct toy_block_funcs common_funcs = { .resume = common_resume, .init = common_resume };
 static const struct toy_block common_block = { .type = TOY_COMMON, .funcs = &common_funcs };
 
 /* near-miss: its type is not the one that is asked for */
@@ -30,7 +31,12 @@ static int codec_resume(void *handle)
 	return kmalloc(8, GFP_KERNEL) ? 0 : -ENOMEM;
 }
 
-static const struct toy_block_funcs codec_funcs = { .resume = codec_resume };
+static int codec_init(void *handle)
+{
+	return kmalloc(8, GFP_KERNEL) ? 0 : -ENOMEM;
+}
+
+static const struct toy_block_funcs codec_funcs = { .resume = codec_resume, .init = codec_init };
 static const struct toy_block codec_block = { .type = TOY_CODEC, .funcs = &codec_funcs };
 
 /* found: its type is asked for */
@@ -57,4 +63,27 @@ static enum drm_gpu_sched_stat block_timedout(struct drm_sched_job *job)
 
 static const struct drm_sched_backend_ops block_ops = {
 	.timedout_job = block_timedout,
+};
+
+/* near-miss: of a few types in a list, none is that of the codec */
+static enum drm_gpu_sched_stat listed_timedout(struct drm_sched_job *job)
+{
+	static const enum toy_block_type order[] = { TOY_COMMON };
+	struct toy_device *dev = to_dev(job);
+	int i, j;
+
+	for (i = 0; i < dev->count; i++) {
+		struct toy_block *block = &dev->blocks[i];
+
+		for (j = 0; j < ARRAY_SIZE(order); j++) {
+			if (block->type != order[j] || !block->status)
+				continue;
+			block->funcs->init(dev);
+		}
+	}
+	return DRM_GPU_SCHED_STAT_NOMINAL;
+}
+
+static const struct drm_sched_backend_ops listed_ops = {
+	.timedout_job = listed_timedout,
 };

@@ -90,10 +90,10 @@ class Taint:
         more = self._more.get(question)
         if more is None:
             more = self._more[question] = self._holding(*question)
-        on_the_way: frozenset[str] = self._on(way) if way is not None else frozenset()
+        apart = self._apart(way)
         best: Way | None = None
         for other in _then(known, more):
-            if f"{other.root.file}:{other.root.function}" in on_the_way:
+            if f"{other.root.file}:{other.root.function}" in apart:
                 continue
             if way is not None and not meet(lock, way, other):
                 continue
@@ -117,10 +117,12 @@ class Taint:
             return _BEGINNING
         return _DEBUGGING if "debugfs" in way.root.file else 1.0
 
-    def _on(self, way: Way) -> frozenset[str]:
-        """The functions that are no evidence against a way: its own, and those that stand still."""
-        own = frozenset(f"{hop.place.file}:{hop.place.function}" for hop in way.hops)
-        return own | self._standing(way)
+    def _apart(self, way: Way | None) -> frozenset[str]:
+        """Functions (`file:name`) that are no evidence against a way."""
+        if way is None:
+            return frozenset()
+        on_the_way = frozenset(f"{hop.place.file}:{hop.place.function}" for hop in way.hops)
+        return on_the_way | self._standing(way)
 
     def _standing(self, way: Way) -> frozenset[str]:
         """The functions that cannot run where a way is, as its driver has stopped the scheduler."""

@@ -1,4 +1,8 @@
-"""How large an array on the stack is: `char small[64]` decides `if (size > sizeof(small))`."""
+"""Arrays of a function: how large they are, and what may be in one of a few constants.
+
+`char small[64]` decides `if (size > sizeof(small))`; `kinds[] = { GFX, CODEC }` says what
+`kinds[i]` may be.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Final
 
 from dmabuf.audit.front.code import Expr
 
-__all__ = ["count_of", "size_of", "sizes"]
+__all__ = ["count_of", "element_of", "elements", "size_of", "sizes"]
 
 _ARRAY = re.compile(r"(.*?) ?\[(\w+)\]\Z").match
 _BYTES: Final = {
@@ -17,6 +21,7 @@ _BYTES: Final = {
     **dict.fromkeys(("long", "unsigned long", "u64", "s64", "uint64_t", "__u64", "size_t"), 8),
 }
 _POINTER: Final = 8
+_MOST: Final = 16
 
 
 def size_of(name: str) -> str:
@@ -27,6 +32,18 @@ def size_of(name: str) -> str:
 def count_of(name: str) -> str:
     """The variable that stands for `ARRAY_SIZE(name)`."""
     return f"ARRAY_SIZE {name}"
+
+
+def element_of(name: str) -> str:
+    """The variable that stands for any element of an array."""
+    return f"{name}[]"
+
+
+def elements(value: Expr) -> tuple[Expr, ...]:
+    """The elements of an initialiser; none where it names some, as the others are 0."""
+    if len(value[1]) > _MOST or any(where for where, _ in value[1]):
+        return ()
+    return tuple(item for _, item in value[1])
 
 
 def sizes(name: str, kind: str) -> tuple[tuple[str, Expr], ...]:

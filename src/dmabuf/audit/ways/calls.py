@@ -42,6 +42,7 @@ __all__ = ["CallReader"]
 
 _MEANWHILE = (Takes, Drops, Waits, Flushes, Sleeps)
 """While these last, or before them, others may run."""
+_COUNT = ("name", "ARRAY_SIZE")
 _MACROS = 8
 _SMALL = 16
 _GUARDS = {("name", "guard"), ("name", "scoped_guard"), ("name", "scoped_cond_guard")}
@@ -82,6 +83,8 @@ class CallReader:
         for argument in arguments:
             if argument[0] == "addr":
                 walk.stored(kept_in(argument[1]))
+            elif argument[0] == "name" and callee != _COUNT:
+                walk.loose(argument[1])
         if callee[0] == "name" and callee[1] not in walk.local:
             self._named(walk, callee, arguments, depth)
         else:

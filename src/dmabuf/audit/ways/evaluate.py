@@ -8,7 +8,7 @@ from typing import Any
 from dmabuf.audit.front.code import RETURN, Expr
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
-from dmabuf.audit.ways.arrays import count_of, size_of
+from dmabuf.audit.ways.arrays import count_of, element_of, size_of
 from dmabuf.audit.ways.gfp import FLAGS
 from dmabuf.audit.ways.values import (
     OBJECT,
@@ -108,6 +108,10 @@ class Evaluator:
             return _unary(e[1], inner)
         if kind == "call":
             return self._of_call(e, values, path, depth)
+        if kind == "index":
+            return values.get(element_of(e[1][1])) if e[1][0] == "name" else None
+        if kind == "sizeof":
+            return values.get(size_of(e[1]))
         return self._rest(e, values, path, depth)
 
     def _rest(self, e: Expr, values: Mapping[str, Value], path: str, depth: int) -> Value:
@@ -128,8 +132,6 @@ class Evaluator:
             return self._field(e, values, path, depth)
         if kind == "string":
             return frozenset([OBJECT])
-        if kind == "sizeof":
-            return values.get(size_of(e[1]))
         if kind == "list":
             return self._list(e, values, path, depth)
         return None

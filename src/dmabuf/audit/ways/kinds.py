@@ -19,7 +19,6 @@ from dmabuf.audit.ways.walk import Walk
 __all__ = ["Kinds"]
 
 Found: TypeAlias = tuple[Routine, str, float, tuple[str, str] | tuple[()]]
-_ZERO: Expr = ("number", 0)
 
 
 class Kinds:
@@ -51,9 +50,10 @@ class Kinds:
 
     def _fits(self, path: str, fields: Initialiser, asked: dict[str, Learnt]) -> bool:
         for name, learnt in asked.items():
-            value = self._evaluator.value(fields.get(name, _ZERO), {}, path)
+            said = fields.get(name)
+            value = self._evaluator.value(said, {}, path) if said is not None else None
             if value is None:
-                continue
+                continue  # what an object does not say of itself may come later
             if learnt.only is not None and not learnt.only & value:
                 return False
             if value <= learnt.never:

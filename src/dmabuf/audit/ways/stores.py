@@ -37,8 +37,8 @@ class Stores:
         """Fields that a function sets, as `.name`."""
         found = self._known.get(routine)
         if found is None:
-            found = frozenset[str]().union(*self._below(routine))
-            self._known[routine] = found
+            fields = (one for some in self._below(routine) for one in some)
+            found = self._known[routine] = frozenset(fields)
         return found
 
     def of_macro(self, macro: Macro, arguments: tuple[Expr, ...]) -> frozenset[str]:

@@ -33,16 +33,17 @@ from dmabuf.audit.front.code import (
 )
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.program.spelling import spell
-from dmabuf.audit.ways.arrays import sizes
+from dmabuf.audit.ways.arrays import element_of, elements, sizes
 from dmabuf.audit.ways.beyond import Deed
 from dmabuf.audit.ways.effect import Effect
 from dmabuf.audit.ways.evaluate import Evaluator
 from dmabuf.audit.ways.event import NOWHERE, Context, Event, Visit
 from dmabuf.audit.ways.learnt import MEMORY, forgotten, given, learn, worth
+from dmabuf.audit.ways.refine import refine
 from dmabuf.audit.ways.shape import Shape
 from dmabuf.audit.ways.sides import contradicted, kept_in, on_one_side, side_of, without
 from dmabuf.audit.ways.state import Side, State, either
-from dmabuf.audit.ways.values import OBJECT, Fields, Value
+from dmabuf.audit.ways.values import Fields, Value
 
 __all__ = ["Calls", "Walk"]
 
@@ -234,7 +235,11 @@ class Walk:
     # -- assignments ------------------------------------------------------------------------------
 
     def _set(self, target: Expr, value: Expr) -> None:
-        if target[0] == "name" and value[0] == "list":
+        if target[0] == "index" and target[1][0] == "name":
+            self.loose(target[1][1])
+        elif target[0] == "name" and value[0] == "list":
+            if "[" in self.local.get(target[1], ""):
+                self.assign(element_of(target[1]), self._any(elements(value)))
             value = self.calls.named(value, self.local.get(target[1], ""), self.routine.path)
         now = self.value(value) if target[0] in ("name", "field") else None
         self.stored(kept_in(target))
@@ -247,6 +252,19 @@ class Walk:
                 path.append(target[2])
             if target[1][0] == "name":
                 self._set_field(target[1][1], path[::-1], now)
+
+    def _any(self, items: tuple[Expr, ...]) -> Value:
+        """Any of some constants; unknown where one of them is."""
+        values = [self.value(one) for one in items]
+        known = [one for one in values if one is not None]
+        if not items or len(known) < len(values):
+            return None
+        return frozenset(atom for one in known for atom in one)
+
+    def loose(self, name: str) -> None:
+        """Somebody may change the elements of an array."""
+        if self.state is not None:
+            self.state.values.pop(element_of(name), None)
 
     def assign(self, name: str, value: Value) -> None:
         """A variable gets a value."""
@@ -327,7 +345,7 @@ class Walk:
 
     def _said(self, state: State, condition: Expr, *, holds: bool) -> None:
         """Take a condition into a state."""
-        refine(state, condition, holds=holds, values=self)
+        refine(state, condition, holds=holds, value=self.value)
         learn(state.known, condition, holds=holds, value=self.value)
         here, self.state = self.state, state
         state.held = contradicted(state.held, lambda one: self.calls.holds(self, one))
@@ -455,35 +473,3 @@ class Walk:
                 if opened.kind in (LOOP, SWITCH):
                     opened.leaves = either(opened.leaves, state)
                     break
-
-
-def refine(state: State, condition: Expr, *, holds: bool, values: Walk, depth: int = 0) -> None:
-    """Take into the state what a condition says about variables, where it holds or does not."""
-    kind = condition[0]
-    if depth > 8:
-        return
-    if kind == "unary" and condition[1] == "!":
-        refine(state, condition[2], holds=not holds, values=values, depth=depth + 1)
-    elif kind == "call" and condition[1] in (("name", "unlikely"), ("name", "likely")):
-        refine(state, condition[2][0], holds=holds, values=values, depth=depth + 1)
-    elif kind == "op" and condition[1] in ("&&", "||"):
-        if holds is (condition[1] == "&&"):
-            refine(state, condition[2], holds=holds, values=values, depth=depth + 1)
-            refine(state, condition[3], holds=holds, values=values, depth=depth + 1)
-    elif kind == "op" and condition[1] in ("==", "!=") and condition[2][0] == "name":
-        if holds is (condition[1] == "=="):
-            known = values.value(condition[3])
-            if known is not None:
-                state.values[condition[2][1]] = known
-    elif kind == "name":
-        _refine_name(state, condition[1], holds)
-
-
-def _refine_name(state: State, name: str, holds: bool) -> None:
-    known = state.values.get(name)
-    if known is None:
-        state.values[name] = frozenset([OBJECT]) if holds else frozenset([0])
-        return
-    left = frozenset(one for one in known if (one != 0) is holds)
-    if left:
-        state.values[name] = left
