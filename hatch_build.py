@@ -27,7 +27,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 SOURCE = "src/dmabuf/core/_fused.c"
-ENGINES = "src/dmabuf/explore/built.py"
+ENGINES = "src/dmabuf/built.py"
 TRANSLATOR = ("mypy>=2.4,<3", "setuptools")
 COMPILER_S_MAX = 120
 TRANSLATOR_S_MAX = 900
@@ -160,17 +160,15 @@ def compile_engines(source: Path, built: Path) -> None:
     if importlib.util.find_spec("mypyc") is None or importlib.util.find_spec("setuptools") is None:
         raise CannotCompile("no mypyc")
     engines = told_by(source)
-    package = source.parents[1]
+    package = source.parent
     work = built.with_name("engines")
     shutil.copytree(package, work / "dmabuf", ignore=shutil.ignore_patterns("_built", "*.so"))
-    (work / "mypy.ini").write_text(
-        "[mypy]\nfollow_imports = silent\nignore_missing_imports = true\n"
-    )
-    modules = [f"dmabuf/explore/{name}.py" for name in engines.MODULES]
+    (work / "mypy.ini").write_text(_MYPY)
+    modules = [f"dmabuf/{name}.py" for name in engines.MODULES]
     flags = os.environ.get("CFLAGS", "")
     command = [sys.executable, "-c", _TRANSLATE, flags, engines.GROUP, *modules]
     run(command, "mypyc failed", cwd=work, seconds=TRANSLATOR_S_MAX)
-    shutil.copytree(work / "built" / "dmabuf" / "explore", built)
+    shutil.copytree(work / "built" / "dmabuf", built)
     (built / engines.STAMP).write_text(engines.stamp())
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from _measure import Must, finish, options
 
-from dmabuf.explore.built import is_built
+from dmabuf.built import is_built
 from dmabuf.explore.check import check_design
 from dmabuf.explore.portfolio import DPOR, SLEEP
 from dmabuf.explore.search import Budget, Search

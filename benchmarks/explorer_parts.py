@@ -19,7 +19,7 @@ from typing import Any
 
 from _measure import Must, finish, options
 
-from dmabuf.explore.built import is_built
+from dmabuf.built import is_built
 from dmabuf.explore.jobs.parallel import Crew, InProcess
 from dmabuf.explore.jobs.workers import _processes
 from dmabuf.explore.phases import explore

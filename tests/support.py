@@ -31,9 +31,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+from dmabuf.built import is_built
 from dmabuf.core.compiled import is_compiled, use
 from dmabuf.errors import ContractViolation, KernelWarning
-from dmabuf.explore.built import is_built
 from dmabuf.rt.api import OPS, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Baton, Carrier, Greenlets, has_greenlet
 from dmabuf.rt.clock import to_ns

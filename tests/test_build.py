@@ -119,8 +119,7 @@ def test_editable_build_compiles_in_place(fences_only, tree):
 def headers(tree, monkeypatch):
     """Python's headers, as far as the hook looks, also where they are not installed."""
     (tree / "Python.h").touch()
-    (tree / "src" / "dmabuf" / "explore").mkdir()
-    (tree / "src" / "dmabuf" / "explore" / "built.py").write_text("MODULES, GROUP = (), 'engines'")
+    (tree / "src" / "dmabuf" / "built.py").write_text("MODULES, GROUP = (), 'engines'")
     monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(tree))
 
 
@@ -138,7 +137,7 @@ def test_what_cannot_be_compiled_is_one_line(build, tree, monkeypatch, variable,
     monkeypatch.setenv(variable, value)
     earlier = tree / "src" / "dmabuf" / "core" / f"_fused{SUFFIX}"
     earlier.write_text("")
-    engines = tree / "src" / "dmabuf" / "explore" / "_built"
+    engines = tree / "src" / "dmabuf" / "_built"
     engines.mkdir()
 
     hook, data = hooked(build, tree, "editable")
@@ -227,10 +226,12 @@ def test_translator_is_given_a_copy_and_the_result_is_stamped(build, tree, monke
     def translate(command, _failure, *, cwd, seconds):
         assert seconds > 0
         commands.append((command[3:], sorted(path.name for path in (cwd / "dmabuf").iterdir())))
-        (cwd / "built" / "dmabuf" / "explore").mkdir(parents=True)
-        (cwd / "built" / "dmabuf" / "explore" / "engine.so").touch()
+        (cwd / "built" / "dmabuf" / "rt").mkdir(parents=True)
+        (cwd / "built" / "dmabuf" / "rt" / "engine.so").touch()
 
-    text = "MODULES, GROUP, STAMP = ('one', 'two'), 'group', 'stamp'\ndef stamp(): return 'now'\n"
+    text = (
+        "MODULES, GROUP, STAMP = ['rt/one', 'two'], 'group', 'stamp'\ndef stamp(): return 'now'\n"
+    )
     (tree / build.ENGINES).write_text(text)
     monkeypatch.setenv("CC", "true")
     monkeypatch.setattr(build, "run", translate)
@@ -238,10 +239,10 @@ def test_translator_is_given_a_copy_and_the_result_is_stamped(build, tree, monke
 
     build.compile_engines(tree / build.ENGINES, tree / "built")
 
-    modules = ["dmabuf/explore/one.py", "dmabuf/explore/two.py"]
-    assert [(["", "group", *modules], ["core", "explore"])] == commands
+    modules = ["dmabuf/rt/one.py", "dmabuf/two.py"]
+    assert [(["", "group", *modules], ["built.py", "core"])] == commands
     assert "now" == (tree / "built" / "stamp").read_text()
-    assert (tree / "built" / "engine.so").exists()
+    assert (tree / "built" / "rt" / "engine.so").exists()
 
 
 def test_folder_of_engines_is_replaced_as_a_whole(build, tmp_path):

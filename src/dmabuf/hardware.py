@@ -20,11 +20,12 @@ from typing import Any, cast
 from dmabuf._names import no_kernel
 from dmabuf.rt.api import READ, WRITE, Kind, Op, Runtime, Task
 from dmabuf.rt.explored_task import ExploredTask
+from dmabuf.rt.op import GatedOp
 from dmabuf.rt.strategy import Footprint, Strategy
 from dmabuf.rt.tasks import Tasks
 from dmabuf.rt.threads import Threads
 
-__all__ = ["ENGINES", "Engine", "Gate", "GatedOp", "is_reset", "plain"]
+__all__ = ["ENGINES", "Engine", "Gate", "is_reset", "plain"]
 
 ENGINES = "machine.engines"
 """Name in `Runtime.extras` of the engines of a machine."""
@@ -147,31 +148,6 @@ class Engine:
 
 
 # -- explored: a job's steps are possible until it is reset ----------------------------------------
-
-
-class GatedOp(Op):
-    """An operation of a job, possible until its engine is reset.
-
-    Attributes:
-        plain: the operation itself.
-        gate: the engine.
-    """
-
-    __slots__ = ("gate", "plain")
-
-    def __init__(self, op: Op, gate: Engine) -> None:  # the name is that of `op`
-        self.copy(op)
-        self.plain = op
-        self.gate = gate
-        self.is_guarded = True
-        self.guard = self._is_possible
-        self.touches = self._touched
-
-    def _is_possible(self, obj: Any, task: Task) -> bool:
-        return not task.told_to_die and self.plain.guard(obj, task)
-
-    def _touched(self, obj: Any, task: Task) -> Touches:
-        return (*self.plain.footprint(obj, task), (self.gate, READ))
 
 
 def plain(op: Op | None) -> Op | None:

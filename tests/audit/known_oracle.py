@@ -36,6 +36,7 @@ from dmabuf.audit.ways.known.acts import (
     TouchesUser,
     Waits,
 )
+from dmabuf.audit.ways.known.allocators import SINCE
 from dmabuf.sync.gfp import Gfp
 
 OURS = ("drivers/dma-buf", "drivers/gpu/drm/scheduler", "drivers/gpu/drm/drm_gem.c")
@@ -48,11 +49,18 @@ NEAR = 5
 _OWED = "the kernel owes the end of that wait: it is no wait for a driver"
 _GRAVER = "it allocates with GFP_KERNEL, which forbids as much as the wait"
 AGREED: dict[str, str] = {
-    "kfifo_alloc": "a macro; the function of a like name has one argument more",
     "schedule": "the loop around it says what is waited for",
     "vfree": "flushes the mappings of modules only",
     "mmput": "user memory that nobody sees any more",
-    "mempool_alloc_noprof": "waits for elements where it may not reclaim: DF105 is about pools",
+    **dict.fromkeys(
+        ("mempool_alloc", "mempool_alloc_noprof"),
+        "waits for elements where it may not reclaim: DF105 is about pools",
+    ),
+    **dict.fromkeys(("copy_to_iter", "copy_page_to_iter"), "only into pipes, until 6.5"),
+    **dict.fromkeys(
+        ("kmemleak_free_part", "kmemleak_free_part_phys"), "only in kernels that look for bugs"
+    ),
+    "dma_buf_dynamic_attach": "its lock is as grave as what it waits for under it",
     **dict.fromkeys(
         ("down", "down_interruptible", "down_killable", "down_timeout"), "is that wait"
     ),
@@ -64,19 +72,26 @@ AGREED: dict[str, str] = {
             *("request_threaded_irq", "get_unused_fd_flags", "kobject_uevent_env"),
             *("request_firmware", "firmware_request_nowarn", "request_firmware_direct"),
             *("request_firmware_into_buf", "i2c_add_adapter", "alloc_pages_noprof"),
-            *("alloc_pages_bulk_noprof", "kstrdup_quotable_cmdline"),
+            *("alloc_pages_bulk_noprof", "kstrdup_quotable_cmdline", "__alloc_pages"),
+            *("__alloc_pages_noprof", "dev_coredumpm", "dev_coredumpm_timeout"),
         ),
         _GRAVER,
     ),
     **dict.fromkeys(
-        ("access_remote_vm", "vm_munmap", "do_mmap", "handle_mm_fault"),
+        (
+            *("access_remote_vm", "vm_munmap", "do_mmap", "handle_mm_fault", "vm_brk"),
+            *("get_user_pages", "pin_user_pages"),
+        ),
         "a fault of user memory allocates, and that is what DF203 says",
     ),
     "destroy_workqueue": "unregisters a device where the queue is shown in sysfs",
     "dma_alloc_attrs": "the arrays of the IOMMU's pages, where the flags allow to block",
     "dma_alloc_noncontiguous": "the arrays of the IOMMU's pages",
 }
-"""Functions of which the table is right, and why."""
+"""Functions of whose bodies the table is right, and why."""
+
+OTHERWISE = {*SINCE, "kfifo_alloc"}
+"""Other kernels have other arguments; and a macro whose function has one argument more."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +142,7 @@ def arguments(names: Names) -> list[Row]:
     rows: list[Row] = []
     for name, acts in KNOWN.items():
         types = _types(names, name)
-        if types is None or any("..." in one for one in types):
+        if types is None or name in OTHERWISE or any("..." in one for one in types):
             continue
         for act in acts:
             for at, words, what in _wanted(act):
@@ -159,7 +174,7 @@ def bodies(outdoors: Outdoors) -> list[Row]:
     rows: list[Row] = []
     for name, acts in KNOWN.items():
         routine = outdoors.program.names.routine(name, "")
-        if routine is None:
+        if routine is None or name in AGREED:
             continue
         for deed in outdoors.of(routine, (), frozenset()):
             claimed = _CLAIMS.get(deed.effect.kind)
@@ -221,8 +236,7 @@ def linked(root: Path, keep: Path | None) -> Outdoors:
 def disagreements(root: Path, keep: Path | None = None) -> list[Row]:
     """All rows about a tree but those that are settled."""
     outdoors = linked(root, keep)
-    rows = [*arguments(outdoors.program.names), *bodies(outdoors)]
-    return [one for one in rows if one.name not in AGREED]
+    return [*arguments(outdoors.program.names), *bodies(outdoors)]
 
 
 def main() -> int:

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from dmabuf import __version__
+from dmabuf.built import is_built
 from dmabuf.core.compiled import is_compiled
-from dmabuf.explore.built import is_built
 from tests.cli.command import EXAMPLE, ROOT, start
 
 
@@ -54,7 +54,7 @@ def test_version_loads_nothing_heavy():
 
     loaded = set(ast.literal_eval(found.stdout.splitlines()[-1]))
     light = {"dmabuf.cli", "dmabuf.core", "dmabuf.core.compiled"}
-    light |= {"dmabuf.explore", "dmabuf.explore.built"}
+    light |= {"dmabuf.built"}
     assert light == loaded - {"dmabuf.core._fused"}
 
 

@@ -12,7 +12,7 @@ import pickle
 import sys
 from collections.abc import Iterator
 
-from dmabuf.explore.built import is_built
+from dmabuf.built import is_built
 from dmabuf.explore.jobs.numbers import StableNames
 from dmabuf.explore.portfolio import ENGINES
 from dmabuf.explore.search import Budget, Search

@@ -32,7 +32,7 @@ COIN = op_of_test("coin")
 NEVER = op_of_test("never", guard=lambda _obj, _task: False)
 
 
-@pytest.fixture(params=CARRIERS, ids=lambda carrier: carrier.name)
+@pytest.fixture(params=CARRIERS, ids=lambda carrier: carrier.__name__)
 def carrier(request):
     """Each way to carry tasks."""
     return request.param

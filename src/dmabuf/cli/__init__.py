@@ -57,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _build() -> str:
     """What of this installation is compiled."""
+    from dmabuf.built import is_built
     from dmabuf.core.compiled import is_compiled
-    from dmabuf.explore.built import is_built
 
     parts = [name for name, there in (("fences", is_compiled()), ("explorer", is_built())) if there]
     if not parts:

@@ -14,6 +14,6 @@ names the rule. Around them:
 | `export/` | designs in the languages of other tools |
 """
 
-from dmabuf.explore.built import places
+from dmabuf.built import places
 
-__path__[:0] = places()
+__path__[:0] = places("explore")

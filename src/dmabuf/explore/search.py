@@ -31,6 +31,7 @@ from dmabuf.explore.strategies.graph import Graph
 from dmabuf.explore.strategies.setup import Setup
 from dmabuf.explore.strategies.stops import Visit
 from dmabuf.explore.traits import add_traits
+from dmabuf.explore.wakers import learn_wakers
 from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Carrier, carrier_named
@@ -53,6 +54,9 @@ __all__ = [
 
 _TELL_EVERY_S = 0.1
 _COLLECT_EVERY = 256
+_COLLECT_ALL_EVERY = 16 * _COLLECT_EVERY
+_NOT_THE_OLDEST, _ALL = 1, 2
+"""Generations: the oldest holds all that was imported, which takes longer than 50 executions."""
 MAX_CASES = 1000
 _VERIFY_TIMES = 3
 INTERRUPTED = "interrupted"
@@ -249,7 +253,7 @@ class Search:
                 elif until_cut and self.cut:
                     used = "an execution that was cut"
                 if self.made % _COLLECT_EVERY == 0:
-                    gc.collect()
+                    gc.collect(_ALL if self.made % _COLLECT_ALL_EVERY == 0 else _NOT_THE_OLDEST)
         finally:
             if collecting:
                 gc.enable()
@@ -355,7 +359,8 @@ class Search:
             self._execute(repeat=False)
             return
         self._count(rt)
-        self._learn_wakers()
+        new = strategy.path[max(strategy.replayed - 1, 0) :]
+        learn_wakers(new, self._waking, self.wakers)
         if strategy.diverged is not None:
             self._add_divergence(rt)
         elif rt.failure is not None:
@@ -363,6 +368,7 @@ class Search:
         elif rt.reports:
             code, message, task = rt.reports[0]
             self._add(rt, ("report", code, message), report=(code, message, task.name))
+        rt.let_go()
 
     def _ended(self, rt: Tasks, *, repeat: bool) -> None:
         """An execution is over, and its tasks still stand where they stood."""
@@ -388,6 +394,7 @@ class Search:
             self.replayed += len(self._path)
             if visit.differs:
                 raise InternalError("independent steps in another order led elsewhere")
+            rt.let_go()
 
     def _count(self, rt: Tasks) -> None:
         strategy = self.strategy
@@ -402,13 +409,6 @@ class Search:
         else:
             self.executions += 1
         add_traits(self.traits, rt)
-
-    def _learn_wakers(self) -> None:
-        for node in self.strategy.path[max(self.strategy.replayed - 1, 0) :]:
-            if node.step[0] in self._waking:
-                for number in node.footprint:
-                    if number & 1:
-                        self.wakers.setdefault(number >> 1, set()).add(node.chosen // VARIANTS)
 
     # -- what went wrong -----------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ it has a creator of its own, named after itself.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dmabuf.rt.explored_task import COUNT_BITS
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Adopted"]
 
-_ROOT = -1
+_ROOT: Final = -1
 
 
 class Adopted:
@@ -49,7 +49,7 @@ class Adopted:
         """The key of the creator of what exists once under that name."""
         return (_ROOT, zlib.crc32(name.encode()))
 
-    def add(self, creator: ExploredTask, obj: Any, label: str) -> None:
+    def add(self, creator: ExploredTask, obj: Any, label: Any) -> None:
         """Give an object its number and its name in reports."""
         count = creator.created = creator.created + 1
         number = self._known.get(creator.number << COUNT_BITS | count)
@@ -59,6 +59,12 @@ class Adopted:
         self.objects.append(obj)
         self.creators.append(creator)
         self._labels.append(label or count)
+
+    def let_go(self) -> None:
+        """Nobody asks any more."""
+        self.objects.clear()
+        self.creators.clear()
+        self.numbers.clear()
 
     def label(self, obj: Any) -> str:
         """The name of an object in reports."""

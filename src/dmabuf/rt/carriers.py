@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dmabuf.rt.ambient import ambient, set_ambient
+from dmabuf.rt.life import carry
 
 if TYPE_CHECKING:
     from dmabuf.rt.api import Task
@@ -79,7 +80,7 @@ class Greenlets:
             box[0] = body
         else:
             one = self._greenlet(
-                functools.partial(_carry, self._hub, box, self._following), self._hub
+                functools.partial(carry, self._hub, box, self._following), self._hub
             )
         self._busy.append((one, box))
         task.carrier = one
@@ -117,24 +118,6 @@ class Greenlets:
 
 _Box = list["Body | None"]
 """What a greenlet is to run next; [None] where it waits for that."""
-
-
-def _carry(hub: Any, box: _Box, slot: list[Task | None]) -> None:
-    """The life of a greenlet. It refers to nothing that refers to it: it could not be collected.
-
-    So who goes on is left in `slot`: an argument of `switch` would be kept as long as that lasts.
-    """
-    while True:
-        slot[0] = _run(box)
-        hub.switch()
-
-
-def _run(box: _Box) -> Task | None:
-    body = box.pop()
-    assert body is not None
-    following = body()
-    box.append(None)
-    return following
 
 
 class _Gate:

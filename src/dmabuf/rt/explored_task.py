@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from dmabuf.rt.api import Kind, Outcome, Runtime, Scope
 from dmabuf.rt.op import Op
@@ -17,9 +17,11 @@ from dmabuf.rt.strategy import VARIANTS
 __all__ = ["COUNT_BITS", "ExploredTask", "Names"]
 
 
-COUNT_BITS = 40
-_DONE = Outcome.DONE
-_USER, _HARDWARE, _NO_SCOPE = Kind.USER, Kind.HARDWARE, Scope.NONE
+COUNT_BITS: Final = 40
+_DONE: Final = Outcome.DONE
+_USER: Final = Kind.USER
+_HARDWARE: Final = Kind.HARDWARE
+_NO_SCOPE: Final = Scope.NONE
 """At hand: on Python 3.11 to ask an enumeration for a member takes as long as a call."""
 
 

@@ -1,7 +1,9 @@
-"""The life of an explored task, and where its next step is asked for: two marks on its stack.
+"""The life of an explored task and of what carries it, and where its next step is asked for.
 
-Between the two lie the frames that are part of a state (`explore.states.fingerprint`). They are
-told by their code, so these functions are Python always, even where the runtime is compiled.
+Between the frames of `main` and `ask` lie those that are part of a state
+(`explore.states.fingerprint`). They are told by their code, so these functions are Python always,
+even where the runtime is compiled. A greenlet without a Python frame is also taken for one that
+runs.
 
     >>> MAIN.co_name, ASK.co_name
     ('main', 'ask')
@@ -10,7 +12,7 @@ told by their code, so these functions are Python always, even where the runtime
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dmabuf.errors import Unwind
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from dmabuf.rt.strategy import Strategy
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["ASK", "MAIN", "ask", "main"]
+__all__ = ["ASK", "MAIN", "ask", "carry", "main"]
 
 
 def main(rt: Tasks, task: ExploredTask, fn: Callable[[], object]) -> ExploredTask | None:
@@ -32,6 +34,17 @@ def main(rt: Tasks, task: ExploredTask, fn: Callable[[], object]) -> ExploredTas
     except BaseException as error:  # noqa: BLE001 - whatever a design raises is its outcome
         rt.raised(task, error)
     return rt.ended(task)
+
+
+def carry(hub: Any, box: list[Any], slot: list[Any]) -> None:
+    """The life of a greenlet. It refers to nothing that refers to it: it could not be collected.
+
+    So who goes on is left in `slot`: an argument of `switch` would be kept as long as that lasts.
+    """
+    while True:
+        slot[0] = box.pop()()
+        box.append(None)
+        hub.switch()
 
 
 def ask(strategy: Strategy, rt: Tasks) -> int:

@@ -13,17 +13,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from mypy_extensions import mypyc_attr
-
     from dmabuf.rt.api import Task
-else:
 
-    def mypyc_attr(**_: object) -> Callable[[type], type]:
-        """For the compiler alone."""
-        return lambda kind: kind
-
-
-__all__ = ["OPS", "READ", "WRITE", "Op", "Touch"]
+__all__ = ["OPS", "READ", "WRITE", "GatedOp", "Op", "Touch"]
 
 READ: Final = 0
 WRITE: Final = 1
@@ -43,7 +35,6 @@ def _nothing(_obj: Any, _task: Task) -> None:
     return None
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
 class Op:
     """One kind of step: a pure guard, an action that calls no foreign code, and its footprint.
 
@@ -99,18 +90,6 @@ class Op:
         self.says = says or name.replace(".", " ") + " {}"
         OPS[name] = self
 
-    def copy(self, other: Op) -> None:
-        """Be what another operation is; for a subclass that makes more of it."""
-        self.name = other.name
-        self.guard = other.guard
-        self.is_guarded = other.is_guarded
-        self.action = other.action
-        self.access = other.access
-        self.touches = other.touches
-        self.waits_on = other.waits_on
-        self.wakes = other.wakes
-        self.says = other.says
-
     def footprint(self, obj: Any, task: Task) -> tuple[Touch, ...]:
         """The objects that this step reads or changes in the present state."""
         if self.touches is not None:
@@ -123,3 +102,36 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<Op {self.name}>"
+
+
+class GatedOp(Op):
+    """An operation of a job, possible until its engine is reset.
+
+    Args:
+        op: the operation, whose name it keeps.
+        gate: the engine.
+
+    Attributes:
+        plain: the operation itself.
+    """
+
+    __slots__ = ("gate", "plain")
+
+    def __init__(self, op: Op, gate: Any) -> None:
+        self.plain = op
+        self.gate = gate
+        self.name = op.name
+        self.guard = self._is_possible
+        self.is_guarded = True
+        self.action = op.action
+        self.access = op.access
+        self.touches = self._touched
+        self.waits_on = op.waits_on
+        self.wakes = op.wakes
+        self.says = op.says
+
+    def _is_possible(self, obj: Any, task: Task) -> bool:
+        return not task.told_to_die and self.plain.guard(obj, task)
+
+    def _touched(self, obj: Any, task: Task) -> tuple[Touch, ...]:
+        return (*self.plain.footprint(obj, task), (self.gate, READ))

@@ -10,7 +10,6 @@ option of a choice, `TIMEOUT` or `INTERRUPT`).
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class Remembers(Protocol):
     """
 
     @property
-    def path(self) -> Sequence[Known]:
+    def path(self) -> list[Known]:
         """The steps of the present execution and, to begin with, of the one before."""
         ...
 

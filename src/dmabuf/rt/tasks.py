@@ -18,7 +18,7 @@ from __future__ import annotations
 import _thread
 import functools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from dmabuf.errors import ContractViolation, DesignError, InternalError, Unwind
 from dmabuf.rt.adopted import Adopted
@@ -28,6 +28,7 @@ from dmabuf.rt.carriers import Carrier, best_carrier
 from dmabuf.rt.clock import VirtualClock
 from dmabuf.rt.cpus import Cpus
 from dmabuf.rt.explored_task import ExploredTask, Names
+from dmabuf.rt.known import Known
 from dmabuf.rt.life import ask, main
 from dmabuf.rt.own_steps import CLOCK_ARM, CLOCK_NOW, MAKE_PENDING, SPAWN
 from dmabuf.rt.possible import Possible
@@ -39,16 +40,18 @@ from dmabuf.rt.strategy import (
     Remembers,
     Strategy,
 )
-from dmabuf.rt.ways import go_another_way
+from dmabuf.rt.ways import go_another_way, step_in_body
 
 __all__ = ["MAX_TASKS", "Tasks"]
 
-MAX_TASKS = 64
+MAX_TASKS: Final = 64
 """More tasks than this in one execution is taken as spawning without end."""
 
-_MAX_REFUSALS = 200
-_DONE = Outcome.DONE
-_USER, _HARDWARE = Kind.USER, Kind.HARDWARE
+_MAX_REFUSALS: Final = 200
+_UNUSED: Final = _thread.allocate_lock()
+_DONE: Final = Outcome.DONE
+_USER: Final = Kind.USER
+_HARDWARE: Final = Kind.HARDWARE
 
 
 class Tasks(Possible):
@@ -61,6 +64,7 @@ class Tasks(Possible):
         reports: (code, message, task) of each broken rule recorded.
         failure: the exception of a task that raised, with the task.
         at_end: called when the execution has ended, before its tasks are unwound.
+        end: how it ended.
         any_time: a timeout may come at any step, not only in order of deadlines.
         some_may_stop: there is a task of which userspace or hardware decides whether it goes on.
     """
@@ -73,7 +77,7 @@ class Tasks(Possible):
     def __init__(
         self, strategy: Strategy, *, names: Names | None = None, carrier: Carrier | None = None
     ) -> None:
-        self.mutex: Any = _thread.allocate_lock()
+        self.mutex: Any = _UNUSED
         self.strategy = strategy
         self.names = names or Names()
         self.carrier = carrier or best_carrier()
@@ -85,6 +89,7 @@ class Tasks(Possible):
         self.reports: list[tuple[str, str, ExploredTask]] = []
         self.failure: tuple[ExploredTask, BaseException] | None = None
         self.over = False
+        self.end: End | None = None
         self.extras: dict[str, Any] = {}
         self._adopted = Adopted(self.names)
         self.numbers = self._adopted.numbers
@@ -96,6 +101,8 @@ class Tasks(Possible):
         self.some_may_stop = False
         self._made = 0
         self._memory: Remembers | None = None
+        self._path: list[Known] = []
+        self._known = 0
         self._is_marked = True
         self.cpus = Cpus(self.names)
         self._body = self._make_task("design", Kind.KTHREAD, (), None)
@@ -126,7 +133,8 @@ class Tasks(Possible):
             self._in_body = False
             self._is_marked = getattr(self.strategy, "reads_frames", True)
             if getattr(self.strategy, "known", 0):
-                self._memory = cast("Remembers", self.strategy)
+                memory = self._memory = cast("Remembers", self.strategy)
+                self._path, self._known = memory.path, memory.known
             for task in list(self.tasks):
                 if not self.over:
                     self._current = task
@@ -140,11 +148,9 @@ class Tasks(Possible):
             self._unwind()
         finally:
             set_ambient(before)
-        if self.failure is not None:
-            return End.RAISED
-        if self.reports:
-            return End.REPORTED
-        return End.ENDED
+        raised, reported = self.failure is not None, bool(self.reports)
+        self.end = End.RAISED if raised else End.REPORTED if reported else End.ENDED
+        return self.end
 
     def raised(self, task: ExploredTask, error: BaseException) -> None:
         """A task has raised: a broken rule that was recorded, or the end of the execution."""
@@ -216,8 +222,8 @@ class Tasks(Possible):
         is not made by its action, or is another one than it was: it says what that means.
         """
         made = self._made
-        if made < memory.known:
-            node = memory.path[made]
+        if made < self._known:
+            node = self._path[made]
             op = node.op
             task = self.by_number.get(node.chosen // VARIANTS)
             if op is not None and task is not None and task.op is op and task.deadline is None:
@@ -246,6 +252,21 @@ class Tasks(Possible):
                 self._current = task
                 self.carrier.resume(task)
         self.carrier.retire()
+
+    def let_go(self) -> None:
+        """Nobody looks at this execution any more: let go of what it was made of.
+
+        What refers to itself in a circle would have to wait for the garbage collector, which takes
+        longer to find it than the execution took to be set up.
+        """
+        for task in self.tasks:
+            task.op = task.obj = task.arg = task.value = task.spawner = None
+        self.tasks.clear()
+        self.by_number.clear()
+        self._adopted.let_go()
+        self.extras.clear()
+        self._current = self._body
+        self._body.value = self._body.runtime = cast("Any", None)
 
     # -- the Runtime interface -----------------------------------------------------------------
 
@@ -310,7 +331,7 @@ class Tasks(Possible):
             self._refuse(task)
         task.arg = arg
         if self._in_body:
-            return self._step_in_body(op, obj, task)
+            return step_in_body(self, op, obj, task, only_reads=self._only_reads)
         task.op = op
         task.obj = obj
         task.deadline = deadline
@@ -342,16 +363,6 @@ class Tasks(Possible):
             task.finished = True
             self.carrier.switch(task, None)
         raise Unwind
-
-    def _step_in_body(self, op: Op, obj: Any, task: ExploredTask) -> Outcome:
-        if not op.guard(obj, task):
-            raise DesignError(
-                f"the design's own body would wait for {self.label(obj)}; only tasks may"
-            )
-        if self._only_reads and any(mode for _obj, mode in op.footprint(obj, task)):
-            raise DesignError("a condition that changes something cannot be evaluated")
-        task.value = op.action(obj, task)
-        return Outcome.DONE
 
     def evaluate(self, condition: Callable[[], object]) -> bool:
         """Is a waiter's condition true now? Outside any step, so it may only read."""
@@ -447,7 +458,7 @@ class Tasks(Possible):
         finally:
             self._namer = before
 
-    def adopt(self, obj: Any, label: str = "") -> None:
+    def adopt(self, obj: Any, label: Any = "") -> None:
         """Give an object its number and keep it alive until the execution has ended."""
         creator = self._namer or self._current
         self._adopted.add(creator, obj, label)

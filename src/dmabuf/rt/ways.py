@@ -1,4 +1,4 @@
-"""Steps that go another way than their action: a timeout, a signal, a CPU given up.
+"""Steps that go another way: a timeout, a signal, a CPU given up; and those of a design's body.
 
 >>> from dmabuf.rt.strategy import FirstEnabled
 >>> from dmabuf.rt.tasks import Tasks
@@ -10,14 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dmabuf.errors import DesignError
 from dmabuf.rt.api import WRITE, Outcome
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, Footprint
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from dmabuf.rt.explored_task import ExploredTask
+    from dmabuf.rt.op import Op
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["go_another_way", "overtaken"]
+__all__ = ["go_another_way", "overtaken", "step_in_body"]
 
 
 def go_another_way(rt: Tasks, task: ExploredTask, variant: int) -> Footprint:
@@ -62,3 +66,13 @@ def overtaken(rt: Tasks, deadline: int) -> Footprint:
         if rt.cpus.depends(other):
             touched.append(rt.cpus.number(rt.cpus.of(other)) << 1)
     return tuple(touched)
+
+
+def step_in_body(rt: Tasks, op: Op, obj: Any, task: ExploredTask, *, only_reads: bool) -> Outcome:
+    """Make a step where nobody else runs: it cannot wait, and in a condition changes nothing."""
+    if not op.guard(obj, task):
+        raise DesignError(f"the design's own body would wait for {rt.label(obj)}; only tasks may")
+    if only_reads and any(mode for _obj, mode in op.footprint(obj, task)):
+        raise DesignError("a condition that changes something cannot be evaluated")
+    task.value = op.action(obj, task)
+    return Outcome.DONE

@@ -51,6 +51,38 @@ static void called(struct toy_device *dev)
 		dev->ring = kmalloc(8, GFP_KERNEL); // EXPECT DF301 error
 }
 
+static void toy_deep(struct toy_device *dev)
+{
+	dev->threaded = toy_ask(dev);
+}
+
+static void toy_deeper(struct toy_device *dev)
+{
+	toy_deep(dev);
+}
+
+/* found: a callee of a callee sets it */
+static void called_deep(struct toy_device *dev)
+{
+	if (dev->threaded)
+		return;
+	toy_deeper(dev);
+	if (dev->threaded)
+		dev->ring = kmalloc(8, GFP_KERNEL); // EXPECT DF301 error
+}
+
+#define TOY_SET(d, value) ((d)->threaded = (value))
+
+/* found: a macro sets it */
+static void by_macro(struct toy_device *dev)
+{
+	if (dev->threaded)
+		return;
+	TOY_SET(dev, 1);
+	if (dev->threaded)
+		dev->ring = kmalloc(8, GFP_KERNEL); // EXPECT DF301 error
+}
+
 /* found: others may set it while this one sleeps */
 static void slept(struct toy_device *dev)
 {
@@ -78,6 +110,8 @@ void asked_section(struct toy_device *dev)
 	either(dev);
 	set(dev);
 	called(dev);
+	called_deep(dev);
+	by_macro(dev);
 	slept(dev);
 	other(dev);
 	dma_fence_end_signalling(cookie);

@@ -49,6 +49,24 @@ void kswapd_section(void)
 	dma_fence_end_signalling(cookie);
 }
 
+/* near-miss: NULL takes away what is there */
+void taken_section(struct toy_table *table)
+{
+	bool cookie = dma_fence_begin_signalling();
+
+	xa_store(&table->items, 1, NULL, GFP_KERNEL);
+	dma_fence_end_signalling(cookie);
+}
+
+/* found: a pointer is stored */
+void stored_section(struct toy_table *table, void *item)
+{
+	bool cookie = dma_fence_begin_signalling();
+
+	xa_store(&table->items, 1, item, GFP_KERNEL); // EXPECT DF301 error
+	dma_fence_end_signalling(cookie);
+}
+
 /* near-miss: no memory is asked for */
 void free_section(void *old)
 {

@@ -125,6 +125,25 @@ def test_struct_on_the_stack_carries_its_fields():
     assert {"by_list": False, "by_field": True, "unknown": True} == found
 
 
+def test_struct_in_a_struct_on_the_stack_is_set_field_by_field():
+    """A store to one field of an inner struct leaves the others as they were."""
+    text = """
+    struct walk { bool wait; bool quick; };
+    struct evict { struct walk walk; };
+    static void go(struct walk *w) { if (w->wait) kmalloc(1, GFP_KERNEL); }
+    void other(void) {
+        struct evict e = { .walk = { .wait = false } }; e.walk.quick = true; go(&e.walk);
+    }
+    void same(void) {
+        struct evict e = { .walk = { .wait = false } }; e.walk.wait = true; go(&e.walk);
+    }
+    """
+
+    found = {name: bool(allocations(text, name)) for name in ("other", "same")}
+
+    assert {"other": False, "same": True} == found
+
+
 def test_callee_that_sets_a_field_makes_it_unknown():
     """What a callee writes into the struct it was given is not known any more."""
     text = """

@@ -15,6 +15,7 @@ from dmabuf.sync.waitqueue import WaitQueue
 from tests.explore.oracle import _key, _outcome, everything
 from tests.explore.random_programs import FAMILIES, generate
 from tests.explore.stateful import edges_of, explored, prepared
+from tests.support import needs_python_engines
 
 
 def back_off_pair(machine):
@@ -165,6 +166,7 @@ def test_graph_of_random_loops_is_the_same():
     assert compared > 3
 
 
+@needs_python_engines
 def test_every_field_of_a_task_is_told_or_left_out():
     """A field that is added to a task belongs to the state, unless somebody says why not."""
     told = set(re.findall(r"task\.(\w+)", inspect.getsource(Fingerprints._task)))

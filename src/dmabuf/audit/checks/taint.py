@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from dmabuf.audit.checks.axioms import taken_in_reclaim
 from dmabuf.audit.checks.beginnings import Beginnings
+from dmabuf.audit.checks.devices import meet
 from dmabuf.audit.checks.doubts import AXIOMS, allowed
 from dmabuf.audit.checks.excuses.restarts import is_stopped
 from dmabuf.audit.checks.index import Calls
@@ -74,14 +75,14 @@ class Taint:
                 takers.append((routine, subject[0]))
 
     def of(
-        self, lock: LockClass, apart_from: frozenset[str], *, in_reclaim: bool = False
+        self, lock: LockClass, way: Way | None = None, *, in_reclaim: bool = False
     ) -> Way | None:
         """A way from a function that holds the lock to what taints it: a sure one, or the surest.
 
         Args:
             lock: the class.
-            apart_from: functions (`file:name`) on the way that the lock was met on; what they
-                do is no evidence against themselves.
+            way: that the lock was met on, if it was; what its functions do is no evidence against
+                themselves, and another driver's device has another lock.
             in_reclaim: it is a notifier or a shrinker that takes the lock.
         """
         question = (lock, _IN_RECLAIM if in_reclaim else _KINDS)
@@ -89,12 +90,15 @@ class Taint:
         more = self._more.get(question)
         if more is None:
             more = self._more[question] = self._holding(*question)
+        on_the_way: frozenset[str] = self._on(way) if way is not None else frozenset()
         best: Way | None = None
-        for way in _then(known, more):
-            if f"{way.root.file}:{way.root.function}" in apart_from:
+        for other in _then(known, more):
+            if f"{other.root.file}:{other.root.function}" in on_the_way:
                 continue
-            if best is None or way.sure > best.sure:
-                best = way
+            if way is not None and not meet(lock, way, other):
+                continue
+            if best is None or other.sure > best.sure:
+                best = other
             if best.sure >= _ENOUGH:
                 break
         return best
@@ -113,7 +117,12 @@ class Taint:
             return _BEGINNING
         return _DEBUGGING if "debugfs" in way.root.file else 1.0
 
-    def standing(self, way: Way) -> frozenset[str]:
+    def _on(self, way: Way) -> frozenset[str]:
+        """The functions that are no evidence against a way: its own, and those that stand still."""
+        own = frozenset(f"{hop.place.file}:{hop.place.function}" for hop in way.hops)
+        return own | self._standing(way)
+
+    def _standing(self, way: Way) -> frozenset[str]:
         """The functions that cannot run where a way is, as its driver has stopped the scheduler."""
         if not is_stopped(way, self._program):
             return frozenset()

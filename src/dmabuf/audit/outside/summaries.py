@@ -124,7 +124,7 @@ class Outdoors:
 
     def holding(self, lock: LockClass, *, in_reclaim: bool) -> Way | None:
         """A way from a function out there that holds the lock to what taints it."""
-        way = self._taint.of(lock, frozenset(), in_reclaim=in_reclaim)
+        way = self._taint.of(lock, in_reclaim=in_reclaim)
         if way is None or any(hop.how in _UNSURE for hop in way.hops):
             return None
         return replace(way, sure=way.sure * doubt(way, evidence=True))

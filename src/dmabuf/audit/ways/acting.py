@@ -10,7 +10,6 @@ from dmabuf.audit.program.program import Program
 from dmabuf.audit.ways.beyond import Beyond, Deed
 from dmabuf.audit.ways.effect import Effect, Kind, LockClass
 from dmabuf.audit.ways.evaluate import Evaluator
-from dmabuf.audit.ways.event import Event
 from dmabuf.audit.ways.gfp import left
 from dmabuf.audit.ways.known import acts
 from dmabuf.audit.ways.known.locks import GUARDS
@@ -82,22 +81,7 @@ class Actor:
         assert state is not None
         if "atomic" in state.scopes and _sleeps(effect):
             return
-        walk.events.append(
-            Event(
-                walk.line,
-                walk.index,
-                effect,
-                grade=grade * walk.doubt(),
-                guards=tuple(walk.guards),
-                held=state.held,
-                scopes=state.scopes,
-                signalling=state.signalling,
-                after=state.ended,
-                macro=walk.macro,
-                beyond=beyond[0],
-                deed=beyond[1],
-            )
-        )
+        walk.note(effect=effect, grade=grade, beyond=beyond)
 
     def _subject(self, walk: Walk, at: int | None, arguments: tuple[Expr, ...]) -> LockClass | None:
         if at is None or at >= len(arguments):
@@ -115,6 +99,9 @@ class Actor:
         self, walk: Walk, name: str, act: acts.Allocates, arguments: tuple[Expr, ...]
     ) -> None:
         assert walk.state is not None
+        stored = arguments[act.stored : act.stored + 1] if act.stored is not None else ()
+        if stored and truth(walk.value(stored[0])) is False:
+            return
         if act.argument is None or act.argument >= len(arguments):
             possible: list[int] = [int(act.implied)]
         else:

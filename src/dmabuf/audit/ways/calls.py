@@ -12,8 +12,9 @@ from dmabuf.audit.program.routine import GRADES, Routine
 from dmabuf.audit.program.types import bare
 from dmabuf.audit.ways.acting import Actor
 from dmabuf.audit.ways.beyond import NOTHING, Beyond
+from dmabuf.audit.ways.bodies import Bodies
 from dmabuf.audit.ways.evaluate import Evaluator, as_expression, fill
-from dmabuf.audit.ways.event import Context, Event
+from dmabuf.audit.ways.event import Context
 from dmabuf.audit.ways.guards import Guards
 from dmabuf.audit.ways.handed import Handed
 from dmabuf.audit.ways.kinds import Kinds
@@ -33,6 +34,7 @@ from dmabuf.audit.ways.matters import names_that_matter
 from dmabuf.audit.ways.relevance import Relevance
 from dmabuf.audit.ways.scopes import Brackets
 from dmabuf.audit.ways.sides import kept_in
+from dmabuf.audit.ways.stores import Stores
 from dmabuf.audit.ways.values import Fields, Table, Value, plain
 from dmabuf.audit.ways.walk import Walk
 
@@ -61,11 +63,13 @@ class CallReader:
 
         self._actor = Actor(program, evaluator)
         self._matter = names_that_matter(program, beyond)
-        self.relevance = Relevance(program, self._matter, beyond)
+        self.bodies = Bodies()
+        self.relevance = Relevance(program, self._matter, self.bodies, beyond)
         self._beyond = beyond
         self._doing = beyond.functions()
+        self._stores = Stores(program, self.bodies)
         self._guards = Guards(program)
-        self._handed = Handed(program, self._matter)
+        self._handed = Handed(program, self._matter, self.bodies)
         self._kinds = Kinds(program, evaluator)
         self._gfp: dict[str, int | None] = {}
 
@@ -140,10 +144,13 @@ class CallReader:
         filled = any(walk.is_filled(one) for one in arguments)
         if not filled and not walk.minds():
             return
+        macro = self.program.names.macro(name, walk.routine.path)
+        if macro is not None:
+            walk.stored(self._stores.of_macro(macro, arguments))
         target = self.program.names.routine(name, walk.routine.path)
         if target is None:
             return
-        walk.stored(self.relevance.sets(target))
+        walk.stored(self._stores.of(target))
         if filled:
             for at, fields in self.relevance.writes(target).items():
                 if at < len(arguments):
@@ -287,28 +294,18 @@ class CallReader:
         wanted = self.relevance.of(routine)
         if wanted and not fresh:
             values = self._values(walk, routine, wanted, arguments)
-        walk.events.append(
-            Event(
-                walk.line,
-                walk.index,
-                callee=routine,
-                context=Context(
-                    values,
-                    frozenset() if fresh else state.scopes,
-                    routine.owner or walk.routine.owner or context.owner,
-                    self._still(routine, context.bound if bound is None else bound),
-                    self._handed.to(routine, arguments, state.known) if state.known else (),
-                ),
-                how="macro" if how == "direct" and walk.macro else how,
-                grade=grade * walk.doubt(),
-                guards=tuple(walk.guards),
-                held=state.held,
-                scopes=state.scopes,
-                signalling=state.signalling,
-                after=state.ended,
-                macro=walk.macro,
-                note=note,
-            )
+        walk.note(
+            callee=routine,
+            context=Context(
+                values,
+                frozenset() if fresh else state.scopes,
+                routine.owner or walk.routine.owner or context.owner,
+                self._still(routine, context.bound if bound is None else bound),
+                self._handed.to(routine, arguments, state.known) if state.known else (),
+            ),
+            how="macro" if how == "direct" and walk.macro else how,
+            grade=grade,
+            note=note,
         )
 
     def _values(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.program.routine import Routine
@@ -12,14 +12,13 @@ from dmabuf.audit.ways.effect import Effect
 from dmabuf.audit.ways.state import Held
 from dmabuf.audit.ways.values import Value
 
-__all__ = ["Context", "Event", "Given", "Visit"]
+__all__ = ["NOWHERE", "Context", "Event", "Given", "Visit"]
 
 Given: TypeAlias = tuple[Expr, Value, frozenset[int]]
 """What the caller has asked, in words of the callee; what it may be, and what it is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What is known where a function is called.
 
     Attributes:
@@ -38,9 +37,16 @@ class Context:
     given: tuple[Given, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+NOWHERE = Context()
+"""That of an effect."""
+
+
+@dataclass(slots=True, eq=False)
 class Event:
     """One thing on a line: either an effect or a call.
+
+    Nobody changes one. It is not frozen as that would take three times as long to make, and a
+    tree has a million of them.
 
     Attributes:
         line: of the function walked through.
@@ -66,7 +72,7 @@ class Event:
     index: int
     effect: Effect | None = None
     callee: Routine | None = None
-    context: Context = Context()
+    context: Context = NOWHERE
     how: str = "does"
     grade: float = 1.0
     guards: tuple[tuple[Expr, bool], ...] = ()

@@ -13,12 +13,15 @@ from typing import Final
 from dmabuf.audit.front.code import CALL, IF, Expr
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.bodies import Bodies
 from dmabuf.audit.ways.evaluate import fill
 from dmabuf.audit.ways.event import Given
 from dmabuf.audit.ways.learnt import Learnt, made_of
 
 __all__ = ["Handed"]
 
+Question = tuple[Expr, frozenset[str]]
+"""What is asked, and the parameters that it is made of."""
 _MOST: Final = 8
 _PARTS: Final = 8
 _PASSES: Final = (("name", "likely"), ("name", "unlikely"))
@@ -38,10 +41,11 @@ class _Own:
 class Handed:
     """Answers for the functions of a program."""
 
-    def __init__(self, program: Program, matter: frozenset[str]) -> None:
+    def __init__(self, program: Program, matter: frozenset[str], bodies: Bodies) -> None:
         self._program = program
         self._matter = matter
-        self._asked: dict[Routine, tuple[Expr, ...]] = {}
+        self._bodies = bodies
+        self._asked: dict[Routine, tuple[Question, ...]] = {}
         self._found: dict[Routine, _Own] = {}
 
     def to(
@@ -62,13 +66,15 @@ class Handed:
             for one, argument in zip(routine.function.parameters, arguments, strict=False)
         }
         found: list[Given] = []
-        for expression in asked:
+        for expression, about in asked:
+            if not about <= words.keys():
+                continue
             learnt = known.get(fill(expression, words))
             if learnt is not None:
                 found.append((expression, learnt.only, learnt.never))
         return tuple(found)
 
-    def asked(self, routine: Routine) -> tuple[Expr, ...]:
+    def asked(self, routine: Routine) -> tuple[Question, ...]:
         """What a function asks of its parameters, itself or by whom it calls with them."""
         found = self._asked.get(routine)
         if found is None:
@@ -81,7 +87,9 @@ class Handed:
                     mine = fill(expression, words)
                     if _is_about(mine, own.names, own.local):
                         wanted[mine] = None
-            found = self._asked[routine] = tuple(wanted)[:_MOST]
+            found = self._asked[routine] = tuple(
+                (one, own.names & (made_of(one) or frozenset())) for one in tuple(wanted)[:_MOST]
+            )
         return found
 
     def _own(self, routine: Routine) -> _Own:
@@ -94,7 +102,7 @@ class Handed:
     def _look(self, routine: Routine) -> _Own:
         names = frozenset(one.name for one in routine.function.parameters if one.name)
         own = _Own(names, self._program.tables.local(routine))
-        for instruction in routine.function.code if names else ():
+        for instruction in self._bodies.of(routine) if names else ():
             if instruction[0] == IF:
                 own.questions += [
                     one for one in _atoms(instruction[2]) if _is_about(one, names, own.local)

@@ -11,9 +11,9 @@ from dmabuf.audit.front.code import CALL, IF, LOOP, RETURN, SET, SWITCH, Expr
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.beyond import NOTHING, Beyond
+from dmabuf.audit.ways.bodies import Bodies
 from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import Allocates, Calls, Takes, Waits
-from dmabuf.audit.ways.sides import kept_in
 
 __all__ = ["Relevance"]
 
@@ -24,13 +24,19 @@ _DEPTH = 6
 class Relevance:
     """Answers for all functions of a program."""
 
-    def __init__(self, program: Program, matter: frozenset[str], beyond: Beyond = NOTHING) -> None:
+    def __init__(
+        self,
+        program: Program,
+        matter: frozenset[str],
+        bodies: Bodies,
+        beyond: Beyond = NOTHING,
+    ) -> None:
         self._program = program
+        self._bodies = bodies
         self._beyond = beyond.functions()
         self._matter = matter
         self._known: dict[Routine, Places] = {}
         self._writes: dict[Routine, dict[int, frozenset[str]]] = {}
-        self._sets: dict[Routine, frozenset[str]] = {}
 
     def of(self, routine: Routine, depth: int = 0) -> Places:
         """The parameters that matter: by their places, whether they matter themselves.
@@ -51,7 +57,7 @@ class Relevance:
         if found is None:
             places = {one.name: at for at, one in enumerate(routine.function.parameters)}
             sets: dict[int, set[str]] = {}
-            for instruction in routine.function.code:
+            for instruction in self._bodies.of(routine):
                 if instruction[0] == SET and instruction[2][0] == "field":
                     base, name = instruction[2][1], instruction[2][2]
                     if base[0] == "name" and base[1] in places:
@@ -59,25 +65,12 @@ class Relevance:
             found = self._writes[routine] = {at: frozenset(one) for at, one in sets.items()}
         return found
 
-    def sets(self, routine: Routine) -> frozenset[str]:
-        """Fields that a function sets itself, of whatever struct: `.name`."""
-        found = self._sets.get(routine)
-        if found is None:
-            found = self._sets[routine] = frozenset(
-                part
-                for instruction in routine.function.code
-                if instruction[0] == SET
-                for part in kept_in(instruction[2])
-                if part.startswith(".")
-            )
-        return found
-
     def _find(self, routine: Routine, depth: int) -> Places:
         places = {one.name: at for at, one in enumerate(routine.function.parameters) if one.name}
         used: dict[str, bool] = {}
         if not places:
             return {}
-        for instruction in routine.function.code:
+        for instruction in self._bodies.of(routine):
             kind = instruction[0]
             if kind == CALL:
                 self._called(routine, instruction[2:4], places, used, depth)
@@ -125,6 +118,8 @@ class Relevance:
             for act in acts:
                 if isinstance(act, Allocates | Calls):
                     places.append(act.argument)
+                if isinstance(act, Allocates):
+                    places.append(act.stored)
                 if isinstance(act, Calls):
                     places += act.passes
                 if isinstance(act, Waits):

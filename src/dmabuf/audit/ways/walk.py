@@ -34,8 +34,10 @@ from dmabuf.audit.front.code import (
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.program.spelling import spell
 from dmabuf.audit.ways.arrays import sizes
+from dmabuf.audit.ways.beyond import Deed
+from dmabuf.audit.ways.effect import Effect
 from dmabuf.audit.ways.evaluate import Evaluator
-from dmabuf.audit.ways.event import Context, Event, Visit
+from dmabuf.audit.ways.event import NOWHERE, Context, Event, Visit
 from dmabuf.audit.ways.learnt import MEMORY, forgotten, given, learn, worth
 from dmabuf.audit.ways.shape import Shape
 from dmabuf.audit.ways.sides import contradicted, kept_in, on_one_side, side_of, without
@@ -193,6 +195,41 @@ class Walk:
     def doubt(self) -> float:
         """How likely a line is done at all: what only debugging does is cold."""
         return 0.4 if self.cold else 1.0
+
+    def note(
+        self,
+        *,
+        grade: float,
+        effect: Effect | None = None,
+        callee: Routine | None = None,
+        context: Context = NOWHERE,
+        how: str = "does",
+        note: str = "",
+        beyond: tuple[str, Deed | None] = ("", None),
+    ) -> None:
+        """Take down what is done, or who is called, at this line and as things stand here."""
+        state = self.state
+        assert state is not None
+        self.events.append(
+            Event(
+                self.line,
+                self.index,
+                effect,
+                callee,
+                context,
+                how,
+                grade * self.doubt(),
+                tuple(self.guards),
+                state.held,
+                state.scopes,
+                state.signalling,
+                state.ended,
+                self.macro,
+                note,
+                beyond[1],
+                beyond[0],
+            )
+        )
 
     # -- assignments ------------------------------------------------------------------------------
 

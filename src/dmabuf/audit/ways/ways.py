@@ -106,7 +106,7 @@ class Ways:
         if found is None:
             shape = self._shapes.get(routine)
             if shape is None:
-                shape = self._shapes[routine] = Shape.of(routine.function.code)
+                shape = self._shapes[routine] = Shape.of(self._calls.bodies.of(routine))
             local = self.program.tables.local(routine)
             walk = Walk(routine, context, self.evaluator, self._calls, local)
             found = self._visits[node] = walk.run(shape)

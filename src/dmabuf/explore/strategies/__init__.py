@@ -1,5 +1,5 @@
 """Ways to pick the next transition. None of them knows what a fence is."""
 
-from dmabuf.explore.built import places
+from dmabuf.built import places
 
-__path__[:0] = places("strategies")
+__path__[:0] = places("explore/strategies")

@@ -11,8 +11,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dmabuf.hardware import GatedOp
 from dmabuf.rt.api import OPS, READ, WRITE
+from dmabuf.rt.op import GatedOp
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:

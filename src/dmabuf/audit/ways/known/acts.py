@@ -37,11 +37,13 @@ class Allocates:
         argument: which argument has the flags; None where they are implied.
         implied: these flags, also where the argument is left out.
         added: bits that are added to those of the argument.
+        stored: which argument it allocates for; NULL takes no memory.
     """
 
     argument: int | None = None
     implied: Gfp = Gfp.KERNEL
     added: int = 0
+    stored: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,7 @@ dma_fence_array_alloc dma_resv_reserve_fences dma_resv_get_fences dma_resv_get_s
 dma_resv_copy_fences sync_file_create dma_fence_unwrap_merge drm_syncobj_create
 dma_fence_allocate_private_stub vm_area_dup acpi_os_allocate anon_vma_alloc devm_kasprintf_strarray
 iommu_map_sgtable dev_coredumpm dev_coredumpv dev_coredumpsg dev_coredumpm_timeout
+dev_pm_qos_add_request dev_pm_qos_add_notifier
 """
 """With GFP_KERNEL, whatever they are given: dev_coredumpm adds a device whatever its flags say."""
 
@@ -135,10 +136,18 @@ _OBJ_OF = [
     for form, _ in _OBJ
 ]
 
+_STORED = {
+    **dict.fromkeys(("xa_store", "xa_store_bh", "xa_store_irq", "__xa_store"), (3, 2)),
+    "xa_store_range": (4, 3),
+    "xa_cmpxchg": (4, 3),
+}
+"""Where their flags are, and what they store: NULL takes what is there away."""
+
 ALLOCATORS: dict[str, tuple[Act, ...]] = {
     **{name: (Allocates(),) for name in _KERNEL.split()},
     **{name: (Allocates(at),) for name, at in _FLAGS.items()},
     **{name: (Allocates(dict(_OBJ)[name.rpartition("_")[2]]),) for name in _OBJ_OF},
+    **{name: (Allocates(at, stored=stored),) for name, (at, stored) in _STORED.items()},
     "vmalloc_huge": (Allocates(1),),
     "alloc_pages_bulk_noprof": (Allocates(0),),
     "dma_map_sgtable": (Allocates(implied=Gfp.ATOMIC),),

@@ -1,14 +1,15 @@
 """The optional compiled build of the explorer: which modules it has, and whether it may be used.
 
-The engines are Python, and the same files can be translated into C by mypyc when the package is
-built (docs/design/0021-the-compiled-explorer.md). What comes out lies in `_built`, in folders like
-those it was made from; a package that puts `places` in front of its `__path__` finds it there.
+The engines and the explored runtime are Python, and the same files can be translated into C by
+mypyc when the package is built (docs/design/0021-the-compiled-explorer.md). What comes out lies in
+`_built`, in folders like those it was made from; a package that puts `places` in front of its
+`__path__` finds it there.
 Where nothing was built, or the sources have changed since, or `DMABUF_PURE` is set, there is
 nothing in front and all is Python.
 
 This module is loaded by the build as well, where there is no package `dmabuf`.
 
-    >>> places("strategies") in ([], [os.path.join(FOLDER, "strategies")])
+    >>> places("rt") in ([], [os.path.join(FOLDER, "rt")])
     True
 """
 
@@ -31,35 +32,51 @@ __all__ = [
 
 HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib takes long
 FOLDER = os.path.join(HERE, "_built")  # noqa: PTH118
-GROUP = "dmabuf.explore.engines"
+GROUP = "dmabuf.rt.engines"
 """Names the module that holds them all; the others only refer to it."""
 STAMP = "stamp"
 """The file in the folder that tells the sources it was made from."""
+_STRATEGIES = (
+    "bounded",
+    "choice",
+    "dfs",
+    "directed",
+    "dpor",
+    "expiries",
+    "graph",
+    "happens",
+    "pct",
+    "races",
+    "stands",
+    "stems",
+    "stops",
+    "uniform",
+    "watch",
+)
+_RUNTIME = (
+    "adopted",
+    "ambient",
+    "carriers",
+    "cpus",
+    "explored_task",
+    "known",
+    "op",
+    "possible",
+    "tasks",
+    "timeouts",
+    "ways",
+)
 MODULES = (
-    "dependence",
-    *(
-        f"strategies/{name}"
-        for name in (
-            "bounded",
-            "choice",
-            "dfs",
-            "directed",
-            "dpor",
-            "expiries",
-            "graph",
-            "happens",
-            "pct",
-            "races",
-            "stands",
-            "stems",
-            "stops",
-            "uniform",
-            "watch",
-        )
-    ),
+    *(f"rt/{name}" for name in _RUNTIME),
+    "explore/calm",
+    "explore/dependence",
+    "explore/jobs/numbers",
+    "explore/traits",
+    "explore/wakers",
+    *(f"explore/strategies/{name}" for name in _STRATEGIES),
 )
 """What is translated, in the folder of this file."""
-BAKED_IN = ("../rt/api", "../rt/strategy")
+BAKED_IN = ("rt/strategy",)
 """Modules of which constants are part of what comes out."""
 
 
@@ -89,6 +106,6 @@ def is_built() -> bool:
     return _BUILT
 
 
-def places(package: str = "") -> list[str]:
+def places(package: str) -> list[str]:
     """Where a package of this folder finds what was built: at most one place."""
-    return [os.path.join(FOLDER, package) if package else FOLDER] if _BUILT else []  # noqa: PTH118
+    return [os.path.join(FOLDER, package)] if _BUILT else []  # noqa: PTH118

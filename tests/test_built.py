@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dmabuf.explore import built
+from dmabuf import built
 from tests.explore.two_builds import said
 
 PROGRAMS = 10
@@ -51,8 +51,8 @@ def test_build_of_other_sources_is_left_aside(folder, told):
 
 def test_stamp_knows_every_source(tmp_path, monkeypatch):
     """A letter changed in any of them, or in what is baked in, is another stamp."""
-    monkeypatch.setattr(built, "HERE", str(tmp_path / "explore"))
-    sources = [tmp_path / "explore" / f"{name}.py" for name in (*built.MODULES, *built.BAKED_IN)]
+    monkeypatch.setattr(built, "HERE", str(tmp_path))
+    sources = [tmp_path / f"{name}.py" for name in (*built.MODULES, *built.BAKED_IN)]
     for path in sources:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")

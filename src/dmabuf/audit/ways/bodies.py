@@ -1,0 +1,30 @@
+"""Bodies of functions, decoded: those looked at last are kept.
+
+Who walks through a function asks for what its callees want, set and test, one question after the
+other; each would decode the body anew.
+"""
+
+from __future__ import annotations
+
+from dmabuf.audit.front.code import Code
+from dmabuf.audit.program.routine import Routine
+
+__all__ = ["Bodies"]
+
+_KEPT = 1024
+
+
+class Bodies:
+    """Remembers some bodies."""
+
+    def __init__(self) -> None:
+        self._known: dict[Routine, Code] = {}
+
+    def of(self, routine: Routine) -> Code:
+        """The instructions of a function."""
+        found = self._known.get(routine)
+        if found is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            found = self._known[routine] = routine.function.code
+        return found
