@@ -54,3 +54,40 @@ static const struct drm_sched_backend_ops swap_ops = {
 	.run_job = swap_run,
 	.timedout_job = quiet_timedout,
 };
+
+struct toy_shmem {
+	struct mutex pages_lock;
+	void *pages;
+};
+
+static void toy_fill(struct toy_shmem *shmem)
+{
+	mutex_lock(&shmem->pages_lock); // EXPECT DF202 warning
+	mutex_unlock(&shmem->pages_lock);
+}
+
+void toy_fault(struct toy_shmem *shmem)
+{
+	mutex_lock(&shmem->pages_lock);
+	shmem->pages = kmalloc(8, GFP_KERNEL);
+	mutex_unlock(&shmem->pages_lock);
+}
+
+/* noise: another lock of what was just made */
+static void toy_extend(struct toy_gpu *gpu)
+{
+	struct toy_shmem *shmem = toy_shmem_create(gpu, 4096);
+
+	toy_fill(shmem);
+}
+
+static struct dma_fence *extend_run(struct drm_sched_job *job)
+{
+	toy_extend(job->gpu);
+	return NULL;
+}
+
+static const struct drm_sched_backend_ops extend_ops = {
+	.run_job = extend_run,
+	.timedout_job = quiet_timedout,
+};

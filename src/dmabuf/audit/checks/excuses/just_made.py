@@ -1,4 +1,4 @@
-"""A reservation lock of a buffer that the way itself has just made: nobody else knows it.
+"""A lock of a buffer that the way itself has just made: nobody else knows it.
 
     shmem = drm_gem_shmem_create(dev, size);
     toy_pin(&shmem->base);
@@ -27,11 +27,15 @@ def is_just_made(way: Way, program: Program) -> bool:
         way: from any root.
         program: where its functions are looked up.
     """
-    if way.effect.kind is not Kind.RESV:
+    kind, subject = way.effect.kind, way.effect.subject
+    if kind is not Kind.RESV and (kind is not Kind.LOCK or subject is None):
         return False
     for hop in way.hops[1:]:
         routine = program.function(hop.place.function, hop.place.file)
-        if routine is not None and _hands_on(routine.function.code, hop):
+        if routine is None or not _hands_on(routine.function.code, hop):
+            continue
+        kinds = map(program.types.plain, program.tables.local(routine).values())
+        if kind is Kind.RESV or (subject is not None and subject[0] in kinds):
             return True
     return False
 
