@@ -140,10 +140,10 @@ def _audit(
     except ValueError as error:
         raise Unusable(str(error)) from None
     gathered = front.gather(request.root, request.folders, jobs=jobs, cache=cache, progress=tell)
-    files = list(gathered.files.values())
+    outlines = gathered.files.outlines.values()
     gc.freeze()  # millions of tuples that live until the end: the collector need not look at them
     try:
-        program = Program(files)
+        program = Program(gathered.files)
         checked = audit(
             program,
             BuildFiles(str(request.root)),
@@ -153,9 +153,9 @@ def _audit(
         gc.unfreeze()
     audited = Audited(
         request.shown,
-        files=len(files),
-        functions=sum(1 for _ in program.functions()),
-        bytes_read=sum(one.size for one in files),
+        files=len(outlines),
+        functions=sum(len(one.functions) for one in outlines),
+        bytes_read=sum(one.size for one in outlines),
         bytes_in_flaws=gathered.bytes_lost,
         notes=(*gathered.troubles[:_MOST_NOTES], *gathered.notes, *_bounds(checked.limits)),
     )

@@ -1,19 +1,24 @@
 """Facts as bytes and back: what crosses the border of a process, and what is kept.
 
 Written by `marshal`, which is quick and knows plain values only; its format belongs to a version of
-Python. Bodies of functions stay bytes in bytes, so reading all facts of a tree touches no body.
+Python. The outline stands before the facts, so that it can be read alone; bodies of functions stay
+bytes in bytes, so reading facts touches no body.
 """
 
 from __future__ import annotations
 
 import marshal
+import struct
 from itertools import starmap
 from typing import Any, Final
 
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.front.facts import FileFacts, Function, Macro, Parameter, Struct, Variable
+from dmabuf.audit.front.outline import FunctionLine, MacroLine, Outline, outline_of
 
-__all__ = ["DEEPEST", "is_deep", "pack", "unpack"]
+__all__ = ["DEEPEST", "is_deep", "pack", "unpack", "unpack_outline"]
+
+_HEAD: Final = struct.Struct("<I")
 
 # How deep an expression may be, so that who reads it may recurse.
 DEEPEST: Final = 200
@@ -30,7 +35,31 @@ def is_deep(value: object) -> bool:
 
 
 def pack(facts: FileFacts) -> bytes:
-    """The bytes of a file's facts."""
+    """The bytes of a file's facts, after those of its outline."""
+    outline = _plain(outline_of(facts))
+    return _HEAD.pack(len(outline)) + outline + _packed(facts)
+
+
+def _plain(outline: Outline) -> bytes:
+    """Named tuples as the plain ones that marshal knows."""
+    plain = outline._replace(
+        functions=tuple(map(tuple, outline.functions)),  # type: ignore[arg-type]
+        macros=tuple(map(tuple, outline.macros)),  # type: ignore[arg-type]
+    )
+    return marshal.dumps(tuple(plain))
+
+
+def unpack_outline(data: bytes | memoryview) -> Outline:
+    """The outline alone; raises what `marshal` raises for other bytes."""
+    (size,) = _HEAD.unpack_from(data)
+    found = Outline(*marshal.loads(data[_HEAD.size : _HEAD.size + size]))
+    return found._replace(
+        functions=tuple(starmap(FunctionLine, found.functions)),
+        macros=tuple(starmap(MacroLine, found.macros)),
+    )
+
+
+def _packed(facts: FileFacts) -> bytes:
     content: Any = (
         facts.path,
         facts.size,
@@ -72,7 +101,10 @@ def _variable(one: Variable) -> tuple[str, int, str, Expr | None, bool]:
 
 def unpack(data: bytes | memoryview) -> FileFacts:
     """The facts that `pack` wrote; raises what `marshal` raises for other bytes."""
-    path, size, functions, macros, structs, variables, *rest = marshal.loads(data)
+    (head,) = _HEAD.unpack_from(data)
+    path, size, functions, macros, structs, variables, *rest = marshal.loads(
+        data[_HEAD.size + head :]
+    )
     return FileFacts(
         path,
         size,

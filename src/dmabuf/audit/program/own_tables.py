@@ -10,6 +10,7 @@ from collections import defaultdict
 from functools import cached_property
 
 from dmabuf.audit.front.code import Expr
+from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.routine import owner_of
 from dmabuf.audit.program.tables import Tables
@@ -23,7 +24,8 @@ class OwnTables:
 
     def __init__(self, names: Names, types: Types, tables: Tables) -> None:
         self._names, self._types, self._tables = names, types, tables
-        self._known: dict[tuple[str, str, str], bool | None] = {}
+        self._known: Memo[tuple[str, str, str], bool | None] = Memo(names.asked)
+        self._of: dict[str, dict[str, list[Expr]]] = {}
 
     def holds(self, struct: str, field: str, owner: str) -> bool | None:
         """Whether a field is set in the tables of a driver; None if they differ or do not tell.
@@ -33,26 +35,47 @@ class OwnTables:
             field: of it.
             owner: the driver, as `owner_of` names it.
         """
-        key = (struct, field, owner)
-        if key not in self._known:
-            said: set[bool | None] = {
-                self._held(table, field) for table in self._lists.get((struct, owner), ())
-            }
-            if self._is_assigned(struct, field, owner):
-                said.add(None)
-            self._known[key] = said.pop() if len(said) == 1 else None
-        return self._known[key]
+        return self._known.get(
+            (struct, field, owner), lambda: self._said(struct, field, owner), None
+        )
+
+    def _said(self, struct: str, field: str, owner: str) -> bool | None:
+        said: set[bool | None] = {
+            self._held(table, field) for table in self._lists(struct).get(owner, ())
+        }
+        if self._is_assigned(struct, field, owner):
+            said.add(None)
+        return said.pop() if len(said) == 1 else None
+
+    def _lists(self, struct: str) -> dict[str, list[Expr]]:
+        """The initialisers of a struct, by driver."""
+        kinds, names = self._kinds
+        self._names.asked.now |= names
+        self._names.asked.now.add(struct)
+        known = self._of.get(struct)
+        if known is None:
+            known = self._of[struct] = defaultdict(list)
+            for kind in kinds.get(struct, ()):
+                for path, variable in self._names.variables_of(kind):
+                    value = variable.value
+                    if value is not None and value[0] == "list":
+                        known[owner_of(path)].append(value)
+        return known
 
     @cached_property
-    def _lists(self) -> dict[tuple[str, str], list[Expr]]:
-        """The initialisers by struct and driver."""
-        found: dict[tuple[str, str], list[Expr]] = defaultdict(list)
-        for variables in self._names.variables.values():
-            for path, variable in variables:
-                owner = owner_of(path)
-                if owner and variable.value is not None and variable.value[0] == "list":
-                    found[self._types.plain(variable.type), owner].append(variable.value)
-        return found
+    def _kinds(self) -> tuple[dict[str, list[str]], frozenset[str]]:
+        """The types of variables that are about a struct: itself, arrays, what typedefs name.
+
+        And what had to be asked for that.
+        """
+        before = self._names.asked.begin()
+        kinds = {
+            kind for outline in self._names.outlines.values() for _, _, kind, _ in outline.variables
+        }
+        found: dict[str, list[str]] = defaultdict(list)
+        for kind in sorted(kinds):
+            found[self._types.plain(kind)].append(kind)
+        return found, self._names.asked.end(before)
 
     def _is_assigned(self, struct: str, field: str, owner: str) -> bool:
         """Whether a function of the driver sets it as well."""

@@ -40,7 +40,6 @@ class CallReader:
         self._matter = names_that_matter(program)
         self.relevance = Relevance(program, self._matter)
         self._guards = Guards(program)
-        self._gfp: dict[str, int | None] = {}
 
     def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
         """One call, with everything that it means for the state of the walk."""
@@ -205,12 +204,9 @@ class CallReader:
 
     def _outside(self, walk: Walk, name: str, arguments: tuple[Expr, ...]) -> None:
         """A function without a body here: one that takes allocation flags allocates."""
-        at = self._gfp.get(name, -1)
-        if at == -1:
-            prototype = self.program.names.prototypes.get(name)
-            types = prototype[1] if prototype is not None else ()
-            at = next((i for i, one in enumerate(types) if one.startswith("gfp_t")), None)
-            self._gfp[name] = at
+        prototype = self.program.names.prototypes.get(name)
+        types = prototype[1] if prototype is not None else ()
+        at = next((i for i, one in enumerate(types) if one.startswith("gfp_t")), None)
         if at is not None and at < len(arguments):
             self._actor.act(walk, name, Allocates(at), arguments)
 

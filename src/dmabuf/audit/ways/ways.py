@@ -27,8 +27,8 @@ from dmabuf.audit.ways.walk import Walk
 
 __all__ = ["Section", "Ways"]
 
-_CONTEXTS = 24
-"""More contexts of one function than this are one with nothing known."""
+_CONTEXTS = 8
+"""More contexts of one function than this are one with nothing known, in one search."""
 _NODES = 6000
 _DEPTH = 16
 _LEAST = 0.05
@@ -80,9 +80,8 @@ class Ways:
         self.brackets = Brackets(program)
         self.limits: Counter[str] = Counter()
         self._calls = CallReader(program, self.evaluator, self.brackets)
-        self._visits: dict[Node, Visit] = {}
+        self._visits: dict[Node, tuple[Visit, frozenset[str]]] = {}
         self._shapes: dict[Routine, Shape] = {}
-        self._contexts: Counter[Routine] = Counter()
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -91,17 +90,23 @@ class Ways:
         if context is None:
             context = self.context(routine)
         node = (routine, context)
+        asked = self.program.asked
         found = self._visits.get(node)
         if found is None:
-            shape = self._shapes.get(routine)
-            if shape is None:
-                shape = self._shapes[routine] = Shape.of(routine.function.code)
-            local = self.program.tables.local(routine)
-            walk = Walk(routine, context, self.evaluator, self._calls, local)
-            found = self._visits[node] = walk.run(shape)
-            if found.truncated:
-                self.limits["functions with too many calls"] += 1
-        return found
+            before = asked.begin()
+            visit = self._walk(routine, context)
+            found = self._visits[node] = (visit, asked.end(before))
+        else:
+            asked.now |= found[1]
+        return found[0]
+
+    def _walk(self, routine: Routine, context: Context) -> Visit:
+        shape = self._shapes.get(routine)
+        if shape is None:
+            shape = self._shapes[routine] = Shape.of(routine.function.code)
+        local = self.program.tables.local(routine)
+        walk = Walk(routine, context, self.evaluator, self._calls, local)
+        return walk.run(shape)
 
     def context(self, routine: Routine) -> Context:
         """Nothing known but the tables that the function stands in."""
@@ -111,19 +116,6 @@ class Ways:
             bound = (next(iter(tables)), bare(parameters[0].type))
             return Context(owner=routine.owner, bound=bound)
         return Context(owner=routine.owner)
-
-    def _node(self, event: Event) -> Node:
-        """Where a call leads; too many contexts of one function become one."""
-        routine = event.callee
-        assert routine is not None
-        node = (routine, event.context)
-        if node in self._visits:
-            return node
-        if self._contexts[routine] >= _CONTEXTS:
-            self.limits["functions with too many contexts"] += 1
-            return (routine, Context((), event.context.scopes, event.context.owner))
-        self._contexts[routine] += 1
-        return node
 
     # -- sections ---------------------------------------------------------------------------------
 
@@ -178,6 +170,7 @@ class Ways:
         came[start] = _Came(None, None, 0.0, 0, 1.0)
         queue: list[tuple[float, int, Node]] = [(0.0, 0, start)]
         done: set[Node] = set()
+        contexts: Counter[Routine] = Counter()
         count = 0
         while queue:
             cost, _, node = heapq.heappop(queue)
@@ -188,7 +181,10 @@ class Ways:
                 self.limits["searches with too many functions"] += 1
                 return
             here = came[node]
-            for event in self.visit(*node).events:
+            visit = self.visit(*node)
+            if visit.truncated:
+                self.limits["functions with too many calls"] += 1
+            for event in visit.events:
                 if span is not None and node == start and not span(event):
                     continue
                 if event.effect is not None:
@@ -198,13 +194,26 @@ class Ways:
                 if here.depth >= _DEPTH or sure < _LEAST:
                     self.limits["ways that are too long or too unsure"] += 1
                     continue
-                there = self._node(event)
+                there = self._node(event, came, contexts)
                 price = cost + 1.0 - 2.0 * math.log(max(event.grade, 0.01))
                 known = came.get(there)
                 if known is None or (price < known.cost and there not in done):
                     came[there] = _Came(node, event, price, here.depth + 1, sure)
                     count += 1
                     heapq.heappush(queue, (price, count, there))
+
+    def _node(self, event: Event, came: dict[Node, _Came], contexts: Counter[Routine]) -> Node:
+        """Where a call leads; too many contexts of one function become one."""
+        routine = event.callee
+        assert routine is not None
+        node = (routine, event.context)
+        if node in came:
+            return node
+        if contexts[routine] >= _CONTEXTS:
+            self.limits["functions with too many contexts"] += 1
+            return (routine, Context((), event.context.scopes, event.context.owner))
+        contexts[routine] += 1
+        return node
 
     def _way(self, came: dict[Node, _Came], node: Node, last: Event) -> Way:
         hops = [_hop(node[0], last)]
