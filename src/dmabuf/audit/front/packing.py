@@ -15,10 +15,11 @@ from typing import Any, Final
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.front.facts import FileFacts, Function, Macro, Parameter, Struct, Variable
 from dmabuf.audit.front.outline import FunctionLine, MacroLine, Outline, outline_of
+from dmabuf.audit.front.signs import signs_of
 
-__all__ = ["DEEPEST", "is_deep", "pack", "unpack", "unpack_outline"]
+__all__ = ["DEEPEST", "is_deep", "pack", "signs_in", "unpack", "unpack_outline", "unpack_signs"]
 
-_HEAD: Final = struct.Struct("<I")
+_HEAD: Final = struct.Struct("<II")
 
 # How deep an expression may be, so that who reads it may recurse.
 DEEPEST: Final = 200
@@ -35,9 +36,24 @@ def is_deep(value: object) -> bool:
 
 
 def pack(facts: FileFacts) -> bytes:
-    """The bytes of a file's facts, after those of its outline."""
+    """The bytes of a file's facts, after those of its outline and of its signs."""
+    content = _content(facts)
     outline = _plain(outline_of(facts))
-    return _HEAD.pack(len(outline)) + outline + _packed(facts)
+    signs = marshal.dumps(signs_of(facts, content[2:6]))
+    return _HEAD.pack(len(outline), len(signs)) + outline + signs + marshal.dumps(content)
+
+
+def signs_in(data: bytes | memoryview) -> bytes:
+    """The bytes of the signs, for `unpack_signs`."""
+    outline, signs = _HEAD.unpack_from(data)
+    start = _HEAD.size + outline
+    return bytes(data[start : start + signs])
+
+
+def unpack_signs(data: bytes) -> dict[str, bytes]:
+    """The signs alone; raises what `marshal` raises for other bytes."""
+    found: dict[str, bytes] = marshal.loads(data)
+    return found
 
 
 def _plain(outline: Outline) -> bytes:
@@ -51,7 +67,7 @@ def _plain(outline: Outline) -> bytes:
 
 def unpack_outline(data: bytes | memoryview) -> Outline:
     """The outline alone; raises what `marshal` raises for other bytes."""
-    (size,) = _HEAD.unpack_from(data)
+    size, _signs = _HEAD.unpack_from(data)
     found = Outline(*marshal.loads(data[_HEAD.size : _HEAD.size + size]))
     return found._replace(
         functions=tuple(starmap(FunctionLine, found.functions)),
@@ -59,12 +75,12 @@ def unpack_outline(data: bytes | memoryview) -> Outline:
     )
 
 
-def _packed(facts: FileFacts) -> bytes:
-    content: Any = (
+def _content(facts: FileFacts) -> Any:
+    return (
         facts.path,
         facts.size,
         tuple(map(_function, facts.functions)),
-        tuple((one.name, one.line, one.parameters, one.code, one.value) for one in facts.macros),
+        tuple(map(_macro, facts.macros)),
         tuple((one.name, one.line, tuple(map(tuple, one.fields))) for one in facts.structs),
         tuple(map(_variable, facts.variables)),
         facts.prototypes,
@@ -74,7 +90,6 @@ def _packed(facts: FileFacts) -> bytes:
         facts.flaws,
         facts.trouble,
     )
-    return marshal.dumps(content)
 
 
 def _function(one: Function) -> tuple[Any, ...]:
@@ -101,9 +116,9 @@ def _variable(one: Variable) -> tuple[str, int, str, Expr | None, bool]:
 
 def unpack(data: bytes | memoryview) -> FileFacts:
     """The facts that `pack` wrote; raises what `marshal` raises for other bytes."""
-    (head,) = _HEAD.unpack_from(data)
+    outline, signs = _HEAD.unpack_from(data)
     path, size, functions, macros, structs, variables, *rest = marshal.loads(
-        data[_HEAD.size + head :]
+        data[_HEAD.size + outline + signs :]
     )
     return FileFacts(
         path,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from dmabuf.audit.front.facts import FileFacts
 from dmabuf.audit.front.outline import Outline, outline_of
-from dmabuf.audit.front.packing import unpack, unpack_outline
+from dmabuf.audit.front.packing import pack, signs_in, unpack, unpack_outline
 
 __all__ = ["Shelf"]
 
@@ -49,6 +49,11 @@ class Shelf(Mapping[str, FileFacts]):
         self.contents[path] = content
         self._packed[path] = packed
         return outline
+
+    def signs(self, path: str) -> bytes:
+        """The bytes of a file's signs, for `packing.unpack_signs`."""
+        packed = self._packed.get(path)
+        return signs_in(packed if packed is not None else pack(self._facts[path]))
 
     def sort(self) -> None:
         """Put the files into the order of their paths."""

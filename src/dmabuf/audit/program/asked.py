@@ -9,13 +9,13 @@ stands in tables, and who registered it, as `@function`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 __all__ = ["EVERYTHING", "Answers", "Asked", "Lookup", "Memo"]
 
 EVERYTHING = "*"
-"""Asked by who looks at all there is: any change at all is one of that."""
+"""Asked by who looks at all there is; any change is one of that."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -39,12 +39,15 @@ class Asked:
         before, self.now = self.now, set()
         return before
 
-    def end(self, before: set[str]) -> frozenset[str]:
+    def end(self, before: set[str]) -> tuple[str, ...]:
         """The names since `begin`; who asked for the answer has asked for them, too."""
-        mine = frozenset(self.now)
+        mine, self.now = self.now, before
         before |= mine
-        self.now = before
-        return mine
+        return tuple(mine)
+
+    def again(self, names: Iterable[str]) -> None:
+        """Take down what was asked for an answer that is given again."""
+        self.now.update(names)
 
 
 class Answers(Mapping[Key, Value]):
@@ -114,7 +117,7 @@ class Memo(Generic[Key, Value]):
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._known: dict[Key, tuple[Value, frozenset[str]]] = {}
+        self._known: dict[Key, tuple[Value, tuple[str, ...]]] = {}
         self._open: dict[Key, int] = {}
         self._lowest = 0
 
@@ -128,7 +131,7 @@ class Memo(Generic[Key, Value]):
         """
         found = self._known.get(key)
         if found is not None:
-            self._asked.now |= found[1]
+            self._asked.again(found[1])
             return found[0]
         level = len(self._open) + 1
         if key in self._open or level > _DEEPEST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from dmabuf.audit.front.shelf import Shelf
+from dmabuf.audit.program.asked import EVERYTHING
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.routine import Routine
 
@@ -33,7 +34,7 @@ class Calling:
 
     def of(self, name: str) -> list[Routine]:
         """The functions that call a name, in the order of their files."""
-        self._names.asked.now.add(f"<{name}")
+        self._names.asked.now.add(EVERYTHING)
         at = self._names.at
         return [at(path, nth) for path, nth in self._of.get(name, ())]
 

@@ -21,8 +21,8 @@ __all__ = ["Held", "Linker", "Links", "Queue", "Ref", "Registered", "Setter", "S
 
 _DEPTH = 12
 Subject = tuple[str, str]
-Ref = tuple[str, int]
-"""A file and which of its functions it is."""
+Ref = tuple[str, int, str]
+"""A file, which of its functions it is, and the name of that."""
 Held = tuple[Subject, Ref, str, str]
 """A field, the function that it may hold, the table that says so ("" for an assignment), its file.
 """
@@ -91,7 +91,7 @@ class Linker:
                 for setter, position, subject in setters.get(instruction[2][1], ()):
                     arguments = instruction[3]
                     meant = self._names.routine(instruction[2][1], caller.path)
-                    if position < len(arguments) and meant is self._names.at(*setter):
+                    if position < len(arguments) and meant is self._names.of(setter):
                         self._hold(subject, arguments[position], "", caller.path)
         return tuple(self._held)
 
@@ -160,7 +160,7 @@ class Linker:
     def _hold(self, subject: Subject, value: Expr, table: str, path: str) -> None:
         routine = self._function(value, path)
         if routine is not None:
-            self._held[subject, (routine.path, routine.nth), table, path] = None
+            self._held[subject, _ref(routine), table, path] = None
 
     def _function(self, value: Expr, path: str) -> Routine | None:
         while value[0] in ("addr", "deref", "cast"):
@@ -207,7 +207,7 @@ class Linker:
             if "(" in behind:
                 subject = self.subject(target, self.local(routine), path)
                 if subject is not None and subject[1]:
-                    self._setters.append(((routine.path, routine.nth), position, subject))
+                    self._setters.append((_ref(routine), position, subject))
         elif name in self._names.routines and name not in self.local(routine):
             subject = self.subject(target, self.local(routine), path)
             if subject is not None and subject[1]:
@@ -225,8 +225,9 @@ class Linker:
             if register.item is not None:
                 subject = self.subject(arguments[register.item], self.local(routine), routine.path)
             line = int(instruction[1])
-            what, where = (function.path, function.nth), (routine.path, routine.nth)
-            self._registered.append((register.kind, what, subject, where, line))
+            self._registered.append(
+                (register.kind, _ref(function), subject, _ref(routine), line)
+            )
 
     def _make(self, routine: Routine, instruction: Instruction) -> None:
         maker = MAKERS[instruction[2][1]]
@@ -240,4 +241,8 @@ class Linker:
         subject = self.subject(result, self.local(routine), routine.path)
         if subject is not None:
             line = int(instruction[1])
-            self._queues.append((subject, flags, (routine.path, routine.nth), line))
+            self._queues.append((subject, flags, _ref(routine), line))
+
+
+def _ref(routine: Routine) -> Ref:
+    return routine.path, routine.nth, routine.name

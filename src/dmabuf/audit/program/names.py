@@ -103,6 +103,10 @@ class Names:
     def _routines(self, refs: Iterable[_Ref]) -> list[Routine]:
         return [self.at(path, nth) for path, nth in refs]
 
+    def of(self, ref: tuple[str, int, str]) -> Routine:
+        """The function that is referred to, by file, place in it, and name."""
+        return self.at(ref[0], ref[1])
+
     def at(self, path: str, nth: int) -> Routine:
         """The function that is the nth one of a file."""
         found = self._at.get((path, nth))

@@ -50,7 +50,7 @@ class OwnTables:
     def _lists(self, struct: str) -> dict[str, list[Expr]]:
         """The initialisers of a struct, by driver."""
         kinds, names = self._kinds
-        self._names.asked.now |= names
+        self._names.asked.again(names)
         self._names.asked.now.add(struct)
         known = self._of.get(struct)
         if known is None:
@@ -63,7 +63,7 @@ class OwnTables:
         return known
 
     @cached_property
-    def _kinds(self) -> tuple[dict[str, list[str]], frozenset[str]]:
+    def _kinds(self) -> tuple[dict[str, list[str]], tuple[str, ...]]:
         """The types of variables that are about a struct: itself, arrays, what typedefs name.
 
         And what had to be asked for that.

@@ -26,7 +26,7 @@ class Routine:
         load: unpacks it.
     """
 
-    __slots__ = ("_asked", "_function", "_load", "nth", "outline", "owner", "path")
+    __slots__ = ("_asked", "_function", "_load", "_outline", "nth", "owner", "path")
 
     def __init__(
         self,
@@ -37,19 +37,25 @@ class Routine:
         asked: Asked,
         load: Callable[[str], FileFacts],
     ) -> None:
-        self.path, self.owner, self.nth, self.outline = path, owner, nth, outline
+        self.path, self.owner, self.nth, self._outline = path, owner, nth, outline
         self._asked, self._load = asked, load
         self._function: Function | None = None
 
     @property
     def name(self) -> str:
         """Its name."""
-        return self.outline.name
+        return self._outline.name
+
+    @property
+    def outline(self) -> FunctionLine:
+        """What is known without unpacking it."""
+        self._asked.now.add(self._outline.name)
+        return self._outline
 
     @property
     def function(self) -> Function:
         """All of it."""
-        self._asked.now.add(self.outline.name)
+        self._asked.now.add(self._outline.name)
         if self._function is None:
             self._function = self._load(self.path).functions[self.nth]
         return self._function

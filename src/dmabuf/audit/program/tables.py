@@ -92,18 +92,18 @@ class Tables:
         self._seen: set[tuple[Subject, Routine, str]] = set()
         self.registrations: list[Registration] = []
         setters: dict[str, list[Setter]] = defaultdict(list)
-        at = names.at
+        of = names.of
         every = list(links)
         for one in every:
             self._hold(one.tables)
         for one in every:
             self._hold(one.stored)
             for kind, what, subject, where, line in one.registered:
-                self.registrations.append(Registration(kind, at(*what), subject, at(*where), line))
+                self.registrations.append(Registration(kind, of(what), subject, of(where), line))
             for subject, flags, where, line in one.queues:
-                self._queues[subject].append(Made(flags, at(*where), line))
+                self._queues[subject].append(Made(flags, of(where), line))
             for setter in one.setters:
-                setters[at(*setter[0]).name].append(setter)
+                setters[setter[0][2]].append(setter)
         self.handed = self._handed_on(setters)
         self._hold(self.handed)
         asked = names.asked
@@ -114,9 +114,9 @@ class Tables:
         self.queues: Mapping[Subject, list[Made]] = Answers(self._queues, asked, field_name)
 
     def _hold(self, held: Iterable[Held]) -> None:
-        at = self._names.at
+        of = self._names.of
         for subject, what, table, path in held:
-            routine = at(*what)
+            routine = of(what)
             key = (subject, routine, table)
             if key not in self._seen:
                 self._seen.add(key)

@@ -80,7 +80,7 @@ class Ways:
         self.brackets = Brackets(program)
         self.limits: Counter[str] = Counter()
         self._calls = CallReader(program, self.evaluator, self.brackets)
-        self._visits: dict[Node, tuple[Visit, frozenset[str]]] = {}
+        self._visits: dict[Node, tuple[Visit, tuple[str, ...]]] = {}
         self._shapes: dict[Routine, Shape] = {}
 
     # -- nodes ------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ class Ways:
             visit = self._walk(routine, context)
             found = self._visits[node] = (visit, asked.end(before))
         else:
-            asked.now |= found[1]
+            asked.again(found[1])
         return found[0]
 
     def _walk(self, routine: Routine, context: Context) -> Visit:
