@@ -81,9 +81,11 @@ def _finding(origin: Origin, choke: str, cases: Sequence[Case]) -> SourceFinding
 
 
 def _rank(case: Case) -> tuple[object, ...]:
+    """The one to tell first: not the nearest, but the one that depends on the least."""
     last = last_place(case.way)
     return (
         case.judgement.level.rank,
+        len(case.way.conditions),
         -case.sure,
         len(case.way.hops),
         case.judgement.code,

@@ -76,14 +76,19 @@ class Root:
     scheduled: str = ""
 
 
-_SUBMIT_QUEUE = "work of the scheduler, on its submit_wq"
+_SUBMITS = "submits"
+_SUBMITTERS = {
+    "submit_wq": "work of the scheduler, on its submit_wq",
+    "thread": "called by the scheduler's own kthread",
+}
+"""Who calls what feeds the hardware, by a field of `struct drm_gpu_scheduler`: a work since 6.8."""
 _TABLES: dict[str, tuple[Grade, dict[str, str]]] = {
     "struct drm_sched_backend_ops": (
         Grade.SCHEDULER,
         {
-            "dependency": _SUBMIT_QUEUE,
-            "prepare_job": _SUBMIT_QUEUE,
-            "run_job": _SUBMIT_QUEUE,
+            "dependency": _SUBMITS,
+            "prepare_job": _SUBMITS,
+            "run_job": _SUBMITS,
             "timedout_job": "delayed work of the scheduler, on timeout_wq (system_wq if NULL)",
         },
     ),
@@ -179,7 +184,16 @@ def _order(root: Root) -> tuple[str, int, str]:
     return (root.routine.path, root.routine.function.line, root.grade.value)
 
 
+def _submitter(program: Program) -> str:
+    """Who calls run_job in this tree, in words."""
+    fields = program.names.fields("struct drm_gpu_scheduler", "include/drm/gpu_scheduler.h")
+    return next(
+        (_SUBMITTERS[one] for one in _SUBMITTERS if one in fields), "called by the scheduler"
+    )
+
+
 def _in_tables(program: Program, makers: set[str]) -> Iterator[Root]:
+    submitter = _submitter(program)
     for routine, places in program.in_tables.items():
         for struct, field, table in places:
             if struct not in _TABLES or field not in _TABLES[struct][1]:
@@ -188,7 +202,8 @@ def _in_tables(program: Program, makers: set[str]) -> Iterator[Root]:
             if grade is Grade.POWER and driver_of(routine.path) not in makers:
                 continue
             named = f"{table} ({struct})" if table else f"a {struct}"
-            yield Root(routine, grade, f"{field} of {named}", fields[field])
+            told = submitter if fields[field] == _SUBMITS else fields[field]
+            yield Root(routine, grade, f"{field} of {named}", told)
 
 
 def _deferred(program: Program, schedule: Schedule, makers: set[str]) -> Iterator[Root]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from dmabuf.audit.front.brackets import pair
 from dmabuf.audit.front.conditionals import resolve
 from dmabuf.audit.front.config import Config
+from dmabuf.audit.front.enumerators import enumerators
 from dmabuf.audit.front.expand import definers
 from dmabuf.audit.front.facts import FileFacts, Function, Macro
 from dmabuf.audit.front.macros import read_macro
@@ -50,13 +51,14 @@ def extract(path: str, data: bytes, config: Config = _NO_CONFIG) -> FileFacts:
     text, trouble = decode(data)
     scanned = scan(text)
     tokens, lines, lost = resolve(scanned.tokens, scanned.lines, config)
-    work = FileReader(tokens, lines, pair(tokens), set())
+    match = pair(tokens)
+    work = FileReader(tokens, lines, match, set())
     work.read(definers(scanned.directives))
     return FileFacts(
         path=path,
         size=len(data),
         functions=_blamed(work.functions, lost),
-        macros=_macros(scanned, work.types),
+        macros=(*enumerators(tokens, lines, match), *_macros(scanned, work.types)),
         structs=tuple(work.all_structs),
         variables=tuple(work.variables),
         prototypes=tuple(work.prototypes),

@@ -57,7 +57,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """A macro of which more is known than a number.
+    """A macro, or a constant of an enum, which is used in the same way.
 
     Attributes:
         parameters: None for one used like a name (`#define XE_GFP (GFP_KERNEL | __GFP_NOWARN)`).

@@ -7,7 +7,7 @@ is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from dmabuf.audit.front.code import CALL, DECLARE, SET, Expr, Instruction
@@ -17,7 +17,7 @@ from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.program.spelling import spell
 from dmabuf.audit.program.types import Types
 
-__all__ = ["Held", "Linker", "Links", "Queue", "Ref", "Registered", "Setter", "Subject"]
+__all__ = ["Held", "Holder", "Linker", "Links", "Queue", "Ref", "Registered", "Setter", "Subject"]
 
 _DEPTH = 12
 Subject = tuple[str, str]
@@ -32,6 +32,8 @@ Queue = tuple[Subject, str, Ref, int]
 """Where a workqueue is kept, its flags as C text, who made it, the line."""
 Setter = tuple[Ref, int, Subject]
 """A function that keeps a parameter in a field: which, the position, the field."""
+Holder = tuple[str, str, str, int]
+"""A field, the table whose address is in it, and the variable that has it: file and which one."""
 _LINKING = frozenset(REGISTERS) | frozenset(MAKERS)
 
 
@@ -42,6 +44,7 @@ class Links(NamedTuple):
         tables: what its variables hold.
         stored: what its functions assign.
         registered, queues, setters: as their types say.
+        holders: its objects that hold tables of operations.
     """
 
     tables: tuple[Held, ...] = ()
@@ -49,6 +52,7 @@ class Links(NamedTuple):
     registered: tuple[Registered, ...] = ()
     queues: tuple[Queue, ...] = ()
     setters: tuple[Setter, ...] = ()
+    holders: tuple[Holder, ...] = ()
 
 
 class Linker:
@@ -66,11 +70,13 @@ class Linker:
         """What a file adds."""
         outline = self._names.outlines[path]
         self._held, self._registered, self._queues, self._setters = {}, [], [], []
+        holders: list[Holder] = []
         for nth, (_name, _static, _type, has_value) in enumerate(outline.variables):
             if has_value:
                 variable = self._names.variable_at(path, nth)
                 if variable.value is not None and variable.value[0] == "list":
                     self._list(variable.value, variable.type, variable.name, path)
+                    holders += _holders(variable.value, path, nth)
         tables, self._held = tuple(self._held), {}
         for nth, line in enumerate(outline.functions):
             if line.stores or not _LINKING.isdisjoint(line.calls):
@@ -81,6 +87,7 @@ class Linker:
             tuple(self._registered),
             tuple(self._queues),
             tuple(self._setters),
+            tuple(holders),
         )
 
     def handed(self, caller: Routine, setters: Mapping[str, list[Setter]]) -> tuple[Held, ...]:
@@ -225,9 +232,7 @@ class Linker:
             if register.item is not None:
                 subject = self.subject(arguments[register.item], self.local(routine), routine.path)
             line = int(instruction[1])
-            self._registered.append(
-                (register.kind, _ref(function), subject, _ref(routine), line)
-            )
+            self._registered.append((register.kind, _ref(function), subject, _ref(routine), line))
 
     def _make(self, routine: Routine, instruction: Instruction) -> None:
         maker = MAKERS[instruction[2][1]]
@@ -242,6 +247,13 @@ class Linker:
         if subject is not None:
             line = int(instruction[1])
             self._queues.append((subject, flags, _ref(routine), line))
+
+
+def _holders(value: Expr, path: str, nth: int) -> Iterator[Holder]:
+    """The fields of an object that hold the address of a variable."""
+    for where, item in value[1]:
+        if len(where) == 1 and item[0] == "addr" and item[1][0] == "name":
+            yield where[0][1:], item[1][1], path, nth
 
 
 def _ref(routine: Routine) -> Ref:

@@ -57,7 +57,7 @@ class Program:
         self.names = Names(shelf, self.asked)
         self.types = Types(self.names)
         self.links: dict[str, Links] = {}
-        self.asked_by_links: dict[str, frozenset[str]] = {}
+        self.asked_by_links: dict[str, tuple[str, ...]] = {}
         linker = Linker(self.names, self.types)
         for path in shelf.outlines:
             known = links.get(path) if links is not None else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.beyond import Deed
 from dmabuf.audit.ways.effect import Effect
 from dmabuf.audit.ways.state import Held
 from dmabuf.audit.ways.values import Value
@@ -51,6 +52,8 @@ class Event:
         after: such a section was ended before it in this function.
         macro: the macro that it stands in.
         note: the table that was used.
+        deed: of an effect beyond the audited files, how it comes about there.
+        beyond: the function that is called there.
     """
 
     line: int
@@ -67,6 +70,8 @@ class Event:
     after: bool = False
     macro: str = ""
     note: str = ""
+    deed: Deed | None = None
+    beyond: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Final
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.program.own_tables import OwnTables
 from dmabuf.audit.program.program import Program
+from dmabuf.audit.ways.learnt import said
 from dmabuf.audit.ways.values import number, truth
 from dmabuf.audit.ways.walk import Walk
 
@@ -41,6 +42,8 @@ class Guards:
         """Whether a condition holds where a walk is; None where it may or may not."""
         known = truth(walk.value(condition))
         kind = condition[0]
+        if known is None and walk.state is not None and walk.state.known:
+            known = said(walk.state.known, condition, walk.value)
         if known is not None or depth > _DEPTH:
             return known
         if kind == "field":

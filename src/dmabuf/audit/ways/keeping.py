@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from types import FunctionType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.effect import Kind, Way
@@ -70,8 +70,8 @@ def _told(value: object) -> Any:
         return str(value) if isinstance(value, str) else value
     if isinstance(value, Routine):
         return _ref(value)
-    if isinstance(value, tuple | list):
-        parts = [_told(one) for one in value]
+    if isinstance(value, tuple):
+        parts = [_told(one) for one in cast("tuple[object, ...]", value)]
         return None if None in parts else tuple(parts)
     if isinstance(value, FunctionType):
         return None if value.__closure__ else (value.__module__, value.__qualname__)

@@ -11,6 +11,7 @@ from collections import defaultdict
 
 from dmabuf.audit.program.asked import Asked
 from dmabuf.audit.program.program import Program
+from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.known import KNOWN
 from dmabuf.audit.ways.known.acts import Nothing
 
@@ -32,7 +33,7 @@ class Matter:
         return name in self.names
 
 
-def names_that_matter(program: Program) -> Matter:
+def names_that_matter(program: Program, beyond: Beyond = NOTHING) -> Matter:
     """The names of functions and macros that may do something; calls through pointers may."""
     outlines = program.names.outlines.values()
     matter = {name for name, acts in KNOWN.items() if not isinstance(acts[0], Nothing)}
@@ -41,6 +42,7 @@ def names_that_matter(program: Program) -> Matter:
         for name, allocates in outline.prototypes:
             declared.setdefault(name, allocates)
     matter |= {name for name, allocates in declared.items() if allocates}
+    matter |= {name for name, doing in beyond.functions().items() if doing.acts or doing.leaves}
     harmless = {name for name, acts in KNOWN.items() if isinstance(acts[0], Nothing)}
     matter -= harmless
     callers: dict[str, set[str]] = defaultdict(set)

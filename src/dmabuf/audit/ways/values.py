@@ -13,7 +13,18 @@ from typing import Any, Final, TypeAlias
 
 from dmabuf.audit.program.routine import Routine
 
-__all__ = ["OBJECT", "Fields", "Table", "Value", "combine", "join", "number", "opposite", "truth"]
+__all__ = [
+    "OBJECT",
+    "Fields",
+    "Table",
+    "Value",
+    "combine",
+    "join",
+    "number",
+    "opposite",
+    "plain",
+    "truth",
+]
 
 OBJECT: Final = "object"
 _MOST = 6
@@ -54,6 +65,13 @@ class Table:
 
 Atom: TypeAlias = int | str | Routine | Fields | Table
 Value: TypeAlias = frozenset[Atom] | None
+
+
+def plain(value: Value) -> Value:
+    """A value as another program may know it: functions and tables are "not NULL"."""
+    if value is None:
+        return None
+    return frozenset(one if isinstance(one, int) else OBJECT for one in value)
 
 
 def number(value: int) -> Value:

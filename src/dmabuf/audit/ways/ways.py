@@ -17,6 +17,7 @@ from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.program.spelling import spell
 from dmabuf.audit.program.types import bare
+from dmabuf.audit.ways.beyond import NOTHING, OUTSIDE, Beyond
 from dmabuf.audit.ways.calls import CallReader
 from dmabuf.audit.ways.effect import Effect, Hop, Kind, Way
 from dmabuf.audit.ways.evaluate import Evaluator
@@ -72,16 +73,25 @@ class _Came:
 
 
 class Ways:
-    """All ways of a program; walks are kept."""
+    """All ways of a program; walks are kept.
 
-    def __init__(self, program: Program) -> None:
+    Args:
+        program: what is walked.
+        beyond: says what functions do that are not in it.
+        contexts: of one function that are told apart.
+    """
+
+    def __init__(
+        self, program: Program, beyond: Beyond = NOTHING, *, contexts: int = _CONTEXTS
+    ) -> None:
         self.program = program
         self.evaluator = Evaluator(program)
         self.brackets = Brackets(program)
         self.limits: Counter[str] = Counter()
-        self._calls = CallReader(program, self.evaluator, self.brackets)
+        self._calls = CallReader(program, self.evaluator, self.brackets, beyond)
         self._visits: dict[Node, tuple[Visit, tuple[str, ...]]] = {}
         self._shapes: dict[Routine, Shape] = {}
+        self._most = contexts
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -107,6 +117,10 @@ class Ways:
         local = self.program.tables.local(routine)
         walk = Walk(routine, context, self.evaluator, self._calls, local)
         return walk.run(shape)
+
+    def asks(self, routine: Routine) -> dict[int, bool]:
+        """The parameters that matter for what a function does, as `Relevance` tells them."""
+        return self._calls.relevance.of(routine)
 
     def context(self, routine: Routine) -> Context:
         """Nothing known but the tables that the function stands in."""
@@ -209,14 +223,14 @@ class Ways:
         node = (routine, event.context)
         if node in came:
             return node
-        if contexts[routine] >= _CONTEXTS:
+        if contexts[routine] >= self._most:
             self.limits["functions with too many contexts"] += 1
             return (routine, Context((), event.context.scopes, event.context.owner))
         contexts[routine] += 1
         return node
 
     def _way(self, came: dict[Node, _Came], node: Node, last: Event) -> Way:
-        hops = [_hop(node[0], last)]
+        hops = _last_hops(node[0], last)
         conditions = _conditions(last)
         sure = came[node].sure * last.grade
         start = node
@@ -239,6 +253,14 @@ class Ways:
         )
 
 
+def _last_hops(routine: Routine, event: Event) -> list[Hop]:
+    """The line that does it, innermost first; beyond the program those of the function there."""
+    if event.deed is None:
+        return [_hop(routine, event)]
+    call = Hop(routine.place(event.line), OUTSIDE, event.beyond, event.note)
+    return [*reversed(event.deed.hops), call]
+
+
 def _hop(routine: Routine, event: Event) -> Hop:
     if event.effect is not None:
         callee = event.effect.name
@@ -257,4 +279,4 @@ def _conditions(event: Event) -> list[str]:
     for condition, holds in event.guards[-2:]:
         text = spell(condition, 60)
         texts.append(text if holds else f"!({text})")
-    return texts
+    return [*texts, *event.deed.conditions] if event.deed is not None else texts
