@@ -126,8 +126,8 @@ def _audit(
     from dmabuf.audit.checks.build_files import BuildFiles
     from dmabuf.audit.front import gather as front
     from dmabuf.audit.front.cache import Cache, default_folder
+    from dmabuf.audit.kept.last import LastAudit
     from dmabuf.audit.outside.asking import Reading, ask
-    from dmabuf.audit.program.program import Program
     from dmabuf.audit.ways.beyond import NOTHING
     from dmabuf.explore.budget import parse_jobs
 
@@ -150,9 +150,10 @@ def _audit(
         raise Unusable(str(error)) from None
     gathered = front.gather(request.root, request.folders, jobs=jobs, cache=cache(), progress=tell)
     outlines = gathered.files.outlines.values()
+    last = LastAudit(_kept_at(request, keep, options))
     gc.freeze()  # millions of tuples that live until the end: the collector need not look at them
     try:
-        program = Program(gathered.files)
+        program = last.link(gathered.files)
         asked = None
         if options.outside:
             reading = Reading(jobs, keep if options.cache != "-" else None, cache, tell)
@@ -162,7 +163,9 @@ def _audit(
             BuildFiles(str(request.root)),
             lambda text: progress.tell(f"{request.shown}: {text}"),
             asked.summaries if asked is not None else NOTHING,
+            last.keeper if asked is None else None,
         )
+        last.save()
     finally:
         gc.unfreeze()
     audited = Audited(
@@ -174,11 +177,22 @@ def _audit(
         notes=(
             *gathered.troubles[:_MOST_NOTES],
             *gathered.notes,
+            *last.notes,
             *_of_outside(asked),
             *_bounds(checked.limits),
         ),
     )
     return audited, list(checked.findings)
+
+
+def _kept_at(request: Request, folder: Path, options: argparse.Namespace) -> Path | None:
+    """Where this audit is kept: with and without the rest of the kernel are two."""
+    from dmabuf.audit.kept.store import where
+
+    if options.cache == "-":
+        return None
+    tag = ["+outside"] if options.outside else []
+    return where(folder, request.root, [*request.folders, *tag])
 
 
 def _of_outside(asked: Asked | None) -> Iterable[str]:

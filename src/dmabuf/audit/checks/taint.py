@@ -9,6 +9,7 @@ Asked for one lock at a time, as a tree has thousands and a way takes few.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from dmabuf.audit.checks.doubts import allowed
 from dmabuf.audit.checks.index import Calls
@@ -34,6 +35,16 @@ _NODES = 300
 
 
 _Question = tuple[LockClass, frozenset[Kind]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Holds:
+    """Where a lock is held; a value, so that answers about it can be kept."""
+
+    lock: LockClass
+
+    def __call__(self, event: Event) -> bool:
+        return any(one.lock == self.lock for one in event.held)
 
 
 class Taint:
@@ -102,12 +113,7 @@ class Taint:
         return ordered[:_MOST_HOLDERS]
 
     def _held(self, routine: Routine, lock: LockClass, kinds: frozenset[Kind]) -> Way | None:
-        def holds(event: Event) -> bool:
-            return any(one.lock == lock for one in event.held)
-
-        if not any(map(holds, self._ways.visit(routine).events)):
-            return None
-        ways = self._ways.each(routine, holds, kinds, nodes=_NODES)
+        ways = self._ways.each(routine, _Holds(lock), kinds, nodes=_NODES)
         return next((way for way in ways if _taints(way)), None)
 
 

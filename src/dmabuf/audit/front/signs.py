@@ -2,6 +2,7 @@
 
 A function counts with its place among those of its file and its lines, as who keeps what was found
 in it tells these. The type of a variable is a name as well: some ask for all variables of a type.
+Typedefs are not among them: who compares two programs compares all of these.
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from dmabuf.audit.front.facts import FileFacts
 
-__all__ = ["TYPEDEFS", "changed", "signs_of"]
+__all__ = ["changed", "signs_of"]
 
-TYPEDEFS = "typedef"
-"""All typedefs of a file; no name is spelt so."""
 _PLAIN = 2
 """A version of marshal that writes equal values as equal bytes."""
 
@@ -39,8 +39,6 @@ def signs_of(facts: FileFacts, packed: tuple[tuple[Any, ...], ...]) -> dict[str,
             sum_of_it = said[variable.name][-1]
             for kind in {variable.type, variable.type.partition("[")[0].rstrip(" *")}:
                 said[kind].append(sum_of_it)
-    if facts.typedefs:
-        said[TYPEDEFS].append(marshal.dumps(facts.typedefs, _PLAIN))
     return {name: _sum(parts) for name, parts in said.items()}
 
 
@@ -48,6 +46,6 @@ def _sum(parts: list[bytes]) -> bytes:
     return hashlib.blake2b(b"\0".join(parts), digest_size=8).digest()
 
 
-def changed(before: dict[str, bytes], after: dict[str, bytes]) -> set[str]:
+def changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> set[str]:
     """The names of which two contents of a file do not say the same."""
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}

@@ -59,8 +59,8 @@ class CallReader:
         self.brackets = brackets
 
         self._actor = Actor(program, evaluator)
-        self._matter = names_that_matter(program, beyond)
-        self.relevance = Relevance(program, self._matter, beyond)
+        self.matter = names_that_matter(program, beyond)
+        self.relevance = Relevance(program, self.matter, beyond)
         self._beyond = beyond
         self._doing = beyond.functions()
         self._guards = Guards(program)
@@ -106,7 +106,7 @@ class CallReader:
             self._known(walk, name, acts, arguments)
             return
         self._writes(walk, name, arguments)
-        if name not in self._matter:
+        if name not in self.matter:
             return
         self._reach(walk, callee, arguments, depth)
         walk.shaken()
@@ -274,7 +274,7 @@ class CallReader:
         fresh: bool = False,
     ) -> None:
         state = walk.state
-        if state is None or routine.name not in self._matter:
+        if state is None or routine.name not in self.matter:
             return
         context = walk.context
         values: tuple[Value, ...] = ()

@@ -7,15 +7,17 @@ is asked with it is searched each time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from types import FunctionType
 from typing import Any, NamedTuple, Protocol, cast
 
+from dmabuf.audit.program.asked import Asked
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.effect import Kind, Way
 
-__all__ = ["Answer", "Keeper", "Question", "question_of"]
+__all__ = ["Answer", "Keeper", "Question", "answered", "question_of"]
 
 Question = tuple[Any, ...]
 """Plain values only; equal if and only if the same is asked."""
@@ -47,6 +49,55 @@ class Keeper(Protocol):
         raise NotImplementedError
 
 
+def answered(
+    keeper: Keeper,
+    question: Question,
+    search: Callable[[Counter[str]], Iterator[Way]],
+    limits: Counter[str],
+    asked: Asked,
+) -> Iterator[Way]:
+    """What is known of an answer; if somebody wants more, all of it is searched, and kept.
+
+    Args:
+        keeper: knows what is known.
+        question: what is asked.
+        search: searches; counts the bounds that it meets.
+        limits: where bounds are counted for everybody.
+        asked: where a search takes down names.
+    """
+    known = keeper.recall(question)
+    for way_before, met_before in known.ways if known is not None else ():
+        limits.update(met_before)
+        yield way_before
+    if known is not None and known.complete:
+        limits.update(known.rest)
+        return
+    skipped = len(known.ways) if known is not None else 0
+    met = Counter[str]()
+    ways: list[tuple[Way, Mapping[str, int]]] = []
+    names: set[str] = set()
+    found: Iterator[Way | None] = search(met)
+    complete = False
+    try:
+        while not complete:
+            before = asked.begin()
+            try:
+                way = next(found, None)
+            finally:
+                names.update(asked.end(before))
+            if len(ways) >= skipped:
+                limits.update(met)
+            if way is None:
+                complete = True
+                break
+            ways.append((way, dict(met)))
+            met.clear()
+            if len(ways) > skipped:
+                yield way
+    finally:
+        keeper.keep(question, Answer(tuple(ways), complete, dict(met)), names)
+
+
 def question_of(
     routine: Routine, span: object, kinds: frozenset[Kind] | None, nodes: int
 ) -> Question | None:
@@ -54,7 +105,7 @@ def question_of(
     told = _told(span)
     if told is None:
         return None
-    wanted = None if kinds is None else tuple(sorted(kinds))
+    wanted = None if kinds is None else tuple(sorted(map(str, kinds)))
     return (*_ref(routine), told, wanted, nodes)
 
 

@@ -22,6 +22,7 @@ from dmabuf.audit.ways.calls import CallReader
 from dmabuf.audit.ways.effect import Effect, Hop, Kind, Way
 from dmabuf.audit.ways.evaluate import Evaluator
 from dmabuf.audit.ways.event import Context, Event, Visit
+from dmabuf.audit.ways.keeping import Keeper, answered, question_of
 from dmabuf.audit.ways.scopes import Brackets
 from dmabuf.audit.ways.shape import Shape
 from dmabuf.audit.ways.walk import Walk
@@ -92,6 +93,12 @@ class Ways:
         self._visits: dict[Node, tuple[Visit, tuple[str, ...]]] = {}
         self._shapes: dict[Routine, Shape] = {}
         self._most = contexts
+        self.keeper: Keeper | None = None
+
+    @property
+    def matter(self) -> frozenset[str]:
+        """The names that matter; everything else is never walked through."""
+        return self._calls.matter.names
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -164,10 +171,30 @@ class Ways:
         nodes: int = _NODES,
     ) -> Iterator[Way]:
         """The same one by one, for who needs the first only; from no more nodes than that."""
+
+        def search(limits: Counter[str]) -> Iterator[Way]:
+            return self._searched(routine, span, kinds, context, nodes, limits)
+
+        question = None
+        if self.keeper is not None and context is None:
+            question = question_of(routine, span, kinds, nodes)
+        if self.keeper is None or question is None:
+            return search(self.limits)
+        return answered(self.keeper, question, search, self.limits, self.program.asked)
+
+    def _searched(
+        self,
+        routine: Routine,
+        span: Span | None,
+        kinds: frozenset[Kind] | None,
+        context: Context | None,
+        nodes: int,
+        limits: Counter[str],
+    ) -> Iterator[Way]:
         start = (routine, context or self.context(routine))
         came: dict[Node, _Came] = {}
         found: set[tuple[Effect, str, int]] = set()
-        for node, effect_event in self._search(start, span, came, nodes):
+        for node, effect_event in self._search(start, span, came, nodes, limits):
             effect = effect_event.effect
             assert effect is not None
             if kinds is not None and effect.kind not in kinds:
@@ -178,7 +205,12 @@ class Ways:
                 yield self._way(came, node, effect_event)
 
     def _search(
-        self, start: Node, span: Span | None, came: dict[Node, _Came], nodes: int
+        self,
+        start: Node,
+        span: Span | None,
+        came: dict[Node, _Came],
+        nodes: int,
+        limits: Counter[str],
     ) -> Iterator[tuple[Node, Event]]:
         """Nodes in the order of their distance, with what each does."""
         came[start] = _Came(None, None, 0.0, 0, 1.0)
@@ -192,12 +224,12 @@ class Ways:
                 continue
             done.add(node)
             if len(done) > nodes:
-                self.limits["searches with too many functions"] += 1
+                limits["searches with too many functions"] += 1
                 return
             here = came[node]
             visit = self.visit(*node)
             if visit.truncated:
-                self.limits["functions with too many calls"] += 1
+                limits["functions with too many calls"] += 1
             for event in visit.events:
                 if span is not None and node == start and not span(event):
                     continue
@@ -206,9 +238,9 @@ class Ways:
                     continue
                 sure = here.sure * event.grade
                 if here.depth >= _DEPTH or sure < _LEAST:
-                    self.limits["ways that are too long or too unsure"] += 1
+                    limits["ways that are too long or too unsure"] += 1
                     continue
-                there = self._node(event, came, contexts)
+                there = self._node(event, came, contexts, limits)
                 price = cost + 1.0 - 2.0 * math.log(max(event.grade, 0.01))
                 known = came.get(there)
                 if known is None or (price < known.cost and there not in done):
@@ -216,7 +248,13 @@ class Ways:
                     count += 1
                     heapq.heappush(queue, (price, count, there))
 
-    def _node(self, event: Event, came: dict[Node, _Came], contexts: Counter[Routine]) -> Node:
+    def _node(
+        self,
+        event: Event,
+        came: dict[Node, _Came],
+        contexts: Counter[Routine],
+        limits: Counter[str],
+    ) -> Node:
         """Where a call leads; too many contexts of one function become one."""
         routine = event.callee
         assert routine is not None
@@ -224,7 +262,7 @@ class Ways:
         if node in came:
             return node
         if contexts[routine] >= self._most:
-            self.limits["functions with too many contexts"] += 1
+            limits["functions with too many contexts"] += 1
             return (routine, Context((), event.context.scopes, event.context.owner))
         contexts[routine] += 1
         return node
