@@ -64,9 +64,10 @@ def catalogue() -> list[Violation]:
 
 
 def _names(finding: SourceFinding) -> set[str]:
-    """What a finding's chain goes through: functions, and what their lines do."""
+    """What a finding's chain goes through: functions, what their lines do, and what it ends in."""
     return {
         finding.root,
+        finding.key.rpartition(":")[2],
         *(hop.place.function for hop in finding.hops),
         *(hop.text for hop in finding.hops),
         *(sink.place.function for sink in finding.sinks),

@@ -51,9 +51,10 @@ class _Line:
         self.owner: Task | None = None
         rt.adopt(self, name)
 
-    def next(self) -> Tasklet | None:
-        """The first one that may run."""
-        return next((tasklet for tasklet in self.queued if not tasklet.disabled), None)
+
+def _first(line: _Line) -> Tasklet | None:
+    """The first one that may run."""
+    return next((tasklet for tasklet in line.queued if not tasklet.disabled), None)
 
 
 def _line_of(tasklet: Tasklet) -> _Line:
@@ -72,11 +73,11 @@ def _writes(tasklet: Tasklet, _task: Task) -> _Touches:
 
 
 def _has_next(line: _Line, _task: Task) -> bool:
-    return line.next() is not None
+    return _first(line) is not None
 
 
 def _take(line: _Line, task: Task) -> Tasklet | None:
-    tasklet = line.next()
+    tasklet = _first(line)
     if tasklet is not None:
         line.queued.remove(tasklet)
         tasklet.is_scheduled = False

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from dmabuf.audit.checks.build_files import BuildFiles
 from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, merged, unique
 from dmabuf.audit.checks.doubts import allowed, doubt, doubt_of_both
-from dmabuf.audit.checks.excuses import excused
+from dmabuf.audit.checks.excuses.excused import excused
 from dmabuf.audit.checks.failures import lost_completions
 from dmabuf.audit.checks.held import under_reservation_locks
 from dmabuf.audit.checks.index import Calls
@@ -32,6 +32,7 @@ from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.effect import Kind, Way
 from dmabuf.audit.ways.event import Event
 from dmabuf.audit.ways.keeping import Keeper
+from dmabuf.audit.ways.known.core_locks import HELD_OVER
 from dmabuf.audit.ways.ways import Ways
 from dmabuf.report.source_finding import Evidence, Level, SourceFinding
 
@@ -162,6 +163,8 @@ class _Audit:
         if found.code != "DF202":
             return Case(way, found, sure=way.sure)
         assert way.effect.subject is not None
+        if way.effect.subject[1] in HELD_OVER and not way.effect.subject[0]:
+            return _core_lock(way, grade, found)
         on_the_way = frozenset(f"{hop.place.file}:{hop.place.function}" for hop in way.hops)
         other = self.taint.of(way.effect.subject, on_the_way, in_reclaim=grade.in_reclaim)
         if other is not None:
@@ -187,6 +190,16 @@ class _Audit:
                 and found.code != "DF202"
             ]
             yield from findings_of(Origin(part.routine.name, entry), cases)
+
+
+def _core_lock(way: Way, grade: Grade, found: Judgement) -> Case | None:
+    """A lock of the kernel's core, whose other side is known and not seen."""
+    if grade.in_reclaim:
+        return None
+    assert way.effect.subject is not None
+    level = mildest(found.level, Level.WARNING)
+    held = f"{lock_name(way.effect)} is held elsewhere; {HELD_OVER[way.effect.subject[1]]}"
+    return Case(way, replace(found, level=level), (Evidence(held),), way.sure)
 
 
 def weighed(way: Way, *, evidence: bool = False) -> Way:

@@ -27,6 +27,8 @@ _ALLOWED = {
     # The page is there: only its mapping is changed back.
     ("drm_gem_shmem_put_pages", "set_pages_array_wb"),
 }
+_AXIOMS = ("might_alloc", "fs_reclaim_acquire")
+"""By these a driver itself says what it does, wherever it stands."""
 _PRIMING = frozenset({"dma_resv_lockdep", "dma_fence_lockdep"})
 """Functions that tell lockdep what is allowed by doing it at boot."""
 
@@ -54,7 +56,8 @@ def doubt(way: Way, *, evidence: bool = False) -> float:
             factor *= 0.5  # any exporter may be behind it, and that one keeps the rules for itself
     if any(_STACK.search(one) for one in way.conditions):
         factor *= 0.4  # memory for what does not fit on the stack
-    if evidence and any(_BEGINNINGS.search(hop.place.function) for hop in way.hops):
+    axiom = way.effect.name in _AXIOMS
+    if evidence and not axiom and any(_BEGINNINGS.search(hop.place.function) for hop in way.hops):
         factor *= 0.7
     return factor
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dmabuf.audit.checks.index import Calls
-from dmabuf.audit.checks.look import driver_of, is_test_code
+from dmabuf.audit.checks.look import calls, driver_of, is_test_code
 from dmabuf.audit.checks.schedule import Schedule
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
@@ -141,8 +141,9 @@ _TABLES: dict[str, tuple[Grade, dict[str, str]]] = {
     ),
 }
 _REPAIRS = re.compile(
-    r"(?:^|_)(?:recover\w*|reset\w*|hang\w*|tdr|timeout|timedout|fault\w*|oom|heap|grow)(?:_|$)"
+    r"(?:^|_)(?:recover\w*|reset\w*|hang\w*|tdr|timeout|timedout|fault\w*|oom|heap|grow|overflow)(?:_|$)"
 )
+_SERVES = re.compile(r"(?:^|_)(?:(?:map|handle|serve)_\w*fault|oom|heap_grow|overflow)(?:_|$)")
 _PREEMPTS = re.compile(r"preempt")
 _RESUMES = re.compile(r"rebind|resume")
 _MAKES_FENCES = {
@@ -218,7 +219,14 @@ def _deferred(program: Program, schedule: Schedule, makers: set[str]) -> Iterato
             elif one.kind == "irq thread":
                 where = one.where.place(one.line) if one.where else routine.place()
                 told = f"requested by {where.function}() at {where.file}:{where.line}"
-                yield Root(routine, Grade.IRQ, "threaded irq handler", told)
+                serves = _serves_faults(routine)
+                entry = "threaded irq handler" + (", which serves faults of jobs" if serves else "")
+                yield Root(routine, Grade.REPAIR if serves else Grade.IRQ, entry, told)
+
+
+def _serves_faults(routine: Routine) -> bool:
+    """Does it fetch what a running job waits for? By the names of what it calls."""
+    return any(_SERVES.search(name) for _index, name, _call in calls(routine.function.code))
 
 
 def _grade_of_work(function: str, field: str) -> Grade:

@@ -17,7 +17,7 @@ from dmabuf.audit.front.brackets import pair
 from dmabuf.audit.front.conditionals import resolve
 from dmabuf.audit.front.config import Config
 from dmabuf.audit.front.enumerators import enumerators
-from dmabuf.audit.front.expand import definers
+from dmabuf.audit.front.expand import candidates, definers
 from dmabuf.audit.front.facts import FileFacts, Function, Macro
 from dmabuf.audit.front.macros import read_macro
 from dmabuf.audit.front.scan import Scanned, decode, scan
@@ -67,6 +67,15 @@ def extract(path: str, data: bytes, config: Config = _NO_CONFIG) -> FileFacts:
         includes=tuple(one.text.strip() for one in scanned.directives if one.word == "include"),
         flaws=tuple(work.places + lost),
         trouble=trouble,
+        makers=_makers(scanned) if path.endswith(".h") else (),
+        wants=tuple(work.wants),
+    )
+
+
+def _makers(scanned: Scanned) -> tuple[tuple[str, tuple[str, ...], str], ...]:
+    return tuple(
+        (name, one.parameters, " ".join(one.tokens))
+        for name, one in candidates(scanned.directives).items()
     )
 
 

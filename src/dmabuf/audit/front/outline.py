@@ -14,6 +14,9 @@ from dmabuf.audit.front.facts import FileFacts, Function, Macro
 __all__ = ["FunctionLine", "MacroLine", "Outline", "outline_of"]
 
 
+_PART = ("op", "&")
+
+
 class FunctionLine(NamedTuple):
     """A function with a body.
 
@@ -54,7 +57,8 @@ class Outline(NamedTuple):
         structs: names, each with the number of its fields.
         variables: name, whether it is static, type, and whether it has a value.
         prototypes: names, and whether flags of an allocation are asked for.
-        typedefs: as in `facts`.
+        typedefs, makers, wants: as in `facts`.
+        sets: the fields that its functions set to anything but a part of what they were.
     """
 
     path: str
@@ -68,17 +72,21 @@ class Outline(NamedTuple):
     variables: tuple[tuple[str, bool, str, bool], ...]
     prototypes: tuple[tuple[str, bool], ...]
     typedefs: tuple[tuple[str, str], ...]
+    makers: tuple[tuple[str, tuple[str, ...], str], ...]
+    wants: tuple[tuple[int, str, str, tuple[str, ...]], ...]
+    sets: tuple[str, ...]
 
 
 def outline_of(facts: FileFacts) -> Outline:
     """The outline of a file."""
+    sets: set[str] = set()
     return Outline(
         facts.path,
         facts.size,
         sum(size for _, size in facts.flaws),
         facts.trouble,
         facts.includes,
-        tuple(map(_function, facts.functions)),
+        tuple(_function(one, sets) for one in facts.functions),
         tuple(map(_macro, facts.macros)),
         tuple((one.name, len(one.fields)) for one in facts.structs),
         tuple((one.name, one.static, one.type, one.value is not None) for one in facts.variables),
@@ -87,11 +95,20 @@ def outline_of(facts: FileFacts) -> Outline:
             for name, _, types in facts.prototypes
         ),
         facts.typedefs,
+        facts.makers,
+        facts.wants,
+        tuple(sorted(sets)),
     )
 
 
-def _function(one: Function) -> FunctionLine:
+def _function(one: Function, sets: set[str]) -> FunctionLine:
+    """The line of a function; the fields that it sets go into `sets`."""
     code = one.code
+    sets.update(
+        each[2][2]
+        for each in code
+        if each[0] == SET and each[2][0] == "field" and each[3][:2] != _PART
+    )
     parameters = {parameter.name for parameter in one.parameters}
     calls, pointed, local = _called(code, parameters)
     stores = any(

@@ -38,9 +38,10 @@ def is_deep(value: object) -> bool:
 def pack(facts: FileFacts) -> bytes:
     """The bytes of a file's facts, after those of its outline and of its signs."""
     content = _content(facts)
-    outline = _plain(outline_of(facts))
-    signs = marshal.dumps(signs_of(facts, content[2:6]))
-    return _HEAD.pack(len(outline), len(signs)) + outline + signs + marshal.dumps(content)
+    outline = outline_of(facts)
+    head = _plain(outline)
+    signs = marshal.dumps(signs_of(facts, content[2:6], outline.sets))
+    return _HEAD.pack(len(head), len(signs)) + head + signs + marshal.dumps(content)
 
 
 def signs_in(data: bytes | memoryview) -> bytes:
@@ -89,6 +90,8 @@ def _content(facts: FileFacts) -> Any:
         facts.includes,
         facts.flaws,
         facts.trouble,
+        facts.makers,
+        facts.wants,
     )
 
 

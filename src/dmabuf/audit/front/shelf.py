@@ -50,6 +50,11 @@ class Shelf(Mapping[str, FileFacts]):
         self._packed[path] = packed
         return outline
 
+    def expanded(self, path: str, content: bytes, packed: bytes) -> None:
+        """Put other facts in the place of a file's own."""
+        self._facts.pop(path, None)
+        self.put_packed(path, content, packed)
+
     def signs(self, path: str) -> bytes:
         """The bytes of a file's signs, for `packing.unpack_signs`."""
         packed = self._packed.get(path)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dmabuf.audit.front.facts import FileFacts
@@ -21,12 +21,15 @@ _PLAIN = 2
 """A version of marshal that writes equal values as equal bytes."""
 
 
-def signs_of(facts: FileFacts, packed: tuple[tuple[Any, ...], ...]) -> dict[str, bytes]:
+def signs_of(
+    facts: FileFacts, packed: tuple[tuple[Any, ...], ...], sets: Iterable[str]
+) -> dict[str, bytes]:
     """By name the sum of what a file says about it.
 
     Args:
         facts: of the file.
         packed: its functions, macros, structs and variables as plain tuples that begin with a name.
+        sets: fields that its functions set; that they do is told as `=field`.
     """
     said: dict[str, list[bytes]] = defaultdict(list)
     for items in packed:
@@ -39,6 +42,8 @@ def signs_of(facts: FileFacts, packed: tuple[tuple[Any, ...], ...]) -> dict[str,
             sum_of_it = said[variable.name][-1]
             for kind in {variable.type, variable.type.partition("[")[0].rstrip(" *")}:
                 said[kind].append(sum_of_it)
+    for name in sets:
+        said[f"={name}"].append(b"")
     return {name: _sum(parts) for name, parts in said.items()}
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dmabuf.audit.front.across import Expanded, expand_in
 from dmabuf.audit.front.packing import unpack_signs
 from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.signs import changed
@@ -48,6 +49,7 @@ class _Before:
         links: what each file adds to the tables, and what was asked for it.
         handed, typedefs, matter: of the whole program.
         answers: by question.
+        expanded: facts with what macros of headers define in them.
     """
 
     contents: dict[str, bytes] = field(default_factory=dict[str, bytes])
@@ -57,6 +59,7 @@ class _Before:
     typedefs: dict[str, str] = field(default_factory=dict[str, str])
     matter: frozenset[str] = frozenset()
     answers: dict[Question, _Asked] = field(default_factory=dict[Question, _Asked])
+    expanded: Expanded = field(default_factory=Expanded)
 
 
 class LastAudit:
@@ -88,6 +91,7 @@ class LastAudit:
     def link(self, shelf: Shelf) -> Program:
         """The program of these files, with the links of those for which they are as they were."""
         before, now = self._before, self._now
+        now.expanded = expand_in(shelf, before.expanded)
         now.contents = {path: shelf.contents.get(path, b"") for path in shelf.outlines}
         now.typedefs = typedefs_of(shelf.outlines.values())
         self._all_dirty = now.typedefs != before.typedefs
@@ -171,6 +175,7 @@ class LastAudit:
             now.typedefs,
             now.matter,
             now.answers,
+            now.expanded,
         )
         write(self._path, content, self.notes)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from dmabuf.audit.front.across import across
 from dmabuf.audit.front.cache import Cache
 from dmabuf.audit.front.code import CALL
 from dmabuf.audit.front.facts import FileFacts
@@ -98,7 +99,7 @@ def gather_outside(
     out.lost = sum(size for one in fresh.values() for _, size in one.flaws)
     out.read = (len(fresh), sum(one.size for one in fresh.values()))
     general = {path: one for path, one in known.items() if _is_general(path)}
-    out.files = dict(sorted({**general, **fresh}.items()))
+    out.files = across(dict(sorted({**general, **fresh}.items())))
     return out
 
 

@@ -25,7 +25,7 @@ class OwnTables:
     def __init__(self, names: Names, types: Types, tables: Tables) -> None:
         self._names, self._types, self._tables = names, types, tables
         self._known: Memo[tuple[str, str, str], bool | None] = Memo(names.asked)
-        self._of: dict[str, dict[str, list[Expr]]] = {}
+        self._of: dict[str, dict[str, list[tuple[str, Expr]]]] = {}
 
     def holds(self, struct: str, field: str, owner: str) -> bool | None:
         """Whether a field is set in the tables of a driver; None if they differ or do not tell.
@@ -41,13 +41,13 @@ class OwnTables:
 
     def _said(self, struct: str, field: str, owner: str) -> bool | None:
         said: set[bool | None] = {
-            self._held(table, field) for table in self._lists(struct).get(owner, ())
+            self._held(table, field) for _, table in self._lists(struct).get(owner, ())
         }
         if self._is_assigned(struct, field, owner):
             said.add(None)
         return said.pop() if len(said) == 1 else None
 
-    def _lists(self, struct: str) -> dict[str, list[Expr]]:
+    def _lists(self, struct: str) -> dict[str, list[tuple[str, Expr]]]:
         """The initialisers of a struct, by driver."""
         kinds, names = self._kinds
         self._names.asked.again(names)
@@ -59,8 +59,30 @@ class OwnTables:
                 for path, variable in self._names.variables_of(kind):
                     value = variable.value
                     if value is not None and value[0] == "list":
-                        known[owner_of(path)].append(value)
+                        known[owner_of(path)].append((path, value))
         return known
+
+    def values(self, struct: str, field: str, owner: str) -> list[tuple[str, Expr]] | None:
+        """What the tables of a driver have in a field that is a number, with their files.
+
+        None where a function of the driver sets it to anything but a part of what it was.
+        """
+        self._names.asked.now.add(f"={field}")
+        if field in self._stores.get(owner, ()):
+            return None
+        found: list[tuple[str, Expr]] = []
+        for path, table in self._lists(struct).get(owner, ()):
+            given = [value for where, value in table[1] if where == (f".{field}",)]
+            found.append((path, given[-1] if given else ("number", 0)))
+        return found
+
+    @cached_property
+    def _stores(self) -> dict[str, set[str]]:
+        """The fields that a driver's functions set, by driver."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for path, outline in self._names.outlines.items():
+            found[owner_of(path)].update(outline.sets)
+        return found
 
     @cached_property
     def _kinds(self) -> tuple[dict[str, list[str]], tuple[str, ...]]:

@@ -14,7 +14,7 @@ from functools import cached_property
 from dmabuf.audit.front.code import SET, Expr
 from dmabuf.audit.front.facts import FileFacts
 from dmabuf.audit.front.shelf import Shelf
-from dmabuf.audit.program.asked import Answers, Asked
+from dmabuf.audit.program.asked import Answers, Asked, Memo
 from dmabuf.audit.program.calling import Calling
 from dmabuf.audit.program.links import Linker, Links, Subject
 from dmabuf.audit.program.names import Names
@@ -65,6 +65,7 @@ class Program:
         calling = Calling(shelf, self.names)
         self.tables = Tables(self.names, linker, self.links.values(), calling)
         self.resolved: Counter[str] = Counter()
+        self._structs: Memo[Routine, frozenset[str]] = Memo(self.asked)
         self._targets: dict[tuple[str, str, str], list[Target]] = {}
 
     def _linked(self, linker: Linker, path: str) -> Links:
@@ -108,6 +109,14 @@ class Program:
             for target in targets:
                 found[target.routine].append((struct, field, target.table))
         return Answers(found, self.asked, _standing)
+
+    def structs_of(self, routine: Routine) -> frozenset[str]:
+        """The structs that a function has variables of, or pointers to: `struct NAME`."""
+        return self._structs.get(routine, lambda: self._structs_in(routine), frozenset())
+
+    def _structs_in(self, routine: Routine) -> frozenset[str]:
+        kinds = map(self.types.plain, set(self.tables.local(routine).values()))
+        return frozenset(one for one in kinds if one.startswith("struct "))
 
     def targets(
         self, callee: Expr, routine: Routine, owner: str = "", bound: tuple[str, ...] = ()

@@ -54,6 +54,7 @@ class Actor:
         self._acts: dict[type, Callable[[Walk, str, Any, tuple[Expr, ...]], None]] = {
             acts.Allocates: self._allocates,
             acts.Takes: self._takes,
+            acts.Passes: self._passes,
             acts.Drops: self._drops,
             acts.Waits: self._waits,
             acts.Flushes: self._flushes,
@@ -167,6 +168,9 @@ class Actor:
         assert walk.state is not None
         held = Held(lock, str(kind), walk.line, act.attempt, name)
         walk.state.held = (*walk.state.held, held)
+
+    def _passes(self, walk: Walk, name: str, act: acts.Passes, _arguments: Any) -> None:
+        self._does(walk, Effect(Kind.LOCK, name, None, ("", act.lock)))
 
     def _drops(self, walk: Walk, _name: str, act: acts.Drops, arguments: tuple[Expr, ...]) -> None:
         if act.spins:

@@ -15,6 +15,7 @@ from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.evaluate import Evaluator, as_expression, fill
 from dmabuf.audit.ways.event import Context, Event
 from dmabuf.audit.ways.guards import Guards
+from dmabuf.audit.ways.handed import Handed
 from dmabuf.audit.ways.kinds import Kinds
 from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import (
@@ -64,6 +65,7 @@ class CallReader:
         self._beyond = beyond
         self._doing = beyond.functions()
         self._guards = Guards(program)
+        self._handed = Handed(program, self.matter)
         self._kinds = Kinds(program, evaluator)
 
     def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
@@ -291,6 +293,7 @@ class CallReader:
                     frozenset() if fresh else state.scopes,
                     routine.owner or walk.routine.owner or context.owner,
                     self._still(routine, context.bound if bound is None else bound),
+                    self._handed.to(routine, arguments, state.known) if state.known else (),
                 ),
                 how="macro" if how == "direct" and walk.macro else how,
                 grade=grade * walk.doubt(),

@@ -42,7 +42,7 @@ _CONSTANTS: dict[str, Value] = {
 }
 _ARGUMENT = {
     "likely": 0, "unlikely": 0, "READ_ONCE": 0, "rcu_dereference": 0, "__builtin_expect": 0,
-    "current_gfp_context": 0, "mapping_gfp_constraint": 1,
+    "current_gfp_context": 0, "mapping_gfp_constraint": 1, "UL": 0, "ULL": 0, "U": 0,
 }  # fmt: skip
 """Worth what one of their arguments is."""
 _CALLS: dict[str, Value] = {

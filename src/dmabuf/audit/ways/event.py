@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.program.routine import Routine
@@ -11,7 +12,10 @@ from dmabuf.audit.ways.effect import Effect
 from dmabuf.audit.ways.state import Held
 from dmabuf.audit.ways.values import Value
 
-__all__ = ["Context", "Event", "Visit"]
+__all__ = ["Context", "Event", "Given", "Visit"]
+
+Given: TypeAlias = tuple[Expr, Value, frozenset[int]]
+"""What the caller has asked, in words of the callee; what it may be, and what it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,14 @@ class Context:
         owner: the driver that shared code works for.
         bound: the table of operations that the way came through, and the struct whose objects
             have it: it counts as long as such an object is handed on.
+        given: what the caller has asked of what it hands on.
     """
 
     values: tuple[Value, ...] = ()
     scopes: frozenset[str] = frozenset()
     owner: str = ""
     bound: tuple[str, str] | tuple[()] = ()
+    given: tuple[Given, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Final
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.ways.values import OBJECT, Value, join, number
 
-__all__ = ["MEMORY", "Learnt", "forgotten", "joined", "learn", "made_of", "said", "worth"]
+__all__ = ["MEMORY", "Learnt", "forgotten", "given", "joined", "learn", "made_of", "said", "worth"]
 
 MEMORY: Final = "*"
 """Among what an expression is made of: something that others may change."""
@@ -69,6 +69,14 @@ def made_of(expression: Expr) -> frozenset[str] | None:
         elif kind not in ("number", "sizeof"):
             return None
     return frozenset(found)
+
+
+def given(items: Iterable[tuple[Expr, Value, frozenset[int]]]) -> dict[Expr, Learnt]:
+    """What a caller hands on, as what is known at the begin of a function."""
+    return {
+        expression: Learnt(only, never, made_of(expression) or frozenset())
+        for expression, only, never in items
+    }
 
 
 def learn(

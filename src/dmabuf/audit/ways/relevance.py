@@ -69,7 +69,7 @@ class Relevance:
                 for instruction in routine.function.code
                 if instruction[0] == SET
                 for part in kept_in(instruction[2])
-                if part[0] == "."
+                if part.startswith(".")
             )
         else:
             self._program.asked.now.add(routine.name)

@@ -7,6 +7,7 @@ again. Nothing is done twice: a loop is walked once, with what it changes unknow
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,7 +36,7 @@ from dmabuf.audit.program.spelling import spell
 from dmabuf.audit.ways.arrays import sizes
 from dmabuf.audit.ways.evaluate import Evaluator
 from dmabuf.audit.ways.event import Context, Event, Visit
-from dmabuf.audit.ways.learnt import MEMORY, forgotten, learn, worth
+from dmabuf.audit.ways.learnt import MEMORY, forgotten, given, learn, worth
 from dmabuf.audit.ways.shape import Shape
 from dmabuf.audit.ways.sides import contradicted, kept_in, on_one_side, side_of, without
 from dmabuf.audit.ways.state import Side, State, either
@@ -116,7 +117,10 @@ class Walk:
     def run(self, shape: Shape) -> Visit:
         """Walk from the first line to the last."""
         self.state = State(
-            self._given(), self.context.scopes, spins=int("atomic" in self.context.scopes)
+            self._given(),
+            self.context.scopes,
+            spins=int("atomic" in self.context.scopes),
+            known=given(self.context.given),
         )
         self.steps(shape.code, shape, 0)
         self.exits = either(self.exits, self.state)
@@ -199,13 +203,13 @@ class Walk:
         self.stored(kept_in(target))
         if target[0] == "name":
             self.assign(target[1], now)
-        elif target[0] == "field" and target[1][0] == "name":
-            self._set_field(target[1][1], target[2], now)
-        elif target[0] == "field" and target[1][0] == "field":
+        elif target[0] == "field":
+            path = [target[2]]
             while target[1][0] == "field":
                 target = target[1]
-            if target[1][0] == "name" and target[1][1] in self._values():
-                self._set_field(target[1][1], target[2], None)
+                path.append(target[2])
+            if target[1][0] == "name":
+                self._set_field(target[1][1], path[::-1], now)
 
     def assign(self, name: str, value: Value) -> None:
         """A variable gets a value."""
@@ -215,7 +219,7 @@ class Walk:
         else:
             values[name] = value
 
-    def _set_field(self, name: str, inner: str, value: Value) -> None:
+    def _set_field(self, name: str, path: Sequence[str], value: Value) -> None:
         known = self._values().get(name)
         if known is None:
             kind = self.local.get(name, "*")
@@ -224,7 +228,7 @@ class Walk:
             known = frozenset([Fields(())])
         (struct, *more) = known
         if isinstance(struct, Fields) and not more:
-            self._values()[name] = frozenset([struct.put(inner, value)])
+            self._values()[name] = frozenset([struct.within(path, value)])
 
     def cleared(self, target: Expr) -> None:
         """`memset(&target, 0, ...)`."""
@@ -246,7 +250,7 @@ class Walk:
         if argument[0] == "addr" and argument[1][0] == "name":
             for one in fields:
                 if argument[1][1] in self._values():
-                    self._set_field(argument[1][1], one, None)
+                    self._set_field(argument[1][1], (one,), None)
 
     def forget(self, names: frozenset[str] | None) -> None:
         """Nothing is known of these variables any more."""
@@ -257,7 +261,7 @@ class Walk:
                 if not inner:
                     self.state.values.pop(name, None)
                 elif base in self.state.values:
-                    self._set_field(base, inner, None)
+                    self._set_field(base, (inner,), None)
 
     # -- what conditions said ---------------------------------------------------------------------
 

@@ -85,9 +85,6 @@ _FLAGS = {
     "usb_alloc_urb": 1,
     "usb_submit_urb": 1,
     "shmem_read_mapping_page_gfp": 2,
-    "dev_coredumpm": 4,
-    "dev_coredumpv": 3,
-    "dev_coredumpsg": 3,
     "xas_split_alloc": 3,
     "skb_clone": 1,
     "nlmsg_new": 1,
@@ -125,9 +122,9 @@ dma_buf_dynamic_attach dma_buf_export dma_fence_chain_alloc dma_fence_array_crea
 dma_fence_array_alloc dma_resv_reserve_fences dma_resv_get_fences dma_resv_get_singleton
 dma_resv_copy_fences sync_file_create dma_fence_unwrap_merge drm_syncobj_create
 dma_fence_allocate_private_stub vm_area_dup acpi_os_allocate anon_vma_alloc devm_kasprintf_strarray
-iommu_map_sgtable
+iommu_map_sgtable dev_coredumpm dev_coredumpv dev_coredumpsg dev_coredumpm_timeout
 """
-"""With GFP_KERNEL, whatever they are given."""
+"""With GFP_KERNEL, whatever they are given: dev_coredumpm adds a device whatever its flags say."""
 
 _OBJ = ("obj", 1), ("objs", 2), ("flex", 3)
 """kmalloc_obj(what), kmalloc_objs(what, count), kmalloc_flex(what, field, count): the flags come

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dmabuf.audit.checks.dumps import is_dump
-from dmabuf.audit.checks.given_up import is_given_up
+from dmabuf.audit.checks.excuses.dumps import is_dump
+from dmabuf.audit.checks.excuses.given_up import is_given_up
+from dmabuf.audit.checks.excuses.made_once import is_made_once
+from dmabuf.audit.checks.excuses.restarts import is_after_restart
+from dmabuf.audit.checks.excuses.slots import makes_room
 from dmabuf.audit.checks.judge import Judgement, mildest
-from dmabuf.audit.checks.restarts import is_after_restart
-from dmabuf.audit.checks.slots import makes_room
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.ways.effect import Way
 from dmabuf.report.source_finding import Level
@@ -22,6 +23,7 @@ _MILDER = (
     (is_dump, "in a dump after a hang"),
     (is_after_restart, "after the scheduler was started again"),
     (is_given_up, "where the hardware is given up"),
+    (is_made_once, "where something is made that mostly exists"),
 )
 
 
