@@ -151,7 +151,10 @@ def _audit(
     gathered = front.gather(request.root, request.folders, jobs=jobs, cache=cache(), progress=tell)
     outlines = gathered.files.outlines.values()
     last = LastAudit(_kept_at(request, keep, options))
-    gc.freeze()  # millions of tuples that live until the end: the collector need not look at them
+    # Millions of tuples live until the end, and none of them in circles.
+    collects = gc.isenabled()
+    gc.freeze()
+    gc.disable()
     try:
         program = last.link(gathered.files)
         asked = None
@@ -167,6 +170,8 @@ def _audit(
         )
         last.save()
     finally:
+        if collects:
+            gc.enable()
         gc.unfreeze()
     audited = Audited(
         request.shown,
