@@ -1,5 +1,7 @@
 """The catalogue of violations that maintainers fixed or admitted."""
 
+from pathlib import Path
+
 import pytest
 
 from dmabuf.codes import CODES
@@ -35,6 +37,14 @@ def test_catalogue_names_rules_that_an_audit_can_decide():
     """Each entry can be found, by its rules."""
     for one in catalogue():
         assert all("audit" in CODES[rule].decided_by for rule in one.rules), one.id
+
+
+def test_page_has_every_entry_of_the_catalogue():
+    """What is published is what is measured."""
+    page = Path(__file__).parents[2].joinpath("docs/audits/fixed.md").read_text("utf-8")
+
+    for one in catalogue():
+        assert f"| `{one.id}` | {one.what} | {one.seen} |" in page, one.id
 
 
 def test_catalogue_says_of_each_entry_how_it_is_known():

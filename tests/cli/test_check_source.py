@@ -204,4 +204,4 @@ def test_check_looks_through_the_rest_of_the_tree(run, tmp_path):
     assert (1, "") == (code, err)
     assert "\nlib/copy.c:8: kmemdup_it(): DF301: error: kmalloc() with GFP_KERNEL" in out
     assert "toy_run() calls power_name [outside]" in out
-    assert "outside: 3 functions are called, 2 of them do something; 2 files read" in out
+    assert "outside: 3 functions are called, 2 of them do something; by 2 files of" in out

@@ -135,3 +135,29 @@ static const struct drm_sched_backend_ops other_ops = {
 	.run_job = other_run,
 	.timedout_job = quiet_timedout,
 };
+
+/* found: an error code is no object */
+static int toy_reserve(struct toy_gpu *gpu)
+{
+	int ret;
+
+	ret = toy_populate(gpu);
+	if (ret) {
+		ret = toy_undo(gpu);
+		goto out;
+	}
+	ret = dma_resv_reserve_fences(gpu->resv, 1); // EXPECT DF301 error
+out:
+	return ret;
+}
+
+static struct dma_fence *reserve_run(struct drm_sched_job *job)
+{
+	toy_reserve(job->gpu);
+	return NULL;
+}
+
+static const struct drm_sched_backend_ops reserve_ops = {
+	.run_job = reserve_run,
+	.timedout_job = quiet_timedout,
+};

@@ -4,6 +4,7 @@ import pytest
 
 from dmabuf.audit.front.across import across
 from dmabuf.audit.front.extract import extract
+from dmabuf.audit.program.program import Program
 from tests.audit.fuzz import check_across
 
 HEADER = """
@@ -119,3 +120,59 @@ def test_macros_that_never_end_are_cut(header):
 def test_mutated_headers_are_survived(seed):
     """Nothing is raised whatever a header defines."""
     assert "" == check_across(seed)
+
+
+# -- items of tables ------------------------------------------------------------------------------
+
+OPS = """
+#define RUNTIME_PM_OPS(suspend_fn, resume_fn) \\
+	.runtime_suspend = suspend_fn, \\
+	.runtime_resume = pm_ptr(resume_fn),
+#define SET_RUNTIME_PM_OPS(suspend_fn, resume_fn) RUNTIME_PM_OPS(suspend_fn, resume_fn)
+#define DEFINE_OPS(name, s, r) const struct dev_pm_ops name = { RUNTIME_PM_OPS(s, r) }
+#define NUMBER(x) (x)
+"""
+FOUND = (
+    ((".runtime_suspend",), ("name", "down")),
+    ((".runtime_resume",), ("call", ("name", "pm_ptr"), (("name", "up"),))),
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "struct dev_pm_ops o = { SET_RUNTIME_PM_OPS(down, up) };",
+        "struct dev_pm_ops o = { RUNTIME_PM_OPS(down, up) };",
+        "static DEFINE_OPS(o, down, up);",
+    ],
+)
+def test_macro_for_items_of_a_table_is_expanded(text):
+    """The table has the fields that the macro sets, through other macros as well."""
+    (table,) = read(text, OPS).variables
+
+    assert ("list", FOUND) == table.value
+
+
+def test_items_around_such_a_macro_are_kept():
+    """There is no comma behind it."""
+    text = "struct dev_pm_ops o = { OTHER(a, b) SET_RUNTIME_PM_OPS(down, up) .x = y, NUMBER(1) };"
+
+    (table,) = read(text, OPS).variables
+
+    other, *rest = table.value[1]
+    number = ((), ("call", ("name", "NUMBER"), (("number", 1),)))
+    assert ("OTHER", [*FOUND, ((".x",), ("name", "y")), number]) == (other[1][1][1], rest)
+
+
+def test_function_of_such_an_item_is_found():
+    """A callback behind `pm_ptr` is one of its table."""
+    files = {
+        "include/linux/pm.h": extract("include/linux/pm.h", OPS.encode()),
+        "a/c.c": extract(
+            "a/c.c", b"static int up(void) { }\nstruct dev_pm_ops o = { RUNTIME_PM_OPS(down, up) };"
+        ),
+    }
+
+    (routine,) = Program(across(files).values()).in_tables
+
+    assert "up" == routine.name

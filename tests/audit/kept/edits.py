@@ -24,6 +24,7 @@ from dmabuf.audit.kept.store import where
 
 CASES = Path(__file__).parents[1] / "cases"
 FOLDERS = ("drivers/gpu/drm",)
+WANTED = ("df301_flags.c", "df301_scheduler.c")
 HEADER = "include/drm/toy_shared.h"
 SHARED = """
 struct toy_shared {
@@ -51,8 +52,9 @@ WORDS = (
 
 
 def plant(root: Path) -> None:
-    """Write the made-up tree: every third case is enough of a mixture."""
-    for case in sorted(CASES.glob("*.c"))[1::3]:
+    """Write the made-up tree: every third case, and those that tests ask for, are enough."""
+    every = sorted(CASES.glob("*.c"))
+    for case in sorted({*every[1::3], *(CASES / name for name in WANTED)}):
         name = case.stem
         to = root / FOLDERS[0] / name / f"{name}.c"
         to.parent.mkdir(parents=True)

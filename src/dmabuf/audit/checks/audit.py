@@ -166,6 +166,7 @@ class _Audit:
         if way.effect.subject[1] in HELD_OVER and not way.effect.subject[0]:
             return _core_lock(way, grade, found)
         on_the_way = frozenset(f"{hop.place.file}:{hop.place.function}" for hop in way.hops)
+        on_the_way |= self.taint.standing(way)
         other = self.taint.of(way.effect.subject, on_the_way, in_reclaim=grade.in_reclaim)
         if other is not None:
             other = weighed(other, evidence=True)

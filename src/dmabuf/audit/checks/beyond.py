@@ -2,7 +2,7 @@
 
 What a device's power needs - clocks, regulators, runtime power management, buses - takes locks and
 allocates, and every driver uses it where it must not: that is information, not news. Elsewhere
-what is done in plain sight may be an error, and what needs conditions out there a warning.
+what is done in plain sight may be an error, and what is done some calls away a warning.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _POWER: Final = (
 """Where the power of devices is looked after, and the buses that this needs."""
 _NEAR: Final = 3
 """So many functions out there may be looked over at once."""
+_FAR: Final = 6
+"""Behind more of them there is always a condition that nobody meets."""
 
 
 def gravest(way: Way) -> Level:
@@ -48,7 +50,9 @@ def gravest(way: Way) -> Level:
     there = _outside(way)
     if any(hop.place.file.startswith(_POWER) for hop in there):
         return Level.INFO
-    return Level.ERROR if len(there) <= _NEAR else Level.WARNING
+    if len(there) <= _NEAR:
+        return Level.ERROR
+    return Level.WARNING if len(there) <= _FAR else Level.INFO
 
 
 def through(way: Way) -> str:

@@ -12,8 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from dmabuf.audit.checks.axioms import taken_in_reclaim
-from dmabuf.audit.checks.doubts import allowed
+from dmabuf.audit.checks.beginnings import Beginnings
+from dmabuf.audit.checks.doubts import AXIOMS, allowed
+from dmabuf.audit.checks.excuses.restarts import is_stopped
 from dmabuf.audit.checks.index import Calls
+from dmabuf.audit.checks.job_runners import job_runners
+from dmabuf.audit.checks.look import driver_of
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.effect import Kind, LockClass, Way
@@ -33,6 +37,10 @@ _SURE = 0.5
 _ENOUGH = 0.85
 _PRIMED = 0.5
 """Of a lock that its driver tells lockdep to be taken in reclaim: who allocates under it?"""
+_DEBUGGING = 0.8
+"""What is only done where a developer asks for it by debugfs."""
+_BEGINNING = 0.3
+"""Of the lock of a device that only comes up: nobody waits yet."""
 _NODES = 300
 """Evidence behind more functions than this is not looked for."""
 
@@ -60,6 +68,8 @@ class Taint:
         self._takers: dict[str, list[tuple[Routine, str]]] = {}
         self._program = program
         self._calls = calls
+        self._runners: dict[str, frozenset[str]] = {}
+        self._beginnings = Beginnings(program)
         self._primed = taken_in_reclaim(program, calls)
         for routine, index in calls.of(*_takes(), *_GUARDS):
             for argument in routine.function.code[index][3]:
@@ -102,10 +112,25 @@ class Taint:
     def _holding(self, lock: LockClass, kinds: frozenset[Kind]) -> Iterator[Way]:
         for routine in self._holders(lock):
             way = self._held(routine, lock, kinds)
-            if way is not None and way.effect.kind is Kind.RECLAIM and lock in self._primed:
-                way = replace(way, sure=way.sure * _PRIMED)
             if way is not None:
-                yield way
+                yield replace(way, sure=way.sure * self._weight(way, routine, lock))
+
+    def _weight(self, way: Way, routine: Routine, lock: LockClass) -> float:
+        """How much it counts that a function holds a lock there."""
+        if way.effect.kind is Kind.RECLAIM and lock in self._primed:
+            return _PRIMED
+        if way.effect.name not in AXIOMS and self._beginnings.owns(routine, lock):
+            return _BEGINNING
+        return _DEBUGGING if "debugfs" in way.root.file else 1.0
+
+    def standing(self, way: Way) -> frozenset[str]:
+        """The functions that cannot run where a way is, as its driver has stopped the scheduler."""
+        if not is_stopped(way, self._program):
+            return frozenset()
+        driver = driver_of(way.root.file)
+        if driver not in self._runners:
+            self._runners[driver] = job_runners(self._program, self._calls, driver)
+        return self._runners[driver]
 
     def _holders(self, lock: LockClass) -> list[Routine]:
         """The functions that may hold a lock: that take one of its name, or call a wrapper.

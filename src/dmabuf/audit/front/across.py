@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from posixpath import dirname
-from typing import Final
+from typing import Any, Final
 
 from dmabuf.audit.front.brackets import pair
 from dmabuf.audit.front.cache import digest
-from dmabuf.audit.front.expand import Definer, chosen
-from dmabuf.audit.front.facts import FileFacts
+from dmabuf.audit.front.code import Expr
+from dmabuf.audit.front.expand import Definer, chosen, expand
+from dmabuf.audit.front.facts import FileFacts, Variable
 from dmabuf.audit.front.outline import Outline
 from dmabuf.audit.front.packing import pack
+from dmabuf.audit.front.reader import Lost
 from dmabuf.audit.front.scan import Scanned, tokenize
 from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.toplevel import FileReader
@@ -25,6 +27,7 @@ from dmabuf.audit.front.toplevel import FileReader
 __all__ = ["Expanded", "across", "expand_in"]
 
 _GENERAL: Final = ("include/", "arch/")
+_DEEPEST: Final = 6
 Want = tuple[int, str, str, tuple[str, ...]]
 
 
@@ -42,6 +45,8 @@ def across(files: Mapping[str, FileFacts]) -> dict[str, FileFacts]:
         wants = [want for want in facts.wants if want[1] in seen]
         if wants:
             found[path] = _with(facts, wants, seen)
+        if any(map(_has_items, found[path].variables)):
+            found[path] = _in_tables(found[path], makers.seen_by(path))
     return found
 
 
@@ -60,13 +65,14 @@ def expand_in(shelf: Shelf, known: Mapping[str, tuple[bytes, bytes]]) -> Expande
     makers = _Makers(outlines, {want[1] for one in outlines.values() for want in one.wants})
     found: Expanded = {}
     for path, outline in list(outlines.items()):
-        seen = makers.seen_by(path) if outline.wants else {}
+        seen = makers.seen_by(path) if outline.wants or outline.items else {}
         wants = [want for want in outline.wants if want[1] in seen]
-        if wants:
+        if wants or not seen.keys().isdisjoint(outline.items):
             made_of = digest(shelf.contents.get(path, b"") + makers.sum_of(path))
             before = known.get(path)
             if before is None or before[0] != made_of:
-                before = (made_of, pack(_with(shelf[path], wants, seen)))
+                facts = _with(shelf[path], wants, seen)
+                before = (made_of, pack(_in_tables(facts, seen)))
             found[path] = before
             shelf.expanded(path, *before)
     return found
@@ -138,3 +144,60 @@ def _with(facts: FileFacts, wants: list[Want], makers: dict[str, Definer]) -> Fi
         structs=tuple(structs),
         prototypes=tuple(prototypes),
     )
+
+
+# -- items of tables ------------------------------------------------------------------------------
+
+
+def _has_items(variable: Variable) -> bool:
+    """Whether a table has an item that a macro may stand for: a call without a field."""
+    value = variable.value
+    return value is not None and value[0] == "list" and any(map(_is_call, value[1]))
+
+
+def _is_call(item: Any) -> bool:
+    path, value = item
+    return bool(not path and value[0] == "call" and value[1][0] == "name")
+
+
+def _in_tables(facts: FileFacts, makers: dict[str, Definer]) -> FileFacts:
+    """The facts with what macros such as `SET_RUNTIME_PM_OPS(a, b, c)` put into tables."""
+    return replace(
+        facts,
+        variables=tuple(
+            replace(one, value=_table(one.value, makers)) if _has_items(one) else one
+            for one in facts.variables
+        ),
+    )
+
+
+def _table(value: Expr | None, makers: dict[str, Definer]) -> Expr:
+    assert value is not None
+    items: list[Any] = []
+    for item in value[1]:
+        more = _items(item[1], makers, 0) if _is_call(item) else None
+        items.extend([item] if more is None else more)
+    return ("list", tuple(items))
+
+
+def _items(call: Expr, makers: dict[str, Definer], depth: int) -> list[Any] | None:
+    """The items that a macro stands for; None if it is no such macro."""
+    macro = makers.get(call[1][1])
+    if macro is None or depth > _DEEPEST:
+        return None
+    arguments = [[one[1]] if one[0] == "name" else ["0"] for one in call[2]]
+    tokens = expand(macro, arguments)
+    if tokens is None or not tokens:
+        return None
+    tokens = ["{", *tokens, "}"]
+    reader = FileReader(tokens, [1] * len(tokens), pair(tokens), set())
+    reader.begin()
+    try:
+        found = reader.initialiser()
+    except Lost:
+        return None
+    items: list[Any] = []
+    for item in found[1]:
+        more = _items(item[1], makers, depth + 1) if _is_call(item) else None
+        items.extend([item] if more is None else more)
+    return items if all(path for path, _ in items) else None

@@ -21,6 +21,8 @@ _STATEMENTS: Final = frozenset(("{", "(", "do", "if", "for", "while", "switch", 
 # Words that a declaration begins with, and nothing else.
 _DECLARES: Final = ("struct ", "static ", "const ", "extern ", "union ", "enum ")
 _WORDS: Final = frozenset(one.strip() for one in _DECLARES)
+# A macro for items of a table begins with a field.
+_BEGINS: Final = (*_DECLARES, ".")
 # Tokens that an expansion may have; who needs more is playing tricks.
 LARGEST: Final = 20_000
 
@@ -46,7 +48,7 @@ def candidates(directives: list[Directive]) -> dict[str, Definer]:
         if one.word != "define" or not bracket or not name.isidentifier():
             continue
         given, _, body = rest.partition(")")
-        if "{" not in body and "(" not in body and not body.lstrip().startswith(_DECLARES):
+        if "{" not in body and "(" not in body and not body.lstrip(" \t\\\n").startswith(_BEGINS):
             continue
         scanned = Scanned()
         tokenize(body.replace("\\\n", "\n"), 0, scanned)
@@ -77,7 +79,7 @@ def chosen(macros: Mapping[str, Definer]) -> dict[str, Definer]:
 
 def _defines(macro: Definer) -> bool:
     first, *more = macro.tokens
-    if "{" in more or first in _WORDS:
+    if "{" in more or first in _WORDS or first == ".":
         return True
     return is_type_name(first) and more[:1] != [] and more[0].isidentifier()
 

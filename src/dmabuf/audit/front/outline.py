@@ -6,6 +6,7 @@ somebody looks at it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from dmabuf.audit.front.code import CALL, DECLARE, SET, Code, Expr
@@ -59,6 +60,7 @@ class Outline(NamedTuple):
         prototypes: names, and whether flags of an allocation are asked for.
         typedefs, makers, wants: as in `facts`.
         sets: the fields that its functions set to anything but a part of what they were.
+        items: what is called in its tables in the place of a field.
     """
 
     path: str
@@ -75,6 +77,7 @@ class Outline(NamedTuple):
     makers: tuple[tuple[str, tuple[str, ...], str], ...]
     wants: tuple[tuple[int, str, str, tuple[str, ...]], ...]
     sets: tuple[str, ...]
+    items: tuple[str, ...]
 
 
 def outline_of(facts: FileFacts) -> Outline:
@@ -98,7 +101,16 @@ def outline_of(facts: FileFacts) -> Outline:
         facts.makers,
         facts.wants,
         tuple(sorted(sets)),
+        tuple(sorted({name for one in facts.variables for name in _items(one.value)})),
     )
+
+
+def _items(table: Expr | None) -> Iterator[str]:
+    """The calls in a table that stand where fields do: macros that stand for several."""
+    if table is not None and table[0] == "list":
+        for path, value in table[1]:
+            if not path and value[0] == "call" and value[1][0] == "name":
+                yield value[1][1]
 
 
 def _function(one: Function, sets: set[str]) -> FunctionLine:

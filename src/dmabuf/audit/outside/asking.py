@@ -57,6 +57,8 @@ class Asked:
         self._keeping = Keeping(root, reading.keep) if reading.keep is not None else None
         kept = self._keeping.load(self._wanted, self._where) if self._keeping else None
         self.summaries = Summaries(self._wanted, self._load, kept)
+        if self.files is not None:
+            self.summaries.table.read = self.files.read
 
     def _load(self) -> Outdoors:
         reading = self._reading
@@ -84,11 +86,9 @@ class Asked:
         """One line about it."""
         functions = self.summaries.functions()
         acting = sum(1 for one in functions.values() if one.acts)
+        files, size, lost = self.summaries.table.read
         text = f"outside: {len(functions):,} functions are called, {acting:,} of them do something"
-        if self.files is None:
-            return f"{text}; known from the last run"
-        count, size = self.files.read
-        return f"{text}; {count:,} files read ({size:,} bytes, {self.files.lost:,} not understood)"
+        return f"{text}; by {files:,} files of {size:,} bytes, {lost:,} of them not understood"
 
 
 def ask(root: Path, program: Program, audited: Mapping[str, FileFacts], reading: Reading) -> Asked:

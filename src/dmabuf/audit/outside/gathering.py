@@ -44,15 +44,13 @@ class Files:
     Attributes:
         files: by path: those outside, and the headers of general use of the audited part.
         wanted: the functions that were asked for and that these files define.
-        read: how many files were read for it, and of how many bytes.
-        lost: bytes that were not understood.
+        read: how many files were read for it, their bytes, and bytes that were not understood.
         troubles: a sentence for each thing that was left out.
     """
 
     files: dict[str, FileFacts] = field(default_factory=dict[str, FileFacts])
     wanted: frozenset[str] = frozenset()
-    read: tuple[int, int] = (0, 0)
-    lost: int = 0
+    read: tuple[int, int, int] = (0, 0, 0)
     troubles: list[str] = field(default_factory=list[str])
 
 
@@ -96,8 +94,8 @@ def gather_outside(
         fresh.update(found.files)
         out.troubles.extend(found.troubles)
         names = _reached(fresh.values(), names)
-    out.lost = sum(size for one in fresh.values() for _, size in one.flaws)
-    out.read = (len(fresh), sum(one.size for one in fresh.values()))
+    lost = sum(size for one in fresh.values() for _, size in one.flaws)
+    out.read = (len(fresh), sum(one.size for one in fresh.values()), lost)
     general = {path: one for path, one in known.items() if _is_general(path)}
     out.files = across(dict(sorted({**general, **fresh}.items())))
     return out

@@ -120,6 +120,7 @@ def _plain(table: Table) -> Any:
             (question, None if way is None else _plain_way(way))
             for question, way in table.held.items()
         ],
+        table.read,
     )
 
 
@@ -157,11 +158,12 @@ def _plain_effect(one: Effect) -> Any:
 
 
 def _table(found: Any) -> Table:
-    functions, deeds, held = found
+    functions, deeds, held, read = found
     return Table(
         {name: Doing(dict(asks), acts, Bracket(*leaves)) for name, asks, acts, leaves in functions},
         {question: tuple(map(_deed, one)) for question, one in deeds},
         {question: None if one is None else _way(one) for question, one in held},
+        read,
     )
 
 

@@ -50,6 +50,7 @@ class Table:
         functions: what every question about a function needs.
         deeds: by question.
         held: by lock and whether it is asked from inside of reclaim: a way that holds it.
+        read: files that were read for it, their bytes, bytes of them that were not understood.
     """
 
     functions: dict[str, Doing] = field(default_factory=dict[str, Doing])
@@ -59,6 +60,7 @@ class Table:
     held: dict[tuple[LockClass, bool], Way | None] = field(
         default_factory=dict[tuple[LockClass, bool], Way | None]
     )
+    read: tuple[int, int, int] = (0, 0, 0)
 
 
 class Outdoors:
@@ -72,6 +74,16 @@ class Outdoors:
         """The function that other files call by this name."""
         seen = [one for one in self.program.names.routines.get(name, ()) if _is_seen(one)]
         return self.program.names.routine(name, seen[0].path) if seen else None
+
+    def prime(self, names: Iterable[str]) -> None:
+        """Ask which parameters matter, in one order: functions that call each other depend on it.
+
+        So an answer is the same whether others were kept from the last run or not.
+        """
+        for name in names:
+            routine = self.routine(name)
+            if routine is not None:
+                self.ways.asks(routine)
 
     def doing(self, name: str) -> Doing | None:
         """What every question about a function needs; None if it is not there."""
@@ -149,21 +161,25 @@ class Summaries:
         self.fresh = 0
         self._load = load
         self._loaded: Outdoors | None = None
-        for name in sorted(wanted):
-            if name not in self.table.functions:
+        self._wanted = sorted(wanted)
+        known = self.table.functions
+        for name in self._wanted:
+            if name not in known:
                 doing = self._outdoors().doing(name)
                 self.fresh += 1
                 if doing is not None:
-                    self.table.functions[name] = doing
+                    known[name] = doing
+        self._functions = {name: known[name] for name in self._wanted if name in known}
 
     def _outdoors(self) -> Outdoors:
         if self._loaded is None:
             self._loaded = self._load()
+            self._loaded.prime(self._wanted)
         return self._loaded
 
     def functions(self) -> Mapping[str, Doing]:
         """The functions that are known."""
-        return self.table.functions
+        return self._functions
 
     def deeds(
         self, name: str, values: tuple[Value, ...], scopes: frozenset[str]

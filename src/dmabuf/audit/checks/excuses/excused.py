@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from dmabuf.audit.checks.excuses.dumps import is_dump
 from dmabuf.audit.checks.excuses.given_up import is_given_up
+from dmabuf.audit.checks.excuses.just_made import is_just_made
 from dmabuf.audit.checks.excuses.made_once import is_made_once
 from dmabuf.audit.checks.excuses.restarts import is_after_restart
 from dmabuf.audit.checks.excuses.slots import makes_room
@@ -24,6 +25,7 @@ _MILDER = (
     (is_after_restart, "after the scheduler was started again"),
     (is_given_up, "where the hardware is given up"),
     (is_made_once, "where something is made that mostly exists"),
+    (is_just_made, "of a buffer that was just made"),
 )
 
 

@@ -38,8 +38,9 @@ def is_made_once(way: Way, program: Program) -> bool:
         if routine is None:
             continue
         code = routine.function.code
+        kinds = program.tables.local(routine)
         for made, index in _made(code):
-            before = code[index][1] <= hop.place.line
+            before = code[index][1] <= hop.place.line and "*" in kinds.get(made[1], "")
             if before and _is_returned(code, made) and _is_found(code, index, made):
                 return True
     return False

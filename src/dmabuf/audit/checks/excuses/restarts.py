@@ -13,10 +13,10 @@ from dmabuf.audit.front.code import END, GOTO, OPENS, RETURN, Code
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.ways.effect import Way
 
-__all__ = ["is_after_restart"]
+__all__ = ["is_after_restart", "is_stopped"]
 
 _STARTS = "drm_sched_start"
-_STOPS = "drm_sched_stop"
+_STOPS = ("drm_sched_stop", "drm_sched_wqueue_stop")
 
 
 def is_after_restart(way: Way, program: Program) -> bool:
@@ -35,12 +35,38 @@ def is_after_restart(way: Way, program: Program) -> bool:
     return False
 
 
+def is_stopped(way: Way, program: Program) -> bool:
+    """Does a way leave a function where a scheduler stands still, so that no job is run?
+
+    Args:
+        way: from any root.
+        program: where its functions are looked up.
+    """
+    for hop in way.hops:
+        routine = program.function(hop.place.function, hop.place.file)
+        if routine is not None:
+            code, line = routine.function.code, hop.place.line
+            stops = _before(code, line, *_STOPS)
+            if stops and max(stops) > max(_before(code, line, _STARTS), default=-1):
+                return True
+    return False
+
+
 def _started(code: Code, line: int) -> bool:
     """Was a scheduler started before a line, and not stopped since?"""
-    named = [(index, name) for index, name, call in calls(code) if call[1] < line]
-    starts = [index for index, name in named if name == _STARTS and _goes_on(code, index, line)]
-    stops = [index for index, name in named if name == _STOPS]
-    return bool(starts) and max(stops, default=-1) < max(starts)
+    starts = _before(code, line, _STARTS)
+    stops = [index for index, name, _call in calls(code) if name in _STOPS]
+    before = [index for index in stops if code[index][1] < line]
+    return bool(starts) and max(before, default=-1) < max(starts)
+
+
+def _before(code: Code, line: int, *names: str) -> list[int]:
+    """Where one of these is called before a line that is reached from there."""
+    return [
+        index
+        for index, name, call in calls(code)
+        if name in names and call[1] < line and _goes_on(code, index, line)
+    ]
 
 
 def _goes_on(code: Code, start: int, line: int) -> bool:
