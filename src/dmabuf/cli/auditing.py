@@ -125,10 +125,9 @@ def _audit(
     from dmabuf.audit.checks.audit import audit
     from dmabuf.audit.checks.build_files import BuildFiles
     from dmabuf.audit.front import gather as front
-    from dmabuf.audit.front.across import across
     from dmabuf.audit.front.cache import Cache, default_folder
+    from dmabuf.audit.kept.last import LastAudit
     from dmabuf.audit.outside.asking import Reading, ask
-    from dmabuf.audit.program.program import Program
     from dmabuf.audit.ways.beyond import NOTHING
     from dmabuf.explore.budget import parse_jobs
 
@@ -150,10 +149,14 @@ def _audit(
     except ValueError as error:
         raise Unusable(str(error)) from None
     gathered = front.gather(request.root, request.folders, jobs=jobs, cache=cache(), progress=tell)
-    files = list(across(gathered.files).values())
-    gc.freeze()  # millions of tuples that live until the end: the collector need not look at them
+    outlines = gathered.files.outlines.values()
+    last = LastAudit(_kept_at(request, keep, options))
+    # Millions of tuples live until the end, and none of them in circles.
+    collects = gc.isenabled()
+    gc.freeze()
+    gc.disable()
     try:
-        program = Program(files)
+        program = last.link(gathered.files)
         asked = None
         if options.outside:
             reading = Reading(jobs, keep if options.cache != "-" else None, cache, tell)
@@ -163,23 +166,38 @@ def _audit(
             BuildFiles(str(request.root)),
             lambda text: progress.tell(f"{request.shown}: {text}"),
             asked.summaries if asked is not None else NOTHING,
+            last.keeper if asked is None else None,
         )
+        last.save()
     finally:
+        if collects:
+            gc.enable()
         gc.unfreeze()
     audited = Audited(
         request.shown,
-        files=len(files),
-        functions=sum(1 for _ in program.functions()),
-        bytes_read=sum(one.size for one in files),
+        files=len(outlines),
+        functions=sum(len(one.functions) for one in outlines),
+        bytes_read=sum(one.size for one in outlines),
         bytes_in_flaws=gathered.bytes_lost,
         notes=(
             *gathered.troubles[:_MOST_NOTES],
             *gathered.notes,
+            *last.notes,
             *_of_outside(asked),
             *_bounds(checked.limits),
         ),
     )
     return audited, list(checked.findings)
+
+
+def _kept_at(request: Request, folder: Path, options: argparse.Namespace) -> Path | None:
+    """Where this audit is kept: with and without the rest of the kernel are two."""
+    from dmabuf.audit.kept.store import where
+
+    if options.cache == "-":
+        return None
+    tag = ["+outside"] if options.outside else []
+    return where(folder, request.root, [*request.folders, *tag])
 
 
 def _of_outside(asked: Asked | None) -> Iterable[str]:

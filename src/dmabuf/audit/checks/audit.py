@@ -31,6 +31,7 @@ from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.effect import Kind, Way
 from dmabuf.audit.ways.event import Event
+from dmabuf.audit.ways.keeping import Keeper
 from dmabuf.audit.ways.known.core_locks import HELD_OVER
 from dmabuf.audit.ways.ways import Ways
 from dmabuf.report.source_finding import Evidence, Level, SourceFinding
@@ -64,6 +65,7 @@ def audit(
     build: BuildFiles,
     tell: Tell | None = None,
     beyond: Beyond = NOTHING,
+    keeper: Callable[[frozenset[str]], Keeper] | None = None,
 ) -> Checked:
     """Everything that is found in a program.
 
@@ -72,8 +74,11 @@ def audit(
         build: its Kconfig files and Makefiles.
         tell: told from time to time how far it is.
         beyond: says what functions do that are not in the program.
+        keeper: given the names that matter, who knows answers of the last audit.
     """
     run = _Audit(program, build, tell or (lambda _text: None), beyond)
+    if keeper is not None:
+        run.ways.keeper = keeper(run.ways.matter)
     found = tuple(unique(merged(run.run())))
     return Checked(found, tuple(sorted(run.ways.limits.items())))
 

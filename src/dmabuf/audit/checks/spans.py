@@ -37,6 +37,17 @@ class Part:
     span: Callable[[Event], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class _Between:
+    """What lies between two instructions; a value, so that answers about it can be kept."""
+
+    start: int
+    end: int
+
+    def __call__(self, event: Event) -> bool:
+        return self.start < event.index < self.end
+
+
 def sections(ways: Ways, calls: Calls) -> Iterator[Part]:
     """The signalling sections of a program."""
     for section in _all(ways, calls):
@@ -86,8 +97,5 @@ def submission(tail: Tail) -> Part:
 
 
 def _between(tail: Tail, start: int, end: int) -> Part:
-    def between(event: Event) -> bool:
-        return start < event.index < end
-
     code = tail.routine.function.code
-    return Part(tail.routine, code[start][1], code[end][1], between)
+    return Part(tail.routine, code[start][1], code[end][1], _Between(start, end))

@@ -9,7 +9,7 @@ Asked for one lock at a time, as a tree has thousands and a way takes few.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dmabuf.audit.checks.axioms import taken_in_reclaim
 from dmabuf.audit.checks.beginnings import Beginnings
@@ -47,6 +47,16 @@ _NODES = 300
 
 
 _Question = tuple[LockClass, frozenset[Kind]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Holds:
+    """Where a lock is held; a value, so that answers about it can be kept."""
+
+    lock: LockClass
+
+    def __call__(self, event: Event) -> bool:
+        return any(one.lock == self.lock for one in event.held)
 
 
 class Taint:
@@ -141,22 +151,17 @@ class Taint:
         takers = self._takers.get(lock[1], [])
         exact = {routine for routine, struct in takers if struct == lock[0]}
         found = dict.fromkeys(routine for routine, _struct in takers)
-        for routine in tuple(found):
+        for routine in tuple(exact):
             bracket = self._ways.brackets.of(routine)
             if bracket is not None and any(one == lock for one, _kind in bracket.takes):
                 wrapped = self._calls.callers([routine.name])
                 exact |= wrapped
                 found.update(dict.fromkeys(wrapped))
-        ordered = sorted(found, key=lambda one: (one not in exact, one.path, one.function.line))
+        ordered = sorted(found, key=lambda one: (one not in exact, one.path, one.nth))
         return ordered[:_MOST_HOLDERS]
 
     def _held(self, routine: Routine, lock: LockClass, kinds: frozenset[Kind]) -> Way | None:
-        def holds(event: Event) -> bool:
-            return any(one.lock == lock for one in event.held)
-
-        if not any(map(holds, self._ways.visit(routine).events)):
-            return None
-        ways = self._ways.each(routine, holds, kinds, nodes=_NODES)
+        ways = self._ways.each(routine, _Holds(lock), kinds, nodes=_NODES)
         return next((way for way in ways if _taints(way)), None)
 
 

@@ -33,10 +33,8 @@ _CONTAINERS = ("drivers/dma-buf", "drivers/gpu/drm", "drivers/gpu/drm/scheduler"
 def endless_fences(program: Program, calls: Calls) -> Iterator[SourceFinding]:
     """Schedulers and drivers that never give a job up."""
     watched = _watched(program)
-    for name in sorted(program.names.variables):
-        for path, variable in program.names.variables[name]:
-            if variable.type == "struct drm_sched_backend_ops":
-                yield from _unhandled(path, variable, _level(path, watched))
+    for path, variable in program.names.variables_of("struct drm_sched_backend_ops"):
+        yield from _unhandled(path, variable, _level(path, watched))
     inits = calls.callers(["drm_sched_init"])
     for routine in sorted(inits, key=lambda one: (one.path, one.function.line)):
         yield from _endless(routine, calls, _level(routine.path, watched))
@@ -104,26 +102,21 @@ def _untimed_drivers(program: Program, calls: Calls) -> Iterator[SourceFinding]:
     timed = {driver_of(routine.path) for routine in calls.callers(_TIMERS_TEXT.split())}
     timed |= _with_handlers(program)  # the scheduler itself may be made by a helper
     told: set[str] = set()
-    for name in sorted(program.names.variables):
-        for path, variable in program.names.variables[name]:
-            driver = driver_of(path)
-            if variable.type != "struct dma_fence_ops" or driver in timed | told:
-                continue
-            if variable.value is None or is_test_code(path):
-                continue
-            if driver not in _CONTAINERS:
-                told.add(driver)
-                yield _untimed(path, variable)
+    for path, variable in program.names.variables_of("struct dma_fence_ops"):
+        driver = driver_of(path)
+        if driver in timed | told or is_test_code(path):
+            continue
+        if driver not in _CONTAINERS:
+            told.add(driver)
+            yield _untimed(path, variable)
 
 
 def _with_handlers(program: Program) -> set[str]:
     """The drivers with a table that tells a scheduler whom to ask when a job is late."""
     return {
         driver_of(path)
-        for held in program.names.variables.values()
-        for path, variable in held
-        if variable.type == "struct drm_sched_backend_ops"
-        and "timedout_job" in {field for field, _value in fields_of(variable.value)}
+        for path, variable in program.names.variables_of("struct drm_sched_backend_ops")
+        if "timedout_job" in {field for field, _value in fields_of(variable.value)}
     }
 
 

@@ -13,14 +13,18 @@ from posixpath import dirname
 from typing import Any, Final
 
 from dmabuf.audit.front.brackets import pair
+from dmabuf.audit.front.cache import digest
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.front.expand import Definer, chosen, expand
 from dmabuf.audit.front.facts import FileFacts, Variable
+from dmabuf.audit.front.outline import Outline
+from dmabuf.audit.front.packing import pack
 from dmabuf.audit.front.reader import Lost
 from dmabuf.audit.front.scan import Scanned, tokenize
+from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.toplevel import FileReader
 
-__all__ = ["across"]
+__all__ = ["Expanded", "across", "expand_in"]
 
 _GENERAL: Final = ("include/", "arch/")
 _DEEPEST: Final = 6
@@ -46,10 +50,38 @@ def across(files: Mapping[str, FileFacts]) -> dict[str, FileFacts]:
     return found
 
 
+Expanded = dict[str, tuple[bytes, bytes]]
+"""By path what the facts were made of, as a sum, and the facts, packed."""
+
+
+def expand_in(shelf: Shelf, known: Mapping[str, tuple[bytes, bytes]]) -> Expanded:
+    """Put into a shelf what macros of headers define; the files without any stay packed.
+
+    Args:
+        shelf: facts as they were read.
+        known: what this returned for the tree before.
+    """
+    outlines = shelf.outlines
+    makers = _Makers(outlines, {want[1] for one in outlines.values() for want in one.wants})
+    found: Expanded = {}
+    for path, outline in list(outlines.items()):
+        seen = makers.seen_by(path) if outline.wants or outline.items else {}
+        wants = [want for want in outline.wants if want[1] in seen]
+        if wants or not seen.keys().isdisjoint(outline.items):
+            made_of = digest(shelf.contents.get(path, b"") + makers.sum_of(path))
+            before = known.get(path)
+            if before is None or before[0] != made_of:
+                facts = _with(shelf[path], wants, seen)
+                before = (made_of, pack(_in_tables(facts, seen)))
+            found[path] = before
+            shelf.expanded(path, *before)
+    return found
+
+
 class _Makers:
     """The macros of headers that define something, by who sees them."""
 
-    def __init__(self, files: Mapping[str, FileFacts], wanted: set[str]) -> None:
+    def __init__(self, files: Mapping[str, FileFacts | Outline], wanted: set[str]) -> None:
         general: dict[str, Definer] = {}
         private: dict[str, dict[str, Definer]] = {}
         for path, facts in files.items():
@@ -63,6 +95,7 @@ class _Makers:
         self._private = {folder: made for folder, made in private.items() if made}
         self._wanted = wanted
         self._known: dict[str, dict[str, Definer]] = {}
+        self._sums: dict[int, bytes] = {}
 
     def seen_by(self, path: str) -> dict[str, Definer]:
         """What a file can call."""
@@ -70,6 +103,13 @@ class _Makers:
         if folder not in self._known:
             self._known[folder] = self._look(folder)
         return self._known[folder]
+
+    def sum_of(self, path: str) -> bytes:
+        """A sum of what a file can call."""
+        seen = self.seen_by(path)
+        if id(seen) not in self._sums:
+            self._sums[id(seen)] = digest(repr(sorted(seen.items())).encode())
+        return self._sums[id(seen)]
 
     def _look(self, folder: str) -> dict[str, Definer]:
         own: dict[str, Definer] = {}

@@ -26,7 +26,7 @@ from typing import IO, Final, NamedTuple
 
 from dmabuf.audit.front.tree import Stamp
 
-__all__ = ["Cache", "Entry", "Kept", "default_folder", "digest"]
+__all__ = ["Cache", "Entry", "Kept", "default_folder", "digest", "tidy"]
 
 _MAGIC: Final = b"dmabuf facts 1\n"
 _TAIL: Final = struct.Struct("<QQI8s")
@@ -36,6 +36,7 @@ _LARGEST: Final = 2 << 30
 # A file that was changed so shortly before it was kept may have been changed again since.
 _RACY_NS: Final = 2_000_000_000
 _ABANDONED_S: Final = 3600
+_SUFFIXES: Final = (".facts", ".names", ".deeds", ".audit")
 
 
 class Entry(NamedTuple):
@@ -160,7 +161,7 @@ class Cache:
             with temporary.open("wb") as file:
                 self._write(file, everything)
             temporary.replace(self.path)
-            self._tidy()
+            tidy(self._folder, self.path)
         except OSError as error:
             self.notes.append(f"{self.path}: not written ({error.strerror}); nothing is kept")
             with suppress(OSError):
@@ -180,19 +181,23 @@ class Cache:
         file.write(raw)
         file.write(_TAIL.pack(at, len(raw), zlib.crc32(raw), _END))
 
-    def _tidy(self) -> None:
-        """Drop the oldest caches, so that all together stay within bounds, and what was left."""
-        found: list[tuple[float, int, Path]] = []
-        for path in self._folder.iterdir():
+
+def tidy(folder: Path, keep: Path) -> None:
+    """Drop the oldest caches of a folder, so that all together stay within bounds, but not `keep`.
+
+    And what runs left behind that did not come to their end.
+    """
+    found: list[tuple[float, int, Path]] = []
+    for path in folder.iterdir():
+        with suppress(OSError):
+            about = path.lstat()
+            if path.suffix in _SUFFIXES:
+                found.append((about.st_mtime, about.st_size, path))
+            elif path.suffix == ".tmp" and about.st_mtime < time.time() - _ABANDONED_S:
+                path.unlink()
+    total = 0
+    for _, size, path in sorted(found, reverse=True):
+        total += size
+        if total > _LARGEST and path != keep:
             with suppress(OSError):
-                about = path.lstat()
-                if path.suffix in (".facts", ".names", ".deeds"):
-                    found.append((about.st_mtime, about.st_size, path))
-                elif path.suffix == ".tmp" and about.st_mtime < time.time() - _ABANDONED_S:
-                    path.unlink()
-        total = 0
-        for _, size, path in sorted(found, reverse=True):
-            total += size
-            if total > _LARGEST and path != self.path:
-                with suppress(OSError):
-                    path.unlink()
+                path.unlink()

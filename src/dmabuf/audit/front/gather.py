@@ -21,7 +21,9 @@ from dmabuf.audit.front.config import Config
 from dmabuf.audit.front.extract import extract, version
 from dmabuf.audit.front.facts import FileFacts
 from dmabuf.audit.front.includes import Includes
-from dmabuf.audit.front.packing import pack, unpack
+from dmabuf.audit.front.outline import Outline
+from dmabuf.audit.front.packing import pack
+from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.tree import Stamp, find, read, stamp
 
 __all__ = ["Gathered", "Progress", "cache_of", "gather"]
@@ -70,13 +72,13 @@ class Gathered:
     """Facts of a tree.
 
     Attributes:
-        files: facts by path, sorted.
+        files: facts by path, sorted; unpacked when they are looked at.
         troubles: a sentence for each thing that was left out or read in part.
         kept: files whose facts the cache had.
         notes: what was wrong with the cache, if anything.
     """
 
-    files: dict[str, FileFacts] = field(default_factory=dict)
+    files: Shelf = field(default_factory=Shelf)
     troubles: list[str] = field(default_factory=list)
     kept: int = 0
     notes: list[str] = field(default_factory=list)
@@ -84,7 +86,7 @@ class Gathered:
     @property
     def bytes_lost(self) -> int:
         """Bytes of C that were not understood."""
-        return sum(size for one in self.files.values() for _, size in one.flaws)
+        return sum(one.lost for one in self.files.outlines.values())
 
 
 def gather(
@@ -193,15 +195,15 @@ class _Work:
         """Take what is kept of a file; returns the headers that it asks for."""
         self._keep[path] = kept
         self.out.kept += 1
-        return self._note(unpack(kept.facts))
+        return self._note(self.out.files.put_packed(path, kept.digest, kept.facts))
 
-    def _note(self, facts: FileFacts) -> list[str]:
-        self.out.files[facts.path] = facts
-        if facts.trouble:
-            self.out.troubles.append(f"{facts.path}: {facts.trouble}")
+    def _note(self, outline: Outline) -> list[str]:
+        """Tell of a file's troubles; returns the headers that it asks for."""
+        if outline.trouble:
+            self.out.troubles.append(f"{outline.path}: {outline.trouble}")
         if self._includes is None:
             return []
-        found = {self._includes.find(facts.path, text) for text in facts.includes}
+        found = {self._includes.find(outline.path, text) for text in outline.includes}
         new = sorted(path for path in found if path is not None and path not in self._asked)
         self._asked.update(new)
         return new
@@ -234,7 +236,8 @@ class _Work:
     def _finish(self, one: _Done) -> None:
         path, now, content, facts, trouble = one
         if trouble:
-            self._note(FileFacts(path, trouble=trouble))
+            self.out.files.put(FileFacts(path, trouble=trouble))
+            self._note(self.out.files.outlines[path])
             return
         assert now is not None
         if not facts and self._cache is not None:
@@ -248,7 +251,7 @@ class _Work:
         else:
             self._fresh += 1
         self._keep[path] = Kept(now, content, facts)
-        self._later(self._note(unpack(facts)))
+        self._later(self._note(self.out.files.put_packed(path, content, facts)))
 
     def _later(self, paths: list[str]) -> None:
         self._asked.difference_update(paths)
@@ -257,7 +260,7 @@ class _Work:
     def finish(self) -> Gathered:
         """Sort what was found, and keep it."""
         out = self.out
-        out.files = {path: out.files[path] for path in sorted(out.files)}
+        out.files.sort()
         out.troubles.sort()
         if self._cache is not None:
             if self._fresh:

@@ -1,19 +1,25 @@
 """Facts as bytes and back: what crosses the border of a process, and what is kept.
 
 Written by `marshal`, which is quick and knows plain values only; its format belongs to a version of
-Python. Bodies of functions stay bytes in bytes, so reading all facts of a tree touches no body.
+Python. The outline stands before the facts, so that it can be read alone; bodies of functions stay
+bytes in bytes, so reading facts touches no body.
 """
 
 from __future__ import annotations
 
 import marshal
+import struct
 from itertools import starmap
 from typing import Any, Final
 
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.front.facts import FileFacts, Function, Macro, Parameter, Struct, Variable
+from dmabuf.audit.front.outline import FunctionLine, MacroLine, Outline, outline_of
+from dmabuf.audit.front.signs import signs_of
 
-__all__ = ["DEEPEST", "is_deep", "pack", "unpack"]
+__all__ = ["DEEPEST", "is_deep", "pack", "signs_in", "unpack", "unpack_outline", "unpack_signs"]
+
+_HEAD: Final = struct.Struct("<II")
 
 # How deep an expression may be, so that who reads it may recurse.
 DEEPEST: Final = 200
@@ -30,12 +36,52 @@ def is_deep(value: object) -> bool:
 
 
 def pack(facts: FileFacts) -> bytes:
-    """The bytes of a file's facts."""
-    content: Any = (
+    """The bytes of a file's facts, after those of its outline and of its signs."""
+    content = _content(facts)
+    outline = outline_of(facts)
+    head = _plain(outline)
+    signs = marshal.dumps(signs_of(facts, content[2:6], outline.sets))
+    return _HEAD.pack(len(head), len(signs)) + head + signs + marshal.dumps(content)
+
+
+def signs_in(data: bytes | memoryview) -> bytes:
+    """The bytes of the signs, for `unpack_signs`."""
+    outline, signs = _HEAD.unpack_from(data)
+    start = _HEAD.size + outline
+    return bytes(data[start : start + signs])
+
+
+def unpack_signs(data: bytes) -> dict[str, bytes]:
+    """The signs alone; raises what `marshal` raises for other bytes."""
+    found: dict[str, bytes] = marshal.loads(data)
+    return found
+
+
+def _plain(outline: Outline) -> bytes:
+    """Named tuples as the plain ones that marshal knows."""
+    plain = outline._replace(
+        functions=tuple(map(tuple, outline.functions)),  # type: ignore[arg-type]
+        macros=tuple(map(tuple, outline.macros)),  # type: ignore[arg-type]
+    )
+    return marshal.dumps(tuple(plain))
+
+
+def unpack_outline(data: bytes | memoryview) -> Outline:
+    """The outline alone; raises what `marshal` raises for other bytes."""
+    size, _signs = _HEAD.unpack_from(data)
+    found = Outline(*marshal.loads(data[_HEAD.size : _HEAD.size + size]))
+    return found._replace(
+        functions=tuple(starmap(FunctionLine, found.functions)),
+        macros=tuple(starmap(MacroLine, found.macros)),
+    )
+
+
+def _content(facts: FileFacts) -> Any:
+    return (
         facts.path,
         facts.size,
         tuple(map(_function, facts.functions)),
-        tuple((one.name, one.line, one.parameters, one.code, one.value) for one in facts.macros),
+        tuple(map(_macro, facts.macros)),
         tuple((one.name, one.line, tuple(map(tuple, one.fields))) for one in facts.structs),
         tuple(map(_variable, facts.variables)),
         facts.prototypes,
@@ -47,7 +93,6 @@ def pack(facts: FileFacts) -> bytes:
         facts.makers,
         facts.wants,
     )
-    return marshal.dumps(content)
 
 
 def _function(one: Function) -> tuple[Any, ...]:
@@ -74,7 +119,10 @@ def _variable(one: Variable) -> tuple[str, int, str, Expr | None, bool]:
 
 def unpack(data: bytes | memoryview) -> FileFacts:
     """The facts that `pack` wrote; raises what `marshal` raises for other bytes."""
-    path, size, functions, macros, structs, variables, *rest = marshal.loads(data)
+    outline, signs = _HEAD.unpack_from(data)
+    path, size, functions, macros, structs, variables, *rest = marshal.loads(
+        data[_HEAD.size + outline + signs :]
+    )
     return FileFacts(
         path,
         size,

@@ -1,44 +1,47 @@
-"""Who calls which names: one pass over all bodies, for everybody who asks.
-
-Bodies are decoded when they are looked at, so looking at all of them again is dear.
-"""
+"""Who calls which names, by the outlines of all files: no body is decoded."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
-from dmabuf.audit.front.code import CALL, DECLARE, Code
+from dmabuf.audit.front.shelf import Shelf
+from dmabuf.audit.program.asked import EVERYTHING
+from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.routine import Routine
 
 __all__ = ["Calling"]
 
 
 class Calling:
-    """Callers by name of the callee."""
+    """Callers by name of the callee.
 
-    def __init__(self) -> None:
-        self._of: dict[str, list[Routine]] = defaultdict(list)
-        self.pointed: set[Routine] = set()
+    Attributes:
+        pointing: names of functions that call through a pointer.
+    """
 
-    def add(self, routine: Routine, code: Code) -> None:
-        """Take down whom a function calls."""
-        names: set[str] = set()
-        local = {one.name for one in routine.function.parameters}
-        for instruction in code:
-            if instruction[0] == DECLARE:
-                local.add(instruction[2])
-            elif instruction[0] == CALL:
-                callee = instruction[2]
-                if callee[0] == "name" and callee[1] not in local:
-                    names.add(callee[1])
-                else:
-                    self.pointed.add(routine)
-        for name in names:
-            self._of[name].append(routine)
+    def __init__(self, shelf: Shelf, names: Names) -> None:
+        self._of: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        self.pointing: set[str] = set()
+        self._names = names
+        of = self._of
+        for path, outline in shelf.outlines.items():
+            for nth, line in enumerate(outline.functions):
+                where = (path, nth)
+                for name in line.calls:
+                    of[name].append(where)
+                if line.pointed:
+                    self.pointing.add(line.name)
 
     def of(self, name: str) -> list[Routine]:
-        """The functions that call a name, in the order of the program."""
-        return self._of.get(name, [])
+        """The functions that call a name, in the order of their files."""
+        self._names.asked.now.add(EVERYTHING)
+        at = self._names.at
+        return [at(path, nth) for path, nth in self._of.get(name, ())]
+
+    def above(self, name: str) -> set[str]:
+        """The names of the functions that call a name."""
+        outlines = self._names.outlines
+        return {outlines[path].functions[nth].name for path, nth in self._of.get(name, ())}
 
     def names(self) -> list[str]:
         """All names that are called."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from dmabuf.audit.front.code import Expr
+from dmabuf.audit.program.links import Links
 from dmabuf.audit.program.names import Names
 
 __all__ = ["Holders", "Initialiser"]
@@ -16,19 +18,12 @@ Initialiser = dict[str, Expr]
 class Holders:
     """The objects of a program, by the tables in them."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, links: Iterable[Links]) -> None:
         self._names = names
-        self._found: dict[tuple[str, str], list[tuple[str, Initialiser]]] = defaultdict(list)
-        for variables in names.variables.values():
-            for path, variable in variables:
-                if variable.value is not None and variable.value[0] == "list":
-                    self._add(path, variable.value)
-
-    def _add(self, path: str, value: Expr) -> None:
-        fields = {where[0][1:]: item for where, item in value[1] if len(where) == 1}
-        for name, item in fields.items():
-            if item[0] == "addr" and item[1][0] == "name":
-                self._found[name, item[1][1]].append((path, fields))
+        self._found: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+        for one in links:
+            for field, table, path, nth in one.holders:
+                self._found[field, table].append((path, nth))
 
     def of(self, field: str, table: str, path: str) -> list[tuple[str, Initialiser]]:
         """The objects that have a table in a field, with the files that they are in.
@@ -38,9 +33,16 @@ class Holders:
             table: the variable.
             path: a file that sees it under this name.
         """
-        meant = self._names.variable(table, path)
+        names = self._names
+        names.asked.now.add(f".{field}")
+        meant = names.variable(table, path)
         return [
-            one
-            for one in self._found.get((field, table), ())
-            if self._names.variable(table, one[0]) == meant
+            (where, _fields(names.variable_at(where, nth).value))
+            for where, nth in self._found.get((field, table), ())
+            if names.variable(table, where) == meant
         ]
+
+
+def _fields(value: Expr | None) -> Initialiser:
+    items = value[1] if value is not None and value[0] == "list" else ()
+    return {where[0][1:]: item for where, item in items if len(where) == 1}

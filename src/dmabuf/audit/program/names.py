@@ -9,10 +9,14 @@ without it, the function.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from dmabuf.audit.front.config import Config
-from dmabuf.audit.front.facts import FileFacts, Macro, Struct, Variable
+from dmabuf.audit.front.facts import Macro, Struct, Variable
+from dmabuf.audit.front.outline import FunctionLine
+from dmabuf.audit.front.shelf import Shelf
+from dmabuf.audit.program.asked import Asked, Lookup
 from dmabuf.audit.program.routine import Routine, owner_of
 
 __all__ = ["Names"]
@@ -40,41 +44,101 @@ def _near(a: str, b: str) -> int:
     return count
 
 
-class Names:
-    """All names of a program."""
+_Ref = tuple[str, int]
+"""A file, and which of its functions, macros, ... it is."""
 
-    def __init__(self, files: Iterable[FileFacts]) -> None:
-        self.paths: list[str] = []
-        self.routines: dict[str, list[Routine]] = defaultdict(list)
-        self.macros: dict[str, list[tuple[str, Macro]]] = defaultdict(list)
-        self.structs: dict[str, list[tuple[str, Struct]]] = defaultdict(list)
-        self.variables: dict[str, list[tuple[str, Variable]]] = defaultdict(list)
-        self.prototypes: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+class Names:
+    """All names of a program.
+
+    Args:
+        shelf: its files.
+        asked: where names are taken down.
+
+    Attributes:
+        outlines: those of the files, by path; what is asked of them is not taken down.
+        typedefs: neither: where one changes, everything is asked anew.
+    """
+
+    def __init__(self, shelf: Shelf, asked: Asked) -> None:
+        self.asked = asked
+        self.outlines = shelf.outlines
         self.typedefs: dict[str, str] = {}
+        self._shelf = shelf
+        self._owners: dict[str, str] = {}
+        self._at: dict[_Ref, Routine] = {}
         self._resolved: dict[tuple[str, str], Routine | None] = {}
         self._macro: dict[tuple[str, str], Macro | None] = {}
-        self._fields: dict[int, dict[str, str]] = {}
-        for facts in files:
-            self._add(facts)
+        self._fields: dict[tuple[str, str], dict[str, str]] = {}
+        functions: dict[str, list[_Ref]] = defaultdict(list)
+        macros: dict[str, list[_Ref]] = defaultdict(list)
+        structs: dict[str, list[_Ref]] = defaultdict(list)
+        variables: dict[str, list[_Ref]] = defaultdict(list)
+        prototypes: dict[str, _Ref] = {}
+        for path, outline in shelf.outlines.items():
+            _take(functions, path, outline.functions)
+            _take(macros, path, outline.macros)
+            _take(structs, path, outline.structs)
+            _take(variables, path, outline.variables)
+            for nth, (name, _) in enumerate(outline.prototypes):
+                prototypes.setdefault(name, (path, nth))
+            for name, kind in outline.typedefs:
+                self.typedefs.setdefault(name, kind)
+        self.routines: Mapping[str, list[Routine]] = Lookup(functions, self._routines, asked)
+        self.macros: Mapping[str, list[tuple[str, Macro]]] = Lookup(
+            macros, lambda refs: [(path, shelf[path].macros[nth]) for path, nth in refs], asked
+        )
+        self.structs: Mapping[str, list[tuple[str, Struct]]] = Lookup(
+            structs, lambda refs: [(path, shelf[path].structs[nth]) for path, nth in refs], asked
+        )
+        self.variables: Mapping[str, list[tuple[str, Variable]]] = Lookup(
+            variables,
+            lambda refs: [(path, shelf[path].variables[nth]) for path, nth in refs],
+            asked,
+        )
+        self.prototypes: Mapping[str, tuple[str, tuple[str, ...]]] = Lookup(
+            prototypes, lambda ref: shelf[ref[0]].prototypes[ref[1]][1:], asked
+        )
 
-    def _add(self, facts: FileFacts) -> None:
-        path, owner = facts.path, owner_of(facts.path)
-        self.paths.append(path)
-        for function in facts.functions:
-            self.routines[function.name].append(Routine(path, owner, function))
-        for macro in facts.macros:
-            self.macros[macro.name].append((path, macro))
-        for struct in facts.structs:
-            self.structs[struct.name].append((path, struct))
-        for variable in facts.variables:
-            self.variables[variable.name].append((path, variable))
-        for name, returns, parameters in facts.prototypes:
-            self.prototypes.setdefault(name, (returns, parameters))
-        for name, kind in facts.typedefs:
-            self.typedefs.setdefault(name, kind)
+    def _routines(self, refs: Iterable[_Ref]) -> list[Routine]:
+        return [self.at(path, nth) for path, nth in refs]
+
+    def of(self, ref: tuple[str, int, str]) -> Routine:
+        """The function that is referred to, by file, place in it, and name."""
+        return self.at(ref[0], ref[1])
+
+    def at(self, path: str, nth: int) -> Routine:
+        """The function that is the nth one of a file."""
+        found = self._at.get((path, nth))
+        if found is None:
+            owner = self._owners.get(path)
+            if owner is None:
+                owner = self._owners[path] = owner_of(path)
+            line = self._shelf.outlines[path].functions[nth]
+            found = Routine(path, owner, nth, line, self.asked, self._shelf.__getitem__)
+            self._at[path, nth] = found
+        return found
+
+    def variable_at(self, path: str, nth: int) -> Variable:
+        """The variable that is the nth one of a file."""
+        found = self._shelf[path].variables[nth]
+        self.asked.now.add(found.name)
+        return found
+
+    def variables_of(self, kind: str) -> list[tuple[str, Variable]]:
+        """The variables of a type that have a value, with their files, sorted by name and file."""
+        self.asked.now.add(kind)
+        found = [
+            (name, path, nth)
+            for path, outline in self._shelf.outlines.items()
+            for nth, (name, _static, its, has_value) in enumerate(outline.variables)
+            if its == kind and has_value
+        ]
+        return [(path, self._shelf[path].variables[nth]) for _name, path, nth in sorted(found)]
 
     def routine(self, name: str, path: str) -> Routine | None:
         """The function that `name` is in a file."""
+        self.asked.now.add(name)
         key = (name, path)
         try:
             return self._resolved[key]
@@ -85,14 +149,15 @@ class Names:
     def _find(self, name: str, path: str) -> Routine | None:
         best, best_rank = None, (-1, -1, -1, -1)
         for one in self.routines.get(name, ()):
+            outline = one.outline
             if one.path == path:
-                rank = (99, _is_usual(one), 0, 0)
-            elif one.function.static and not one.path.endswith(".h"):
+                rank = (99, _is_usual(outline), 0, 0)
+            elif outline.static and not one.path.endswith(".h"):
                 continue
             else:
-                size = len(one.function.body)
+                size = outline.size
                 whole = 0 if _is_stub(size, one) else 1
-                rank = (_near(one.path, path), _is_usual(one), whole, size)
+                rank = (_near(one.path, path), _is_usual(outline), whole, size)
                 if one.owner and one.owner != owner_of(path):
                     rank = (-1, 0, 0, size)  # a driver's function, called by somebody else
             if rank > best_rank:
@@ -101,6 +166,7 @@ class Names:
 
     def macro(self, name: str, path: str) -> Macro | None:
         """The macro that `name` is in a file: the nearest one, the longest of those."""
+        self.asked.now.add(name)
         key = (name, path)
         try:
             return self._macro[key]
@@ -118,13 +184,15 @@ class Names:
 
     def fields(self, struct: str, path: str = "") -> dict[str, str]:
         """The fields of a struct with their types; nothing if it is not known."""
-        candidates = self.structs.get(struct)
-        if not candidates:
-            return {}
-        _, found = max(candidates, key=lambda one: (_near(one[0], path), len(one[1].fields)))
-        cached = self._fields.get(id(found))
+        self.asked.now.add(struct)
+        key = (struct, path)
+        cached = self._fields.get(key)
         if cached is None:
-            cached = self._fields[id(found)] = {field.name: field.type for field in found.fields}
+            candidates = self.structs.get(struct)
+            if not candidates:
+                return self._fields.setdefault(key, {})
+            _, found = max(candidates, key=lambda one: (_near(one[0], path), len(one[1].fields)))
+            cached = self._fields[key] = {field.name: field.type for field in found.fields}
         return cached
 
     def variable(self, name: str, path: str) -> tuple[str, Variable] | None:
@@ -142,13 +210,19 @@ class Names:
         )
 
 
+def _take(known: dict[str, list[_Ref]], path: str, items: Iterable[tuple[Any, ...]]) -> None:
+    """Take down where each is, by its name, which comes first in it."""
+    for nth, item in enumerate(items):
+        known[item[0]].append((path, nth))
+
+
 def _is_stub(size: int, one: Routine) -> bool:
     return size <= _STUB and one.path.endswith(".h")
 
 
-def _is_usual(one: Routine) -> int:
+def _is_usual(one: FunctionLine) -> int:
     """0 if the function is only built for machines that are rare, else 1."""
-    for text in one.function.conditions:
+    for text in one.conditions:
         if any(name in text for name in _USUAL.values):
             built = _USUAL.decide("#" + text.removeprefix("!"))
             if built is not None and built is text.startswith("!"):

@@ -7,11 +7,10 @@ of that driver say alike is known.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from functools import cached_property
 
-from dmabuf.audit.front.code import SET, Expr
-from dmabuf.audit.front.facts import Function
+from dmabuf.audit.front.code import Expr
+from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.routine import owner_of
 from dmabuf.audit.program.tables import Tables
@@ -19,15 +18,14 @@ from dmabuf.audit.program.types import Types
 
 __all__ = ["OwnTables"]
 
-_PART = ("op", "&")
-
 
 class OwnTables:
     """Answers for the tables of a program; answers are kept."""
 
     def __init__(self, names: Names, types: Types, tables: Tables) -> None:
         self._names, self._types, self._tables = names, types, tables
-        self._known: dict[tuple[str, str, str], bool | None] = {}
+        self._known: Memo[tuple[str, str, str], bool | None] = Memo(names.asked)
+        self._of: dict[str, dict[str, list[tuple[str, Expr]]]] = {}
 
     def holds(self, struct: str, field: str, owner: str) -> bool | None:
         """Whether a field is set in the tables of a driver; None if they differ or do not tell.
@@ -37,54 +35,69 @@ class OwnTables:
             field: of it.
             owner: the driver, as `owner_of` names it.
         """
-        key = (struct, field, owner)
-        if key not in self._known:
-            said: set[bool | None] = {
-                self._held(table, field) for _, table in self._lists.get((struct, owner), ())
-            }
-            if self._is_assigned(struct, field, owner):
-                said.add(None)
-            self._known[key] = said.pop() if len(said) == 1 else None
-        return self._known[key]
+        return self._known.get(
+            (struct, field, owner), lambda: self._said(struct, field, owner), None
+        )
+
+    def _said(self, struct: str, field: str, owner: str) -> bool | None:
+        said: set[bool | None] = {
+            self._held(table, field) for _, table in self._lists(struct).get(owner, ())
+        }
+        if self._is_assigned(struct, field, owner):
+            said.add(None)
+        return said.pop() if len(said) == 1 else None
+
+    def _lists(self, struct: str) -> dict[str, list[tuple[str, Expr]]]:
+        """The initialisers of a struct, by driver."""
+        kinds, names = self._kinds
+        self._names.asked.again(names)
+        self._names.asked.now.add(struct)
+        known = self._of.get(struct)
+        if known is None:
+            known = self._of[struct] = defaultdict(list)
+            for kind in kinds.get(struct, ()):
+                for path, variable in self._names.variables_of(kind):
+                    value = variable.value
+                    if value is not None and value[0] == "list":
+                        known[owner_of(path)].append((path, value))
+        return known
 
     def values(self, struct: str, field: str, owner: str) -> list[tuple[str, Expr]] | None:
         """What the tables of a driver have in a field that is a number, with their files.
 
         None where a function of the driver sets it to anything but a part of what it was.
         """
-        if any(self._sets_more(one, field) for one in self._functions(owner)):
+        self._names.asked.now.add(f"={field}")
+        if field in self._stores.get(owner, ()):
             return None
         found: list[tuple[str, Expr]] = []
-        for path, table in self._lists.get((struct, owner), ()):
+        for path, table in self._lists(struct).get(owner, ()):
             given = [value for where, value in table[1] if where == (f".{field}",)]
             found.append((path, given[-1] if given else ("number", 0)))
         return found
 
-    def _functions(self, owner: str) -> Iterator[Function]:
-        for routines in self._names.routines.values():
-            for one in routines:
-                if one.owner == owner:
-                    yield one.function
-
-    def _sets_more(self, function: Function, field: str) -> bool:
-        if field.encode() not in function.body:
-            return False
-        return any(
-            one[0] == SET and one[2][0] == "field" and one[2][2] == field and one[3][:2] != _PART
-            for one in function.code
-        )
+    @cached_property
+    def _stores(self) -> dict[str, set[str]]:
+        """The fields that a driver's functions set, by driver."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for path, outline in self._names.outlines.items():
+            found[owner_of(path)].update(outline.sets)
+        return found
 
     @cached_property
-    def _lists(self) -> dict[tuple[str, str], list[tuple[str, Expr]]]:
-        """The initialisers by struct and driver, with their files."""
-        found: dict[tuple[str, str], list[tuple[str, Expr]]] = defaultdict(list)
-        for variables in self._names.variables.values():
-            for path, variable in variables:
-                owner = owner_of(path)
-                if owner and variable.value is not None and variable.value[0] == "list":
-                    known = found[self._types.plain(variable.type), owner]
-                    known.append((path, variable.value))
-        return found
+    def _kinds(self) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+        """The types of variables that are about a struct: itself, arrays, what typedefs name.
+
+        And what had to be asked for that.
+        """
+        before = self._names.asked.begin()
+        kinds = {
+            kind for outline in self._names.outlines.values() for _, _, kind, _ in outline.variables
+        }
+        found: dict[str, list[str]] = defaultdict(list)
+        for kind in sorted(kinds):
+            found[self._types.plain(kind)].append(kind)
+        return found, self._names.asked.end(before)
 
     def _is_assigned(self, struct: str, field: str, owner: str) -> bool:
         """Whether a function of the driver sets it as well."""

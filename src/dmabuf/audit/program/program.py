@@ -8,31 +8,72 @@ from; and where the way came through a table of operations, the same table again
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from dmabuf.audit.front.code import SET, Expr
 from dmabuf.audit.front.facts import FileFacts
+from dmabuf.audit.front.shelf import Shelf
+from dmabuf.audit.program.asked import Answers, Asked, Memo
+from dmabuf.audit.program.calling import Calling
+from dmabuf.audit.program.links import Linker, Links, Subject
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.routine import GRADES, Routine, owner_of
-from dmabuf.audit.program.tables import Registration, Tables, Target
+from dmabuf.audit.program.tables import Registration, Tables, Target, field_name
 from dmabuf.audit.program.types import Types
 
 __all__ = ["Program"]
+
+
+def _standing(routine: Routine) -> str:
+    """How it is told that somebody asked where a function stands, and who registered it."""
+    return f"@{routine.name}"
+
 
 _FEW = 4
 """Up to so many candidates are variants for generations of hardware: each is right on some."""
 
 
 class Program:
-    """The functions of many files, linked."""
+    """The functions of many files, linked.
 
-    def __init__(self, files: Iterable[FileFacts]) -> None:
-        self.names = Names(files)
+    Attributes:
+        asked: takes down what is asked of it, for who keeps what it computes.
+        links: what each file adds to the tables, by path.
+        asked_by_links: what was asked for those that are not as they were.
+    """
+
+    def __init__(
+        self, files: Shelf | Iterable[FileFacts], links: Mapping[str, Links] | None = None
+    ) -> None:
+        """Link files.
+
+        Args:
+            files: their facts.
+            links: of files for which they are known to be as they were.
+        """
+        shelf = files if isinstance(files, Shelf) else Shelf.of(files)
+        self.asked = Asked()
+        self.names = Names(shelf, self.asked)
         self.types = Types(self.names)
-        self.tables = Tables(self.names, self.types)
+        self.links: dict[str, Links] = {}
+        self.asked_by_links: dict[str, tuple[str, ...]] = {}
+        linker = Linker(self.names, self.types)
+        for path in shelf.outlines:
+            known = links.get(path) if links is not None else None
+            self.links[path] = known if known is not None else self._linked(linker, path)
+        calling = Calling(shelf, self.names)
+        self.tables = Tables(self.names, linker, self.links.values(), calling)
         self.resolved: Counter[str] = Counter()
+        self._structs: Memo[Routine, frozenset[str]] = Memo(self.asked)
         self._targets: dict[tuple[str, str, str], list[Target]] = {}
+
+    def _linked(self, linker: Linker, path: str) -> Links:
+        before = self.asked.begin()
+        found = linker.links(path)
+        self.asked_by_links[path] = self.asked.end(before)
+        self.asked.now = set()
+        return found
 
     def function(self, name: str, file: str = "") -> Routine | None:
         """The function of that name: in `file`, or as `file` sees it."""
@@ -44,30 +85,38 @@ class Program:
             yield from found
 
     @cached_property
-    def registrations(self) -> dict[Routine, list[Registration]]:
+    def registrations(self) -> Mapping[Routine, list[Registration]]:
         """Who runs a function later: works, timers, threads, interrupts, callbacks."""
         found: dict[Routine, list[Registration]] = defaultdict(list)
         for one in self.tables.registrations:
             found[one.routine].append(one)
-        return found
+        return Answers(found, self.asked, _standing)
 
     @cached_property
-    def workers(self) -> dict[tuple[str, str], list[Registration]]:
+    def workers(self) -> Mapping[Subject, list[Registration]]:
         """Registrations by what they are tied to, such as a work in a struct."""
-        found: dict[tuple[str, str], list[Registration]] = defaultdict(list)
+        found: dict[Subject, list[Registration]] = defaultdict(list)
         for one in self.tables.registrations:
             if one.subject is not None:
                 found[one.subject].append(one)
-        return found
+        return Answers(found, self.asked, field_name)
 
     @cached_property
-    def in_tables(self) -> dict[Routine, list[tuple[str, str, str]]]:
+    def in_tables(self) -> Mapping[Routine, list[tuple[str, str, str]]]:
         """Where a function stands in tables of operations: struct, field, table."""
         found: dict[Routine, list[tuple[str, str, str]]] = defaultdict(list)
         for (struct, field), targets in self.tables.fields.items():
             for target in targets:
                 found[target.routine].append((struct, field, target.table))
-        return found
+        return Answers(found, self.asked, _standing)
+
+    def structs_of(self, routine: Routine) -> frozenset[str]:
+        """The structs that a function has variables of, or pointers to: `struct NAME`."""
+        return self._structs.get(routine, lambda: self._structs_in(routine), frozenset())
+
+    def _structs_in(self, routine: Routine) -> frozenset[str]:
+        kinds = map(self.types.plain, set(self.tables.local(routine).values()))
+        return frozenset(one for one in kinds if one.startswith("struct "))
 
     def targets(
         self, callee: Expr, routine: Routine, owner: str = "", bound: tuple[str, ...] = ()
@@ -152,6 +201,7 @@ class Program:
 
     def _candidates(self, struct: str, field: str, owner: str) -> list[Target]:
         key = (struct, field, owner)
+        self.asked.now.add(f".{field}")
         found = self._targets.get(key)
         if found is None:
             found = self._targets[key] = self._select(struct, field, owner)

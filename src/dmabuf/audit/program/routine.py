@@ -2,38 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from dmabuf.audit.front.facts import Function
+from dmabuf.audit.front.facts import FileFacts, Function
+from dmabuf.audit.front.outline import FunctionLine
+from dmabuf.audit.program.asked import Asked
 from dmabuf.report.finding import Place
 
 __all__ = ["GRADES", "Routine", "owner_of"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Routine:
     """A function of one file; there is one object for each.
 
-    Attributes:
+    Its body is unpacked when it is looked at, and the name is taken down as asked.
+
+    Args:
         path: its file, relative to the root of the tree.
         owner: whose it is: the driver's folder, or "" for code that drivers share.
+        nth: which function of its file it is.
+        outline: what is known without the body.
+        asked: where its name is taken down.
+        load: unpacks it.
     """
 
-    path: str
-    owner: str
-    function: Function
+    __slots__ = ("_asked", "_function", "_load", "_outline", "nth", "owner", "path")
+
+    def __init__(
+        self,
+        path: str,
+        owner: str,
+        nth: int,
+        outline: FunctionLine,
+        asked: Asked,
+        load: Callable[[str], FileFacts],
+    ) -> None:
+        self.path, self.owner, self.nth, self._outline = path, owner, nth, outline
+        self._asked, self._load = asked, load
+        self._function: Function | None = None
 
     @property
     def name(self) -> str:
         """Its name."""
-        return self.function.name
+        return self._outline.name
+
+    @property
+    def outline(self) -> FunctionLine:
+        """What is known without unpacking it."""
+        self._asked.now.add(self._outline.name)
+        return self._outline
+
+    @property
+    def function(self) -> Function:
+        """All of it."""
+        self._asked.now.add(self._outline.name)
+        if self._function is None:
+            self._function = self._load(self.path).functions[self.nth]
+        return self._function
 
     def place(self, line: int = 0) -> Place:
         """A line of it; its first one if none is given."""
-        return Place(self.path, line or self.function.line, self.function.name)
+        return Place(self.path, line or self.function.line, self.name)
 
     def __repr__(self) -> str:
-        return f"{self.path}:{self.function.name}"
+        return f"{self.path}:{self.name}"
 
 
 GRADES: dict[str, float] = {

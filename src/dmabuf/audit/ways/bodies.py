@@ -7,6 +7,7 @@ other; each would decode the body anew.
 from __future__ import annotations
 
 from dmabuf.audit.front.code import Code
+from dmabuf.audit.program.asked import Asked
 from dmabuf.audit.program.routine import Routine
 
 __all__ = ["Bodies"]
@@ -15,9 +16,10 @@ _KEPT = 1024
 
 
 class Bodies:
-    """Remembers some bodies."""
+    """Remembers some bodies; who asks for one is taken down."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
         self._known: dict[Routine, Code] = {}
 
     def of(self, routine: Routine) -> Code:
@@ -27,4 +29,6 @@ class Bodies:
             if len(self._known) >= _KEPT:
                 self._known.clear()
             found = self._known[routine] = routine.function.code
+        else:
+            self._asked.now.add(routine.name)
         return found

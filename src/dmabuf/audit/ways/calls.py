@@ -63,16 +63,15 @@ class CallReader:
         self.brackets = brackets
 
         self._actor = Actor(program, evaluator)
-        self._matter = names_that_matter(program, beyond)
-        self.bodies = Bodies()
-        self.relevance = Relevance(program, self._matter, self.bodies, beyond)
+        self.matter = names_that_matter(program, beyond)
+        self.bodies = Bodies(program.asked)
+        self.relevance = Relevance(program, self.matter, self.bodies, beyond)
         self._beyond = beyond
         self._doing = beyond.functions()
         self._stores = Stores(program, self.bodies)
         self._guards = Guards(program)
-        self._handed = Handed(program, self._matter, self.bodies)
+        self._handed = Handed(program, self.matter, self.bodies)
         self._kinds = Kinds(program, evaluator)
-        self._gfp: dict[str, int | None] = {}
 
     def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
         """One call, with everything that it means for the state of the walk."""
@@ -116,7 +115,7 @@ class CallReader:
             self._known(walk, name, acts, arguments)
             return
         self._writes(walk, name, arguments)
-        if name not in self._matter:
+        if name not in self.matter:
             return
         self._reach(walk, callee, arguments, depth)
         walk.shaken()
@@ -268,12 +267,9 @@ class CallReader:
             if doing.leaves:
                 self._actor.bracket(walk, doing.leaves, name)
             return
-        at = self._gfp.get(name, -1)
-        if at == -1:
-            prototype = self.program.names.prototypes.get(name)
-            types = prototype[1] if prototype is not None else ()
-            at = next((i for i, one in enumerate(types) if one.startswith("gfp_t")), None)
-            self._gfp[name] = at
+        prototype = self.program.names.prototypes.get(name)
+        types = prototype[1] if prototype is not None else ()
+        at = next((i for i, one in enumerate(types) if one.startswith("gfp_t")), None)
         if at is not None and at < len(arguments):
             self._actor.act(walk, name, Allocates(at), arguments)
 
@@ -290,7 +286,7 @@ class CallReader:
         fresh: bool = False,
     ) -> None:
         state = walk.state
-        if state is None or routine.name not in self._matter:
+        if state is None or routine.name not in self.matter:
             return
         context = walk.context
         values: tuple[Value, ...] = ()

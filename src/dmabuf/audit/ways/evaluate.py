@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dmabuf.audit.front.code import RETURN, Expr
+from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.arrays import count_of, element_of, size_of
@@ -85,8 +86,8 @@ class Evaluator:
 
     def __init__(self, program: Program) -> None:
         self._names = program.names
-        self._constants: dict[tuple[str, str], Value] = {}
-        self._returns: dict[Routine, Value] = {}
+        # Of a name in a file, and of what a function returns; a macro may name itself.
+        self._worth: Memo[tuple[str, str] | Routine, Value] = Memo(program.asked)
 
     def value(self, e: Expr, values: Mapping[str, Value], path: str, depth: int = 0) -> Value:
         """The value of an expression, with those of the variables around it."""
@@ -94,7 +95,7 @@ class Evaluator:
         if kind == "name":
             if e[1] in values:
                 return values[e[1]]
-            return self._constant(e[1], path, depth)
+            return self._constant(e[1], path)
         if kind == "number":
             return number(e[1])
         if depth > _DEPTH:
@@ -177,22 +178,18 @@ class Evaluator:
         fields = tuple(sorted(known, key=lambda one: one[0]))
         return frozenset([Fields(fields, number(0))])
 
-    def _constant(self, name: str, path: str, depth: int) -> Value:
+    def _constant(self, name: str, path: str) -> Value:
         try:
             return _CONSTANTS[name]
         except KeyError:
             pass
-        key = (name, path)
-        if key not in self._constants:
-            self._constants[key] = None  # a macro that names itself
-            self._constants[key] = self._global(name, path, depth)
-        return self._constants[key]
+        return self._worth.get((name, path), lambda: self._global(name, path), None)
 
-    def _global(self, name: str, path: str, depth: int) -> Value:
+    def _global(self, name: str, path: str) -> Value:
         macro = self._names.macro(name, path)
         if macro is not None:
-            if macro.parameters is None and macro.value is not None and depth < _DEPTH:
-                return self.value(macro.value, {}, path, depth + 4)
+            if macro.parameters is None and macro.value is not None:
+                return self.value(macro.value, {}, path, 4)
             return None
         routine = self._names.routine(name, path) if name in self._names.routines else None
         return None if routine is None else frozenset([routine])
@@ -222,11 +219,9 @@ class Evaluator:
 
     def returns(self, routine: Routine) -> Value:
         """What a function returns, where that is a constant or one of a few."""
-        try:
-            return self._returns[routine]
-        except KeyError:
-            pass
-        self._returns[routine] = None
+        return self._worth.get(routine, lambda: self._returned(routine), None)
+
+    def _returned(self, routine: Routine) -> Value:
         found: Value = frozenset()
         count = 0
         for instruction in routine.function.code:
@@ -235,10 +230,8 @@ class Evaluator:
                 value = self.value(instruction[2], {}, routine.path, _DEPTH - 6)
                 found = join(found, value)
                 if found is None or count > 4:
-                    found = None
-                    break
-        self._returns[routine] = found = found if count else None
-        return found
+                    return None
+        return found if count else None
 
     def ends(self, e: Expr, values: Mapping[str, Value], path: str, depth: int = 0) -> bool:
         """Whether a wait for so long ends by itself; of a limit in a variable that is believed."""

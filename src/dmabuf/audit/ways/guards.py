@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from dmabuf.audit.front.code import Expr
+from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.own_tables import OwnTables
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.ways.learnt import said
@@ -37,7 +38,7 @@ class Guards:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._features: dict[str, int | None] = {}
+        self._features: Memo[str, int | None] = Memo(program.asked)
         self._tables = OwnTables(program.names, program.types, program.tables)
 
     def holds(self, walk: Walk, condition: Expr, depth: int = 0) -> bool | None:
@@ -78,9 +79,7 @@ class Guards:
         owner = walk.routine.owner or walk.context.owner
         if not owner:
             return None
-        if owner not in self._features:
-            self._features[owner] = self._of_driver(walk, owner)
-        features = self._features[owner]
+        features = self._features.get(owner, lambda: self._of_driver(walk, owner), None)
         feature = walk.value(wanted)
         if features is None or feature is None:
             return None

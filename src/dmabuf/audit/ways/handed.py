@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dmabuf.audit.front.code import CALL, IF, Expr
+from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.bodies import Bodies
 from dmabuf.audit.ways.evaluate import fill
 from dmabuf.audit.ways.event import Given
 from dmabuf.audit.ways.learnt import Learnt, made_of
+from dmabuf.audit.ways.matters import Matter
 
 __all__ = ["Handed"]
 
@@ -41,12 +43,12 @@ class _Own:
 class Handed:
     """Answers for the functions of a program."""
 
-    def __init__(self, program: Program, matter: frozenset[str], bodies: Bodies) -> None:
+    def __init__(self, program: Program, matter: Matter, bodies: Bodies) -> None:
         self._program = program
         self._matter = matter
         self._bodies = bodies
-        self._asked: dict[Routine, tuple[Question, ...]] = {}
-        self._found: dict[Routine, _Own] = {}
+        self._asked: Memo[Routine, tuple[Question, ...]] = Memo(program.asked)
+        self._found: Memo[Routine, _Own | None] = Memo(program.asked)
 
     def to(
         self, routine: Routine, arguments: tuple[Expr, ...], known: Mapping[Expr, Learnt]
@@ -76,27 +78,26 @@ class Handed:
 
     def asked(self, routine: Routine) -> tuple[Question, ...]:
         """What a function asks of its parameters, itself or by whom it calls with them."""
-        found = self._asked.get(routine)
-        if found is None:
-            own = self._own(routine)
-            wanted = dict.fromkeys(own.questions)
-            for target, arguments in own.calls:
-                names = (one.name for one in target.function.parameters)
-                words = dict(zip(names, arguments, strict=False))
-                for expression in self._own(target).questions:
-                    mine = fill(expression, words)
-                    if _is_about(mine, own.names, own.local):
-                        wanted[mine] = None
-            found = self._asked[routine] = tuple(
-                (one, own.names & (made_of(one) or frozenset())) for one in tuple(wanted)[:_MOST]
-            )
-        return found
+        return self._asked.get(routine, lambda: self._asked_by(routine), ())
+
+    def _asked_by(self, routine: Routine) -> tuple[Question, ...]:
+        own = self._own(routine)
+        wanted = dict.fromkeys(own.questions)
+        for target, arguments in own.calls:
+            names = (one.name for one in target.function.parameters)
+            words = dict(zip(names, arguments, strict=False))
+            for expression in self._own(target).questions:
+                mine = fill(expression, words)
+                if _is_about(mine, own.names, own.local):
+                    wanted[mine] = None
+        return tuple(
+            (one, own.names & (made_of(one) or frozenset())) for one in tuple(wanted)[:_MOST]
+        )
 
     def _own(self, routine: Routine) -> _Own:
         """What it asks itself, and whom it calls."""
-        found = self._found.get(routine)
-        if found is None:
-            found = self._found[routine] = self._look(routine)
+        found = self._found.get(routine, lambda: self._look(routine), None)
+        assert found is not None, "nobody asks for another function's while it looks"
         return found
 
     def _look(self, routine: Routine) -> _Own:

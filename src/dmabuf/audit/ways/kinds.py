@@ -25,7 +25,7 @@ class Kinds:
     """Answers for a program."""
 
     def __init__(self, program: Program, evaluator: Evaluator) -> None:
-        self._holders = Holders(program.names)
+        self._holders = Holders(program.names, program.links.values())
         self._evaluator = evaluator
 
     def left(self, walk: Walk, callee: Expr, found: list[Found]) -> list[Found]:

@@ -9,52 +9,56 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from dmabuf.audit.front.code import CALL, Code
+from dmabuf.audit.program.asked import Asked
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.known import KNOWN
 from dmabuf.audit.ways.known.acts import Nothing
 
-__all__ = ["names_that_matter"]
+__all__ = ["Matter", "names_that_matter"]
 
 
-def names_that_matter(program: Program, beyond: Beyond = NOTHING) -> frozenset[str]:
+class Matter:
+    """The names that matter; who asks for one is taken down.
+
+    Attributes:
+        names: all of them; what is asked of these is not taken down.
+    """
+
+    def __init__(self, names: frozenset[str], asked: Asked) -> None:
+        self.names, self._asked = names, asked
+
+    def __contains__(self, name: str) -> bool:
+        self._asked.now.add(name)
+        return name in self.names
+
+
+def names_that_matter(program: Program, beyond: Beyond = NOTHING) -> Matter:
     """The names of functions and macros that may do something; calls through pointers may."""
-    names = program.names
+    outlines = program.names.outlines.values()
     matter = {name for name, acts in KNOWN.items() if not isinstance(acts[0], Nothing)}
-    matter |= {
-        name
-        for name, (_, types) in names.prototypes.items()
-        if any(one.startswith("gfp_t") for one in types)
-    }
+    declared: dict[str, bool] = {}
+    for outline in outlines:
+        for name, allocates in outline.prototypes:
+            declared.setdefault(name, allocates)
+    matter |= {name for name, allocates in declared.items() if allocates}
     matter |= {name for name, doing in beyond.functions().items() if doing.acts or doing.leaves}
     harmless = {name for name, acts in KNOWN.items() if isinstance(acts[0], Nothing)}
     matter -= harmless
     callers: dict[str, set[str]] = defaultdict(set)
-    todo = list(matter | {routine.name for routine in program.tables.calling.pointed})
-    for name, macros in names.macros.items():
-        for _, macro in macros:
-            if macro.code and _reads(macro.code, name, callers):
-                todo.append(name)
+    todo = list(matter | program.tables.calling.pointing)
+    for outline in outlines:
+        for macro in outline.macros:
+            for name in macro.calls:
+                callers[name].add(macro.name)
+            if macro.pointed:
+                todo.append(macro.name)
     matter.update(todo)
     while todo:
         name = todo.pop()
-        above = {routine.name for routine in program.tables.calling.of(name)}
+        above = program.tables.calling.above(name)
         for caller in above | callers.get(name, set()):
             if caller not in matter and caller not in KNOWN:
                 matter.add(caller)
                 todo.append(caller)
-    return frozenset(matter - harmless)
-
-
-def _reads(code: Code, name: str, callers: dict[str, set[str]]) -> bool:
-    """Take down whom a macro calls by name, and say whether it calls anybody through a pointer."""
-    pointed = False
-    for instruction in code:
-        if instruction[0] == CALL:
-            callee = instruction[2]
-            if callee[0] == "name":
-                callers[callee[1]].add(name)
-            else:
-                pointed = True
-    return pointed
+    return Matter(frozenset(matter - harmless), program.asked)

@@ -8,12 +8,14 @@ function where it matters.
 from __future__ import annotations
 
 from dmabuf.audit.front.code import CALL, IF, LOOP, RETURN, SET, SWITCH, Expr
+from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.bodies import Bodies
 from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import Allocates, Calls, Takes, Waits
+from dmabuf.audit.ways.matters import Matter
 
 __all__ = ["Relevance"]
 
@@ -27,7 +29,7 @@ class Relevance:
     def __init__(
         self,
         program: Program,
-        matter: frozenset[str],
+        matter: Matter,
         bodies: Bodies,
         beyond: Beyond = NOTHING,
     ) -> None:
@@ -35,21 +37,18 @@ class Relevance:
         self._bodies = bodies
         self._beyond = beyond.functions()
         self._matter = matter
-        self._known: dict[Routine, Places] = {}
+        self._known: Memo[tuple[Routine, int], Places] = Memo(program.asked)
         self._writes: dict[Routine, dict[int, frozenset[str]]] = {}
 
     def of(self, routine: Routine, depth: int = 0) -> Places:
         """The parameters that matter: by their places, whether they matter themselves.
 
-        A pointer of which only fields are asked does not.
+        A pointer of which only fields are asked does not. What a function asks that is called from
+        further than `_DEPTH` calls away counts as all.
         """
-        found = self._known.get(routine)
-        if found is None:
-            if depth > _DEPTH:
-                return dict.fromkeys(range(len(routine.function.parameters)), True)
-            self._known[routine] = {}  # who calls itself adds nothing by that
-            found = self._known[routine] = self._find(routine, depth)
-        return found
+        if depth > _DEPTH:
+            return dict.fromkeys(range(len(routine.function.parameters)), True)
+        return self._known.get((routine, depth), lambda: self._find(routine, depth), {})
 
     def writes(self, routine: Routine) -> dict[int, frozenset[str]]:
         """Fields of structs behind its parameters that a function sets itself, by place."""
@@ -63,6 +62,8 @@ class Relevance:
                     if base[0] == "name" and base[1] in places:
                         sets.setdefault(places[base[1]], set()).add(name)
             found = self._writes[routine] = {at: frozenset(one) for at, one in sets.items()}
+        else:
+            self._program.asked.now.add(routine.name)
         return found
 
     def _find(self, routine: Routine, depth: int) -> Places:

@@ -7,14 +7,14 @@ the same, is one as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dmabuf.audit.front.code import CALL, Expr
+from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.effect import LockClass
-from dmabuf.audit.ways.known import KNOWN, does
+from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import Closes, Drops, Opens, Takes
 
 __all__ = ["Bracket", "Brackets"]
@@ -52,56 +52,48 @@ class Brackets:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._found: dict[Routine, Bracket] = {}
-        self._names: set[str] = set()
-        first: dict[Routine, None] = {}
-        for name, acts in KNOWN.items():
-            if any(isinstance(act, Opens | Closes | Takes | Drops) for act in acts):
-                first.update(dict.fromkeys(program.tables.calling.of(name)))
-        fresh = self._round(first)
-        for _ in range(_ROUNDS):
-            if not fresh:
-                break
-            names = {one.name for one in fresh}
-            fresh = self._round(
-                one for name in sorted(names) for one in program.tables.calling.of(name)
-            )
+        self._known: Memo[tuple[Routine, int], Bracket] = Memo(program.asked)
 
     def of(self, routine: Routine) -> Bracket | None:
         """What a function leaves behind; None for almost all."""
-        return self._found.get(routine)
+        return self._at(routine, _ROUNDS) or None
 
-    def _round(self, routines: Iterable[Routine]) -> list[Routine]:
-        found: list[Routine] = []
-        for routine in routines:
-            if routine in self._found or len(routine.function.body) > _LARGE:
-                continue
-            bracket = self._balance(routine)
-            if bracket:
-                self._found[routine] = bracket
-                self._names.add(routine.name)
-                found.append(routine)
-        return found
+    def _at(self, routine: Routine, rounds: int) -> Bracket:
+        """With the brackets of functions that are so many calls away."""
+        if routine.outline.size > _LARGE:
+            return _NOTHING
+        return self._known.get((routine, rounds), lambda: self._balance(routine, rounds), _NOTHING)
 
-    def _balance(self, routine: Routine) -> Bracket | None:
+    def _balance(self, routine: Routine, rounds: int) -> Bracket:
+        if rounds:
+            found = self._at(routine, rounds - 1)
+            if found:
+                return found
+        known = [name for name in routine.outline.calls if _brackets(name)]
+        inner = self._inner(routine, rounds - 1) if rounds else {}
+        if not known and not inner:
+            return _NOTHING
         opened: Counts = (set(), set())
         closed: Counts = (set(), set())
         for instruction in routine.function.code:
-            if instruction[0] != CALL or instruction[2][0] != "name":
-                continue
-            name = instruction[2][1]
-            acts = does(name)
-            if acts is not None:
-                for act in acts:
+            if instruction[0] == CALL and instruction[2][0] == "name":
+                name = instruction[2][1]
+                for act in does(name) or ():
                     self._count(routine, act, instruction[3], opened, closed)
-            elif name in self._names:
-                inner = self._program.names.routine(name, routine.path)
-                bracket = self._found.get(inner) if inner is not None else None
-                if bracket is not None:
-                    _add(bracket, opened, closed)
-        if not any(opened) and not any(closed):
-            return None
+                if name in inner:
+                    _add(inner[name], opened, closed)
         return _left(opened, closed)
+
+    def _inner(self, routine: Routine, rounds: int) -> dict[str, Bracket]:
+        """The brackets that a function calls, by name."""
+        found: dict[str, Bracket] = {}
+        for name in routine.outline.calls:
+            if does(name) is None:
+                callee = self._program.names.routine(name, routine.path)
+                bracket = self._at(callee, rounds) if callee is not None else _NOTHING
+                if bracket:
+                    found[name] = bracket
+        return found
 
     def _count(
         self,
@@ -133,6 +125,13 @@ class Brackets:
             return None
         tables = self._program.tables
         return tables.subject(arguments[at], tables.local(routine), routine.path)
+
+
+_NOTHING = Bracket()
+
+
+def _brackets(name: str) -> bool:
+    return any(isinstance(act, Opens | Closes | Takes | Drops) for act in does(name) or ())
 
 
 def _add(bracket: Bracket, opened: Counts, closed: Counts) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from dmabuf.audit.front.code import CALL, SET, Expr, Instruction
 from dmabuf.audit.front.facts import Macro
+from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.bodies import Bodies
@@ -30,16 +31,16 @@ class Stores:
     def __init__(self, program: Program, bodies: Bodies) -> None:
         self._names = program.names
         self._bodies = bodies
-        self._own: dict[Routine, tuple[frozenset[str], tuple[str, ...]]] = {}
-        self._known: dict[Routine, frozenset[str]] = {}
+        self._own: Memo[Routine, tuple[frozenset[str], tuple[str, ...]]] = Memo(program.asked)
+        self._known: Memo[Routine, frozenset[str]] = Memo(program.asked)
 
     def of(self, routine: Routine) -> frozenset[str]:
         """Fields that a function sets, as `.name`."""
-        found = self._known.get(routine)
-        if found is None:
-            fields = (one for some in self._below(routine) for one in some)
-            found = self._known[routine] = frozenset(fields)
-        return found
+        return self._known.get(
+            routine,
+            lambda: frozenset(one for some in self._below(routine) for one in some),
+            frozenset(),
+        )
 
     def of_macro(self, macro: Macro, arguments: tuple[Expr, ...]) -> frozenset[str]:
         """Fields and variables that a macro sets where it stands."""
@@ -63,13 +64,13 @@ class Stores:
 
     def _itself(self, routine: Routine) -> tuple[frozenset[str], tuple[str, ...]]:
         """Fields that it sets itself, and the names that it calls."""
-        found = self._own.get(routine)
-        if found is None:
-            code = self._bodies.of(routine)
-            fields = frozenset(part for part in _stored(code, {}) if part.startswith("."))
-            names = (one[2][1] for one in code if one[0] == CALL and one[2][0] == "name")
-            found = self._own[routine] = (fields, tuple(dict.fromkeys(names)))
-        return found
+        return self._own.get(routine, lambda: self._look(routine), (frozenset(), ()))
+
+    def _look(self, routine: Routine) -> tuple[frozenset[str], tuple[str, ...]]:
+        code = self._bodies.of(routine)
+        fields = frozenset(part for part in _stored(code, {}) if part.startswith("."))
+        names = (one[2][1] for one in code if one[0] == CALL and one[2][0] == "name")
+        return fields, tuple(dict.fromkeys(names))
 
 
 def _stored(code: tuple[Instruction, ...], words: Mapping[str, Expr]) -> Iterator[str]:

@@ -22,14 +22,15 @@ from dmabuf.audit.ways.calls import CallReader
 from dmabuf.audit.ways.effect import Effect, Hop, Kind, Way
 from dmabuf.audit.ways.evaluate import Evaluator
 from dmabuf.audit.ways.event import Context, Event, Visit
+from dmabuf.audit.ways.keeping import Keeper, answered, question_of
 from dmabuf.audit.ways.scopes import Brackets
 from dmabuf.audit.ways.shape import Shape
 from dmabuf.audit.ways.walk import Walk
 
 __all__ = ["Section", "Ways"]
 
-_CONTEXTS = 24
-"""More contexts of one function for one driver than this are one with nothing known."""
+_CONTEXTS = 8
+"""More contexts of one function than this are one with nothing known, in one search."""
 _NODES = 6000
 _DEPTH = 16
 _LEAST = 0.05
@@ -89,11 +90,15 @@ class Ways:
         self.brackets = Brackets(program)
         self.limits: Counter[str] = Counter()
         self._calls = CallReader(program, self.evaluator, self.brackets, beyond)
-        self._visits: dict[Node, Visit] = {}
+        self._visits: dict[Node, tuple[Visit, tuple[str, ...]]] = {}
         self._shapes: dict[Routine, Shape] = {}
-        self._contexts: Counter[tuple[Routine, str]] = Counter()
-        self._nodes: set[Node] = set()
         self._most = contexts
+        self.keeper: Keeper | None = None
+
+    @property
+    def matter(self) -> frozenset[str]:
+        """The names that matter; everything else is never walked through."""
+        return self._calls.matter.names
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -102,17 +107,23 @@ class Ways:
         if context is None:
             context = self.context(routine)
         node = (routine, context)
+        asked = self.program.asked
         found = self._visits.get(node)
         if found is None:
-            shape = self._shapes.get(routine)
-            if shape is None:
-                shape = self._shapes[routine] = Shape.of(self._calls.bodies.of(routine))
-            local = self.program.tables.local(routine)
-            walk = Walk(routine, context, self.evaluator, self._calls, local)
-            found = self._visits[node] = walk.run(shape)
-            if found.truncated:
-                self.limits["functions with too many calls"] += 1
-        return found
+            before = asked.begin()
+            visit = self._walk(routine, context)
+            found = self._visits[node] = (visit, asked.end(before))
+        else:
+            asked.again(found[1])
+        return found[0]
+
+    def _walk(self, routine: Routine, context: Context) -> Visit:
+        shape = self._shapes.get(routine)
+        if shape is None:
+            shape = self._shapes[routine] = Shape.of(self._calls.bodies.of(routine))
+        local = self.program.tables.local(routine)
+        walk = Walk(routine, context, self.evaluator, self._calls, local)
+        return walk.run(shape)
 
     def asks(self, routine: Routine) -> dict[int, bool]:
         """The parameters that matter for what a function does, as `Relevance` tells them."""
@@ -126,21 +137,6 @@ class Ways:
             bound = (next(iter(tables)), bare(parameters[0].type))
             return Context(owner=routine.owner, bound=bound)
         return Context(owner=routine.owner)
-
-    def _node(self, event: Event) -> Node:
-        """Where a call leads; too many contexts of one function become one."""
-        routine = event.callee
-        assert routine is not None
-        node = (routine, event.context)
-        if node in self._nodes:
-            return node
-        count = (routine, event.context.owner)
-        if self._contexts[count] >= self._most:
-            self.limits["functions with too many contexts"] += 1
-            return (routine, Context((), event.context.scopes, event.context.owner))
-        self._contexts[count] += 1
-        self._nodes.add(node)
-        return node
 
     # -- sections ---------------------------------------------------------------------------------
 
@@ -175,10 +171,30 @@ class Ways:
         nodes: int = _NODES,
     ) -> Iterator[Way]:
         """The same one by one, for who needs the first only; from no more nodes than that."""
+
+        def search(limits: Counter[str]) -> Iterator[Way]:
+            return self._searched(routine, span, kinds, context, nodes, limits)
+
+        question = None
+        if self.keeper is not None and context is None:
+            question = question_of(routine, span, kinds, nodes)
+        if self.keeper is None or question is None:
+            return search(self.limits)
+        return answered(self.keeper, question, search, self.limits, self.program.asked)
+
+    def _searched(
+        self,
+        routine: Routine,
+        span: Span | None,
+        kinds: frozenset[Kind] | None,
+        context: Context | None,
+        nodes: int,
+        limits: Counter[str],
+    ) -> Iterator[Way]:
         start = (routine, context or self.context(routine))
         came: dict[Node, _Came] = {}
         found: set[tuple[Effect, str, int]] = set()
-        for node, effect_event in self._search(start, span, came, nodes):
+        for node, effect_event in self._search(start, span, came, nodes, limits):
             effect = effect_event.effect
             assert effect is not None
             if kinds is not None and effect.kind not in kinds:
@@ -189,12 +205,18 @@ class Ways:
                 yield self._way(came, node, effect_event)
 
     def _search(
-        self, start: Node, span: Span | None, came: dict[Node, _Came], nodes: int
+        self,
+        start: Node,
+        span: Span | None,
+        came: dict[Node, _Came],
+        nodes: int,
+        limits: Counter[str],
     ) -> Iterator[tuple[Node, Event]]:
         """Nodes in the order of their distance, with what each does."""
         came[start] = _Came(None, None, 0.0, 0, 1.0)
         queue: list[tuple[float, int, Node]] = [(0.0, 0, start)]
         done: set[Node] = set()
+        contexts: Counter[Routine] = Counter()
         count = 0
         while queue:
             cost, _, node = heapq.heappop(queue)
@@ -202,10 +224,13 @@ class Ways:
                 continue
             done.add(node)
             if len(done) > nodes:
-                self.limits["searches with too many functions"] += 1
+                limits["searches with too many functions"] += 1
                 return
             here = came[node]
-            for event in self.visit(*node).events:
+            visit = self.visit(*node)
+            if visit.truncated:
+                limits["functions with too many calls"] += 1
+            for event in visit.events:
                 if span is not None and node == start and not span(event):
                     continue
                 if event.effect is not None:
@@ -213,15 +238,34 @@ class Ways:
                     continue
                 sure = here.sure * event.grade
                 if here.depth >= _DEPTH or sure < _LEAST:
-                    self.limits["ways that are too long or too unsure"] += 1
+                    limits["ways that are too long or too unsure"] += 1
                     continue
-                there = self._node(event)
+                there = self._node(event, came, contexts, limits)
                 price = cost + 1.0 - 2.0 * math.log(max(event.grade, 0.01))
                 known = came.get(there)
                 if known is None or (price < known.cost and there not in done):
                     came[there] = _Came(node, event, price, here.depth + 1, sure)
                     count += 1
                     heapq.heappush(queue, (price, count, there))
+
+    def _node(
+        self,
+        event: Event,
+        came: dict[Node, _Came],
+        contexts: Counter[Routine],
+        limits: Counter[str],
+    ) -> Node:
+        """Where a call leads; too many contexts of one function become one."""
+        routine = event.callee
+        assert routine is not None
+        node = (routine, event.context)
+        if node in came:
+            return node
+        if contexts[routine] >= self._most:
+            limits["functions with too many contexts"] += 1
+            return (routine, Context((), event.context.scopes, event.context.owner))
+        contexts[routine] += 1
+        return node
 
     def _way(self, came: dict[Node, _Came], node: Node, last: Event) -> Way:
         hops = _last_hops(node[0], last)

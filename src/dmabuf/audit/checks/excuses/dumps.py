@@ -48,7 +48,5 @@ def _is_handler(routine: Routine | None, program: Program) -> bool:
 
 def _structs(routine: Routine | None, program: Program) -> set[str]:
     """The names of the structs that a function has variables of."""
-    if routine is None:
-        return set()
-    kinds = map(program.types.plain, program.tables.local(routine).values())
-    return {one.removeprefix("struct ") for one in kinds if one.startswith("struct ")}
+    kinds = program.structs_of(routine) if routine is not None else frozenset[str]()
+    return {one.removeprefix("struct ") for one in kinds}

@@ -28,7 +28,9 @@ def is_after_restart(way: Way, program: Program) -> bool:
     """
     for hop in way.hops:
         routine = program.function(hop.place.function, hop.place.file)
-        if routine is not None and _started(routine.function.code, hop.place.line):
+        if routine is None or _STARTS not in routine.outline.calls:
+            continue
+        if _started(routine.function.code, hop.place.line):
             return True
     return False
 

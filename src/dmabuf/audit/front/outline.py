@@ -1,0 +1,167 @@
+"""The outline of a file's facts: what linking a tree needs of all files, without their bodies.
+
+A tree's outlines are a tenth of its facts, so they are all read; the facts of a file are when
+somebody looks at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from dmabuf.audit.front.code import CALL, DECLARE, SET, Code, Expr
+from dmabuf.audit.front.facts import FileFacts, Function, Macro
+
+__all__ = ["FunctionLine", "MacroLine", "Outline", "outline_of"]
+
+
+_PART = ("op", "&")
+
+
+class FunctionLine(NamedTuple):
+    """A function with a body.
+
+    Attributes:
+        name: its name.
+        static: as in `facts`, as are the conditions.
+        size: bytes of its body.
+        calls: names that it calls, sorted; those of its own variables are none.
+        pointed: it calls through a pointer.
+        stores: it may store a function in a struct, or fills one in.
+    """
+
+    name: str
+    static: bool
+    size: int
+    conditions: tuple[str, ...]
+    calls: tuple[str, ...]
+    pointed: bool
+    stores: bool
+
+
+class MacroLine(NamedTuple):
+    """A macro: how many instructions it has, and what these call."""
+
+    name: str
+    size: int
+    calls: tuple[str, ...]
+    pointed: bool
+
+
+class Outline(NamedTuple):
+    """What a file has.
+
+    Attributes:
+        path, size, trouble, includes: as in `facts`.
+        lost: bytes that were not understood.
+        functions, macros: as they stand in the facts, in the same order.
+        structs: names, each with the number of its fields.
+        variables: name, whether it is static, type, and whether it has a value.
+        prototypes: names, and whether flags of an allocation are asked for.
+        typedefs, makers, wants: as in `facts`.
+        sets: the fields that its functions set to anything but a part of what they were.
+        items: what is called in its tables in the place of a field.
+    """
+
+    path: str
+    size: int
+    lost: int
+    trouble: str
+    includes: tuple[str, ...]
+    functions: tuple[FunctionLine, ...]
+    macros: tuple[MacroLine, ...]
+    structs: tuple[tuple[str, int], ...]
+    variables: tuple[tuple[str, bool, str, bool], ...]
+    prototypes: tuple[tuple[str, bool], ...]
+    typedefs: tuple[tuple[str, str], ...]
+    makers: tuple[tuple[str, tuple[str, ...], str], ...]
+    wants: tuple[tuple[int, str, str, tuple[str, ...]], ...]
+    sets: tuple[str, ...]
+    items: tuple[str, ...]
+
+
+def outline_of(facts: FileFacts) -> Outline:
+    """The outline of a file."""
+    sets: set[str] = set()
+    return Outline(
+        facts.path,
+        facts.size,
+        sum(size for _, size in facts.flaws),
+        facts.trouble,
+        facts.includes,
+        tuple(_function(one, sets) for one in facts.functions),
+        tuple(map(_macro, facts.macros)),
+        tuple((one.name, len(one.fields)) for one in facts.structs),
+        tuple((one.name, one.static, one.type, one.value is not None) for one in facts.variables),
+        tuple(
+            (name, any(one.startswith("gfp_t") for one in types))
+            for name, _, types in facts.prototypes
+        ),
+        facts.typedefs,
+        facts.makers,
+        facts.wants,
+        tuple(sorted(sets)),
+        tuple(sorted({name for one in facts.variables for name in _items(one.value)})),
+    )
+
+
+def _items(table: Expr | None) -> Iterator[str]:
+    """The calls in a table that stand where fields do: macros that stand for several."""
+    if table is not None and table[0] == "list":
+        for path, value in table[1]:
+            if not path and value[0] == "call" and value[1][0] == "name":
+                yield value[1][1]
+
+
+def _function(one: Function, sets: set[str]) -> FunctionLine:
+    """The line of a function; the fields that it sets go into `sets`."""
+    code = one.code
+    sets.update(
+        each[2][2]
+        for each in code
+        if each[0] == SET and each[2][0] == "field" and each[3][:2] != _PART
+    )
+    parameters = {parameter.name for parameter in one.parameters}
+    calls, pointed, local = _called(code, parameters)
+    stores = any(
+        each[0] == SET and _may_store(each[2], each[3], local - parameters) for each in code
+    )
+    return FunctionLine(one.name, one.static, len(one.body), one.conditions, calls, pointed, stores)
+
+
+def _macro(one: Macro) -> MacroLine:
+    calls, pointed, _ = _called(one.code, set())
+    return MacroLine(one.name, len(one.code), calls, pointed)
+
+
+def _called(code: Code, local: set[str]) -> tuple[tuple[str, ...], bool, set[str]]:
+    """Names that are called, whether a pointer is, and the variables.
+
+    `guard(mutex)(&lock)`, a call of what a call returns, calls a pointer, and `guard`.
+    """
+    names: set[str] = set()
+    local = set(local)
+    pointed = False
+    for instruction in code:
+        if instruction[0] == DECLARE:
+            local.add(instruction[2])
+        elif instruction[0] == CALL:
+            callee: Any = instruction[2]
+            named = callee[0] == "name" and callee[1] not in local
+            pointed = pointed or not named
+            if callee[0] == "call":
+                callee = callee[1]
+            if callee[0] == "name" and callee[1] not in local:
+                names.add(callee[1])
+    return tuple(sorted(names)), pointed, local
+
+
+def _may_store(target: Expr, value: Expr, variables: set[str]) -> bool:
+    """Whether an assignment may put a function into a struct, by what the file alone tells."""
+    if value[0] == "list":
+        return bool(target[0] == "name")
+    if target[0] != "field" and (target[0] != "index" or target[1][0] != "field"):
+        return False
+    inner = value[2] if value[0] == "cast" else value
+    inner = inner[1] if inner[0] == "addr" else inner
+    return bool(inner[0] == "name" and inner[1] not in variables)

@@ -1,0 +1,56 @@
+"""What a file says about each name, as short sums: two of these tell which names have changed.
+
+A function counts with its place among those of its file and its lines, as who keeps what was found
+in it tells these. The type of a variable is a name as well: some ask for all variables of a type.
+Typedefs are not among them: who compares two programs compares all of these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dmabuf.audit.front.facts import FileFacts
+
+__all__ = ["changed", "signs_of"]
+
+_PLAIN = 2
+"""A version of marshal that writes equal values as equal bytes."""
+
+
+def signs_of(
+    facts: FileFacts, packed: tuple[tuple[Any, ...], ...], sets: Iterable[str]
+) -> dict[str, bytes]:
+    """By name the sum of what a file says about it.
+
+    Args:
+        facts: of the file.
+        packed: its functions, macros, structs and variables as plain tuples that begin with a name.
+        sets: fields that its functions set; that they do is told as `=field`.
+    """
+    said: dict[str, list[bytes]] = defaultdict(list)
+    for items in packed:
+        for nth, item in enumerate(items):
+            said[item[0]].append(marshal.dumps((nth, item), _PLAIN))
+    for name, returns, parameters in facts.prototypes:
+        said[name].append(marshal.dumps((returns, parameters), _PLAIN))
+    for variable in facts.variables:
+        if variable.value is not None:
+            sum_of_it = said[variable.name][-1]
+            for kind in {variable.type, variable.type.partition("[")[0].rstrip(" *")}:
+                said[kind].append(sum_of_it)
+    for name in sets:
+        said[f"={name}"].append(b"")
+    return {name: _sum(parts) for name, parts in said.items()}
+
+
+def _sum(parts: list[bytes]) -> bytes:
+    return hashlib.blake2b(b"\0".join(parts), digest_size=8).digest()
+
+
+def changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> set[str]:
+    """The names of which two contents of a file do not say the same."""
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}

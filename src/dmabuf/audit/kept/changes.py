@@ -1,0 +1,65 @@
+"""Which names a program says something else about than the last one did.
+
+In the words of `program.asked`: a name, `.field` of tables, `@function` for where one stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dmabuf.audit.front.outline import Outline
+from dmabuf.audit.program.links import Held, Links
+
+__all__ = ["of_handed", "of_links", "typedefs_of"]
+
+
+def typedefs_of(outlines: Iterable[Outline]) -> dict[str, str]:
+    """All typedefs, as a program takes them: of several of one name the first."""
+    found: dict[str, str] = {}
+    for outline in outlines:
+        for name, kind in outline.typedefs:
+            found.setdefault(name, kind)
+    return found
+
+
+def of_links(before: Mapping[str, Links], after: Mapping[str, Links]) -> set[str]:
+    """The names that files' links tell otherwise; a file may be on one side only.
+
+    Setters are not among them: what they are given is, see `of_handed`.
+    """
+    found: set[str] = set()
+    for path in before.keys() | after.keys():
+        old, new = before.get(path, Links()), after.get(path, Links())
+        if old == new:
+            continue
+        _of_held(old.tables, new.tables, found)
+        _of_held(old.stored, new.stored, found)
+        for _kind, what, subject, _where, _line in _apart(old.registered, new.registered):
+            found.add(f"@{what[2]}")
+            if subject is not None:
+                found.add(f".{subject[1]}")
+        for subject, _flags, _where, _line in _apart(old.queues, new.queues):
+            found.add(f".{subject[1]}")
+        for field, _table, _path, _nth in _apart(old.holders, new.holders):
+            found.add(f".{field}")
+    return found
+
+
+def of_handed(old: tuple[Held, ...], new: tuple[Held, ...]) -> set[str]:
+    """The names that two lists of what was handed on tell otherwise."""
+    found: set[str] = set()
+    _of_held(old, new, found)
+    return found
+
+
+def _of_held(old: tuple[Held, ...], new: tuple[Held, ...], found: set[str]) -> None:
+    for subject, what, _table, _path in _apart(old, new):
+        found.update((f".{subject[1]}", f"@{what[2]}"))
+
+
+def _apart(old: tuple[Any, ...], new: tuple[Any, ...]) -> set[Any]:
+    """What is in one of two lists; if only their order is another one, all of it."""
+    if old == new:
+        return set()
+    return set(old) ^ set(new) or set(old)

@@ -1,0 +1,184 @@
+"""The last audit of a tree, and what of it still holds in this one.
+
+An audit is made of answers: what each file adds to the tables, which ways there are from a root.
+With each is kept what was asked of the program for it, by name (`program.asked`). A name is dirty
+if files say something else about it than they did (`front.signs`), if tables built from them do,
+or if it has begun or ceased to matter. An answer holds if none of its names is dirty; who asks for
+one that does not gets none, and finds it out anew. So nobody needs to know who depends on whom.
+
+    last = LastAudit.load(path)
+    program = last.link(gathered.files)
+    ways = Ways(program); ways.keeper = last.keeper(program, ways.matter)
+    ...
+    last.save()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dmabuf.audit.front.across import Expanded, expand_in
+from dmabuf.audit.front.packing import unpack_signs
+from dmabuf.audit.front.shelf import Shelf
+from dmabuf.audit.front.signs import changed
+from dmabuf.audit.kept.changes import of_handed, of_links, typedefs_of
+from dmabuf.audit.kept.names import NameSet, Numbers, meets
+from dmabuf.audit.kept.packed_ways import pack_answer, unpack_answer
+from dmabuf.audit.kept.store import read, write
+from dmabuf.audit.program.asked import EVERYTHING
+from dmabuf.audit.program.links import Held, Links
+from dmabuf.audit.program.program import Program
+from dmabuf.audit.ways.keeping import Answer, Question
+
+__all__ = ["LastAudit"]
+
+_Asked = tuple[NameSet, bytes]
+"""What was asked for an answer, and its bytes."""
+
+
+@dataclass(slots=True)
+class _Before:
+    """What was written.
+
+    Attributes:
+        contents: the name of each file's content.
+        signs: what each file says about each name, packed.
+        links: what each file adds to the tables, and what was asked for it.
+        handed, typedefs, matter: of the whole program.
+        answers: by question.
+        expanded: facts with what macros of headers define in them.
+    """
+
+    contents: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    signs: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    links: dict[str, tuple[NameSet, Any]] = field(default_factory=dict[str, tuple[NameSet, Any]])
+    handed: tuple[Held, ...] = ()
+    typedefs: dict[str, str] = field(default_factory=dict[str, str])
+    matter: frozenset[str] = frozenset()
+    answers: dict[Question, _Asked] = field(default_factory=dict[Question, _Asked])
+    expanded: Expanded = field(default_factory=Expanded)
+
+
+class LastAudit:
+    """What the last audit kept, and what this one will.
+
+    Attributes:
+        notes: what was wrong with it, in sentences.
+        linked: files whose links had to be found out.
+        recalled: answers that held.
+        asked: answers that were asked for.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.notes: list[str] = []
+        self.linked = self.recalled = self.asked = 0
+        self._path = path
+        self._numbers = Numbers()
+        self._before = _Before()
+        self._now = _Before()
+        self._dirty: set[str] = set()
+        self._all_dirty = True
+        self._numbers_of_dirty = frozenset[int]()
+        found = read(path, self.notes) if path is not None else None
+        if found is not None:
+            names, *parts = found
+            self._numbers = Numbers(names)
+            self._before = _Before(*parts)
+
+    def link(self, shelf: Shelf) -> Program:
+        """The program of these files, with the links of those for which they are as they were."""
+        before, now = self._before, self._now
+        now.expanded = expand_in(shelf, before.expanded)
+        now.contents = {path: shelf.contents.get(path, b"") for path in shelf.outlines}
+        now.typedefs = typedefs_of(shelf.outlines.values())
+        self._all_dirty = now.typedefs != before.typedefs
+        differ = {
+            path
+            for path in before.contents.keys() | now.contents.keys()
+            if before.contents.get(path) != now.contents.get(path) or not now.contents.get(path)
+        }
+        for path in shelf.outlines:
+            kept = before.signs.get(path)
+            now.signs[path] = shelf.signs(path) if path in differ or kept is None else kept
+        for path in differ:
+            old, new = (_signs(one.signs.get(path)) for one in (before, now))
+            self._dirty |= changed(old, new)
+        if differ:
+            self._dirty.add(EVERYTHING)
+        program = Program(shelf, self._sure_links(differ))
+        self._take_links(program, differ)
+        return program
+
+    def _sure_links(self, differ: set[str]) -> dict[str, Links]:
+        if self._all_dirty:
+            return {}
+        numbers = self._numbers.known(self._dirty)
+        return {
+            path: Links(*links)
+            for path, (names, links) in self._before.links.items()
+            if path not in differ and not (numbers and meets(names, numbers))
+        }
+
+    def _take_links(self, program: Program, differ: set[str]) -> None:
+        """Keep the links of all files, and tell what is dirty by those that are new."""
+        before, now = self._before, self._now
+        for path, links in program.links.items():
+            names = program.asked_by_links.get(path)
+            if names is None:
+                now.links[path] = before.links[path]
+            else:
+                self.linked += 1
+                now.links[path] = (self._numbers.pack(names), tuple(links))
+        fresh = program.asked_by_links.keys() | differ
+        old = {path: Links(*before.links[path][1]) for path in fresh if path in before.links}
+        new = {path: program.links[path] for path in fresh if path in program.links}
+        now.handed = program.tables.handed
+        self._dirty |= of_links(old, new) | of_handed(before.handed, now.handed)
+
+    def keeper(self, matter: frozenset[str]) -> LastAudit:
+        """This, once it is known which names matter."""
+        self._now.matter = matter
+        self._dirty |= matter ^ self._before.matter
+        self._numbers_of_dirty = self._numbers.known(self._dirty)
+        return self
+
+    def recall(self, question: Question) -> Answer | None:
+        """The answer of the last run, if nothing that was asked for it is dirty."""
+        self.asked += 1
+        kept = self._before.answers.get(question)
+        if kept is None or self._all_dirty or meets(kept[0], self._numbers_of_dirty):
+            return None
+        self._now.answers[question] = kept
+        self.recalled += 1
+        return unpack_answer(kept[1])
+
+    def keep(self, question: Question, answer: Answer, names: Iterable[str]) -> None:
+        """Take down an answer, and what was asked for it."""
+        self._now.answers[question] = (self._numbers.pack(names), pack_answer(answer))
+
+    def save(self) -> None:
+        """Write what this audit found out, if that is not what there is already."""
+        now, before = self._now, self._before
+        if self._path is None:
+            return
+        if self.linked == 0 and now.answers == before.answers and now.contents == before.contents:
+            return
+        content = (
+            list(self._numbers.of),
+            now.contents,
+            now.signs,
+            now.links,
+            now.handed,
+            now.typedefs,
+            now.matter,
+            now.answers,
+            now.expanded,
+        )
+        write(self._path, content, self.notes)
+
+
+def _signs(packed: bytes | None) -> Mapping[str, bytes]:
+    return unpack_signs(packed) if packed is not None else {}

@@ -1,0 +1,79 @@
+"""What of the last audit holds in the next one."""
+
+import pytest
+
+from tests.audit.kept.edits import FOLDERS, HEADER, found_in, plant, wrong_after_edits
+
+ONE = f"{FOLDERS[0]}/df301_flags/df301_flags.c"
+
+
+@pytest.fixture
+def root(tmp_path):
+    """The made-up tree."""
+    plant(tmp_path / "tree")
+    return tmp_path / "tree"
+
+
+@pytest.fixture
+def keep(tmp_path):
+    """The folder of the cache."""
+    return tmp_path / "keep"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_findings_are_those_of_a_cold_audit(root, keep, seed):
+    """After random edits an audit says byte for byte what it says without anything kept."""
+    assert "" == wrong_after_edits(root, keep, seed, 3)
+
+
+@pytest.mark.slow
+def test_unchanged_tree_is_not_walked(root, keep):
+    """The second audit recalls every answer, links no file, and says the same."""
+    first, _ = found_in(root, FOLDERS, keep)
+
+    second, last = found_in(root, FOLDERS, keep)
+
+    assert first == second
+    assert (0, last.asked) == (last.linked, last.recalled)
+
+
+@pytest.mark.slow
+def test_only_what_asked_is_found_out_again(root, keep):
+    """A changed function costs the answers that asked for it, and no others."""
+    found_in(root, FOLDERS, keep)
+    (root / ONE).write_text((root / ONE).read_text() + "\nstatic int quite_another;\n")
+
+    _, last = found_in(root, FOLDERS, keep)
+
+    assert 1 == last.linked
+    assert last.recalled > last.asked * 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [0, 5000])
+def test_cut_file_is_survived_and_told(root, keep, size):
+    """What is left of a file is not taken, one note says so, and the findings are the same."""
+    first, _ = found_in(root, FOLDERS, keep)
+    (kept,) = keep.glob("*.audit")
+    kept.write_bytes(kept.read_bytes()[:size])
+
+    second, last = found_in(root, FOLDERS, keep)
+
+    assert first == second
+    assert [True] == ["damaged" in one for one in last.notes]
+
+
+@pytest.mark.slow
+def test_header_counts_for_who_includes_it(root, keep):
+    """A macro of a header that is changed changes the findings of a file that is not."""
+    path = root / FOLDERS[0] / "df301_scheduler/df301_scheduler.c"
+    path.write_text(path.read_text().replace("GFP_KERNEL", "TOY_GFP"))
+    first, _ = found_in(root, FOLDERS, keep)
+    header = root / HEADER
+    header.write_text(header.read_text().replace("GFP_KERNEL | ", "GFP_ATOMIC | "))
+
+    second, _ = found_in(root, FOLDERS, keep)
+
+    assert second == found_in(root, FOLDERS, None)[0]
+    assert second != first
