@@ -41,14 +41,17 @@ class Stand:
     __slots__ = (
         "access",
         "beside",
+        "bound",
         "decides",
         "guard",
         "index",
+        "is_ready",
         "known",
         "led",
         "obj",
         "ordinal",
         "raced",
+        "starts",
         "task",
         "touched",
         "watch",
@@ -66,6 +69,9 @@ class Stand:
         self.decides = -1
         self.obj = -1
         self.access = READ
+        self.bound: Footprint | None = None
+        self.is_ready = True
+        self.starts = False
         self.raced: list[int] = []
         self.touched: set[int] = set()
 
