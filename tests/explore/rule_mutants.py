@@ -226,12 +226,5 @@ RULE_MUTANTS = (
         "turns_at",
         lambda self, node: (*self.watch.firm, *self.near_to(node)),
     ),
-    RuleMutant(
-        "what a step would have touched is not known",
-        ("ring", 125),
-        Stand,
-        "turns_at",
-        lambda self, n: self.watch.firm if n.lets_pass(self.task) else self.watch.whole,
-    ),
 )
 """All of them are noticed; `test_dpor` says so."""

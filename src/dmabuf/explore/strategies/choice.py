@@ -22,6 +22,7 @@ Footprint = tuple[int, ...]
 HALTS: Final = (-2,)
 """In the footprint of what sleeps: it ended the execution. No object has that number."""
 _NO_DOORS: frozenset[int] = frozenset()
+_NOTHING: frozenset[int] = frozenset()
 
 
 class Choice(Node):
@@ -66,7 +67,6 @@ class Choice(Node):
     __slots__ = (
         "access",
         "before",
-        "bound",
         "closed",
         "decides",
         "door",
@@ -118,9 +118,9 @@ class Choice(Node):
         self.halts = False
         self.is_plain = False
         self.guides: dict[int, Tree] = {}
-        self.dropped: set[int] = set()
-        self.strong: set[int] = set()
-        self.soft: set[int] = set()
+        self.dropped: frozenset[int] = _NOTHING
+        self.strong: frozenset[int] = _NOTHING
+        self.soft: frozenset[int] = _NOTHING
         self.leans: dict[int, set[int]] = {}
         self.ways: Footprint = ()
         self.other: Footprint | None = None
@@ -128,9 +128,8 @@ class Choice(Node):
         self.door = -1
         self.left_open: Footprint = ()
         self.leaned: Footprint = ()
-        self.relied: list[tuple[int, int, Planned, Footprint]] = []
+        self.relied: tuple[tuple[int, int, Planned, Footprint], ...] = ()
         self.entered = -1
-        self.bound: Footprint | None = None
         self.starts = False
         self.opened: Footprint = ()
         self.shut: Footprint = ()
@@ -183,13 +182,13 @@ class Choice(Node):
         """Explore those that were dropped, too."""
         for transition in transitions:
             if transition in self.dropped:
-                self.dropped.remove(transition)
+                self.dropped -= {transition}
                 self.todo.append(transition)
 
     def drop(self, transition: int) -> None:
         """Explore it only if a race asks for it."""
         self.todo.remove(transition)
-        self.dropped.add(transition)
+        self.dropped |= {transition}
 
     def add_all(self) -> None:
         """Explore whatever was possible here."""
@@ -208,6 +207,10 @@ class Choice(Node):
             self.sleep[one][-1:] != HALTS and independent(self.sleep[one], touched)
             for one in self.strong
         )
+
+    def soften(self) -> None:
+        """The transition made here is not to stand for others where it sleeps."""
+        self.soft |= {self.chosen}
 
     def stands_for(self, transition: int) -> bool:
         """Does it, explored from here, stand for all that it commutes with where it sleeps?"""
@@ -269,12 +272,12 @@ class Choice(Node):
         used: list[Footprint] = []
         if self._is_dealt_with(steps, used) or self._goes_below(steps, used):
             return used
-        first = steps[0].transition
+        first = steps[0][0]
         if first in self.enabled:
             self._begin(first, steps)
             self._lean_on(first)
         else:
-            self.soft.add(self.chosen)
+            self.soften()
             self.add_all()
         return used
 
@@ -290,8 +293,8 @@ class Choice(Node):
                 if one in self.strong and footprint[-1:] != HALTS:
                     used.append(footprint)
                     return True
-                if any(step.transition == one for step in steps):
-                    self.soft.add(self.chosen)
+                if any(step[0] == one for step in steps):
+                    self.soften()
                     return True
         return False
 
@@ -307,10 +310,10 @@ class Choice(Node):
                 if len(rest) == len(steps) and touched is not None:
                     used.append(touched)
                 if not self.guides.setdefault(one, Tree()).insert(rest, used):
-                    self.soft.add(self.chosen)
+                    self.soften()
                 return True
             if could is None:
-                self.soft.add(self.chosen)
+                self.soften()
         return False
 
     def _lean_on(self, other: int) -> None:

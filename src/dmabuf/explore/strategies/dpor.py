@@ -78,11 +78,11 @@ class SourceSets(DepthFirst):
         """The first step of those that races have asked for; any if none of them is possible."""
         if self.path:
             previous = self._choices[-1]
-            node.strong = {
+            node.strong = frozenset(
                 one
                 for one in node.sleep
                 if one in previous.strong or (one in previous.done and previous.stands_for(one))
-            }
+            )
         for wanted, following in guide.branches.items():
             task = wanted // VARIANTS
             if wanted not in awake:
@@ -161,7 +161,6 @@ class SourceSets(DepthFirst):
         node.other = node.watch.other_way(chosen % VARIANTS)
         node.ways = watches.other_ways(task, runtime, chosen % VARIANTS) if has_ways(task) else ()
         node.opened = node.shut = ()
-        node.bound = watches.bound(task, node.watch, runtime)
         node.starts = callable(task.options)
         node.entered = chosen % VARIANTS - 1 if callable(task.options) else -1
         node.ordinal = task.ordinal

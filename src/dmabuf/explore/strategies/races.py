@@ -55,7 +55,7 @@ class Races:
         stand = self._stand(index, task, node.ordinal, node.own, node.watch)
         stand.guard, stand.decides = node.guard, node.decides
         stand.obj, stand.access = node.obj, node.access
-        stand.bound, stand.starts = node.bound, node.starts
+        stand.is_plain, stand.own, stand.starts = node.is_plain, node.own, node.starts
         if node.chosen % VARIANTS != TIMEOUT:
             stand.beside = node.watch.firm
         past = self._before_it(index, node, stand, halts=halts)
@@ -131,14 +131,9 @@ class Races:
         """Could the node's step have opened a way of a step, or conflict with what it touches?"""
         return not (independent(node.footprint, watch) and independent(node.opened, watch))
 
-    def _openers(self, earlier: int, stand: Stand, watch: Footprint) -> list[int]:
-        """Steps that do not depend on the earlier one, and conflict with what is watched."""
-        kept = unordered(self.pasts, earlier, stand.index)
-        return [
-            step
-            for step in range(earlier + 1, stand.index)
-            if kept >> step & 1 and self._opens(self.path[step], watch)
-        ]
+    def _openers(self, kept: int, watch: Footprint) -> list[int]:
+        """Those of some steps that conflict with what is watched."""
+        return [step for step in steps_of(kept) if self._opens(self.path[step], watch)]
 
     def _reverse(self, earlier: int, index: int, past: int, *, always: bool) -> None:
         """Have a step tried before an earlier one that it depends on and that did not enable it."""
@@ -146,9 +141,9 @@ class Races:
         later, node = self.path[index], self.path[earlier]
         touched = None if always else self._before(earlier, index, kept)
         if touched is not None and later.chosen % VARIANTS < BLOCK:
-            self._have(earlier, index, kept, Planned(later.chosen, touched))
+            self._have(earlier, index, kept, (later.chosen, touched))
             return
-        node.soft.add(node.chosen)
+        node.soften()
         if not self._is_covered(earlier, kept, touched):
             self._ask(earlier, kept, [later.chosen], comes_first=not past & kept)
 
@@ -160,7 +155,7 @@ class Races:
         used = self.path[earlier].insert([*self._planned(kept), last])
         if used and index < len(self.path):
             touched = tuple(dict.fromkeys(number for one in used for number in one))
-            self.path[index].relied.append((earlier, kept, last, touched))
+            self.path[index].relied += ((earlier, kept, last, touched),)
 
     def _come_between(self, index: int, node: Choice) -> None:
         """Have sequences tried again for which something stood that this step conflicts with."""
@@ -173,7 +168,7 @@ class Races:
 
     def _planned(self, kept: int) -> list[Planned]:
         path = self.path
-        return [Planned(path[step].chosen, path[step].footprint) for step in steps_of(kept)]
+        return [(path[step].chosen, path[step].footprint) for step in steps_of(kept)]
 
     def _before(self, earlier: int, index: int, kept: int) -> Footprint | None:
         """What a later step would have touched before an earlier one, if that can be told."""
@@ -196,7 +191,7 @@ class Races:
 
     def _ask(self, earlier: int, kept: int, last: list[int], *, comes_first: bool = False) -> None:
         """Have some steps, and what they are to lead to, tried before an earlier one."""
-        steps = self._planned(kept) + [Planned(one, None) for one in last]
+        steps = self._planned(kept) + [(one, None) for one in last]
         first = [self.path[step].chosen for step in firsts(self.pasts, earlier, kept)]
         if comes_first:
             first += last
@@ -229,7 +224,7 @@ class Races:
         if not independent(node.footprint, stand.watch.firm):
             return False
         start = stand.task * VARIANTS + node.ordinal + 1
-        planned = Planned(start, (stand.obj | WRITE, node.door))
+        planned = (start, (stand.obj | WRITE, node.door))
         since = max(earlier, self._before_stand(stand))
         kept = unordered(self.pasts, earlier, stand.index)
         for step in range(since + 1, stand.index):
@@ -252,7 +247,7 @@ class Races:
             if start.starts:
                 kept = unordered(self.pasts, earlier, index) | 1 << index
                 task = start.chosen // VARIANTS
-                way = Planned(task * VARIANTS + node.ordinal + 1, (start.obj | WRITE, node.door))
+                way = (task * VARIANTS + node.ordinal + 1, (start.obj | WRITE, node.door))
                 self._have(earlier, index, kept, way)
 
     @staticmethod
@@ -263,13 +258,13 @@ class Races:
     def _try_first(self, earlier: int, node: Choice, stand: Stand) -> None:
         """Have the way to a step tried that was perhaps possible before the earlier step."""
         if stand.led >> earlier & 1:
-            node.soft.add(node.chosen)
+            node.soften()
             node.add_all()  # who makes a helper task first is not a matter of footprints
             return
         if stand.is_closed_at(node):
             return
         if not stand.is_there(earlier, node):
-            node.soft.add(node.chosen)
+            node.soften()
             self._lead(earlier, stand.led, [stand.task * VARIANTS])
             return
         turns = stand.turns_at(node)
@@ -277,22 +272,22 @@ class Races:
             turns = stand.timing_at(node)
         else:
             stand.raced.append(earlier)
-        openers = self._openers(earlier, stand, turns)
+        kept = unordered(self.pasts, earlier, stand.index)
+        openers = self._openers(kept, turns)
         if node.offers(stand.task):
             stand.touched.update(stand.near_to(node))
             if self._opens(node, turns) or self._closes(node, turns):
                 if not openers and node.may_go_on(stand.task):
-                    self._stay(earlier, node, stand)
+                    self._stay(earlier, node, stand, kept)
                     return
-                self._go_on(earlier, node, stand, turns)
-        node.soft.add(node.chosen)
+                self._go_on(earlier, node, stand, turns, kept)
+        node.soften()
         self._open(earlier, node, stand, openers)
 
-    def _stay(self, earlier: int, node: Choice, stand: Stand) -> None:
+    def _stay(self, earlier: int, node: Choice, stand: Stand, kept: int) -> None:
         """Have a step tried that was possible, and stays so whatever else is made before it."""
-        kept = unordered(self.pasts, earlier, stand.index)
         touched = (node.near or {})[stand.task]
-        self._have(earlier, stand.index, kept, Planned(stand.task * VARIANTS, touched))
+        self._have(earlier, stand.index, kept, (stand.task * VARIANTS, touched))
 
     def _open(self, earlier: int, node: Choice, stand: Stand, openers: list[int]) -> None:
         """Have what may have opened a way of a step tried before an earlier one, and the step."""
@@ -307,10 +302,11 @@ class Races:
         It commutes with the node's step, with what was made until it came, and with the step that
         is stood at.
         """
-        if stand.bound is None:
+        bound = stand.bound()
+        if bound is None:
             return False
         path = self.path
-        before: list[Footprint] = [node.footprint, stand.bound]
+        before: list[Footprint] = [node.footprint, bound]
         moved = {node.chosen // VARIANTS, stand.task}
         for step in range(earlier + 1, stand.index):
             made = path[step]
@@ -346,9 +342,8 @@ class Races:
                 return False
         return stand.index == len(path) and not stand.is_ready
 
-    def _go_on(self, earlier: int, node: Choice, stand: Stand, turns: Footprint) -> None:
+    def _go_on(self, earlier: int, node: Choice, stand: Stand, turns: Footprint, kept: int) -> None:
         """Have a step tried that was possible, or one that says nothing about it."""
-        kept = unordered(self.pasts, earlier, stand.index)
         for step in firsts(self.pasts, earlier, kept):
             other = self.path[step]
             if node.has(other.chosen) and not self._opens(other, turns):
@@ -372,7 +367,7 @@ class Races:
                 assert stand is not None
                 for earlier in stand.raced:
                     raced = self.path[earlier]
-                    raced.soft.add(raced.chosen)
+                    raced.soften()
                     if not past >> earlier & 1 and self._opens(node, stand.turns_at(raced)):
                         self._lead(earlier, past, [stand.task * VARIANTS])
 
@@ -384,7 +379,7 @@ class Races:
         opened = node.opened and not node.left_open
         for footprint in (node.footprint, node.opened) if opened else (node.footprint,):
             for earlier in latest_first(self._ways.all_before(footprint, past)):
-                self.path[earlier].soft.add(self.path[earlier].chosen)
+                self.path[earlier].soften()
                 kept = past >> (earlier + 1) << (earlier + 1)
                 if not self._is_covered(earlier, kept, self.path[earlier].other):
                     self._ask(earlier, kept, [self.path[earlier].chosen])
@@ -404,7 +399,7 @@ class Races:
             stand.access = task.op.access if task.op.touches is None else READ
             stand.guard = self._watches.guard(task)
             stand.is_ready = task.number in enabled
-            stand.bound = self._watches.bound(task, watch, runtime)
+            stand.is_plain, stand.own = task.op.touches is None, own
             stand.starts = callable(task.options)
             stand.decides = runtime.number_of(task.op.awaited(task.obj)) << 1
             if watch.firm:
@@ -424,7 +419,7 @@ class Races:
             self._shut.drop(node.shut)
         if node.relied:
             self._relied.drop(node.leaned)
-            node.relied.clear()
+            node.relied = ()
         task = node.chosen // VARIANTS
         if node.before < 0:
             del self._latest[task]

@@ -7,15 +7,13 @@ K. Sagonas, "Source Sets: A Foundation for Optimal Dynamic Partial Order Reducti
 section 5). docs/design/0023-wakeup-trees.md says what that is good for.
 
     >>> tree = Tree()
-    >>> _ = tree.insert([Planned(256, (3,)), Planned(512, (5,))], [])
-    >>> _ = tree.insert([Planned(512, (5,)), Planned(256, (3,)), Planned(768, (3,))], [])
+    >>> _ = tree.insert([(256, (3,)), (512, (5,))], [])
+    >>> _ = tree.insert([(512, (5,)), (256, (3,)), (768, (3,))], [])
     >>> list(tree.branches), list(tree.branches[256].branches)
     ([256], [512])
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 from dmabuf.explore.dependence import independent
 from dmabuf.rt.strategy import VARIANTS
@@ -25,27 +23,24 @@ __all__ = ["Planned", "Tree", "begins", "without"]
 Footprint = tuple[int, ...]
 
 
-class Planned(NamedTuple):
-    """A step that is to be made, and what it will touch, if that is known."""
-
-    transition: int
-    footprint: Footprint | None
+Planned = tuple[int, Footprint | None]
+"""A step that is to be made, and what it will touch, if that is known."""
 
 
 def begins(transition: int, footprint: Footprint | None, steps: list[Planned]) -> bool | None:
     """Could a transition come before some steps, as one of them or besides? None if not known."""
     task = transition // VARIANTS
-    for index, step in enumerate(steps):
-        if step.transition // VARIANTS == task:
-            if step.transition != transition:
+    for index, (one, touched) in enumerate(steps):
+        if one // VARIANTS == task:
+            if one != transition:
                 return False
-            footprint = step.footprint
+            footprint = touched
             steps = steps[:index]
             break
-    for step in steps:
-        if step.footprint is None or footprint is None:
+    for _one, touched in steps:
+        if touched is None or footprint is None:
             return None
-        if not independent(step.footprint, footprint):
+        if not independent(touched, footprint):
             return False
     return True
 
@@ -53,7 +48,7 @@ def begins(transition: int, footprint: Footprint | None, steps: list[Planned]) -
 def without(transition: int, steps: list[Planned]) -> list[Planned]:
     """The steps but for the first that is that transition, if one is."""
     for index, step in enumerate(steps):
-        if step.transition == transition:
+        if step[0] == transition:
             return steps[:index] + steps[index + 1 :]
     return steps
 
@@ -93,12 +88,12 @@ class Tree:
                     break
                 is_sure = is_sure and could is not None
             if found < 0:
-                found = steps[0].transition
-                tree.footprints[found] = steps[0].footprint
+                found, touched = steps[0]
+                tree.footprints[found] = touched
                 tree.branches[found] = Tree()
             rest = without(found, steps)
             touched = tree.footprints[found]
-            if len(rest) == len(steps) and touched is not None:
+            if touched is not None and len(rest) == len(steps):
                 used.append(touched)
             steps = rest
             tree = tree.branches[found]
