@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tarfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ __all__ = ["needs_source", "source"]
 
 FILES = frozenset(
     {
+        "drivers/base/component.c",
         "drivers/dma-buf/dma-fence-array.c",
         "drivers/dma-buf/dma-fence-chain.c",
         "drivers/dma-buf/dma-fence-unwrap.c",
@@ -24,13 +26,31 @@ FILES = frozenset(
         "drivers/dma-buf/sync_file.c",
         "drivers/gpu/drm/drm_syncobj.c",
         "include/drm/drm_syncobj.h",
+        "include/linux/bio.h",
+        "include/linux/device.h",
         "include/linux/dma-buf.h",
         "include/linux/dma-fence-array.h",
         "include/linux/dma-fence-chain.h",
         "include/linux/dma-fence-unwrap.h",
         "include/linux/dma-fence.h",
+        "include/linux/dma-mapping.h",
+        "include/linux/gfp.h",
         "include/linux/gfp_types.h",
+        "include/linux/idr.h",
+        "include/linux/iommu.h",
+        "include/linux/maple_tree.h",
+        "include/linux/mempool.h",
+        "include/linux/mm.h",
+        "include/linux/mutex.h",
+        "include/linux/radix-tree.h",
+        "include/linux/scatterlist.h",
+        "include/linux/skbuff.h",
+        "include/linux/slab.h",
+        "include/linux/string.h",
         "include/linux/sync_file.h",
+        "include/linux/vmalloc.h",
+        "include/linux/workqueue.h",
+        "include/linux/xarray.h",
     }
 )
 ARCHIVES = sorted(Path("/usr/src").glob("linux-source-6.12*.tar.*"))
@@ -48,7 +68,8 @@ def source(name: str) -> str:
 def _unpacked() -> Path:
     """The folder with the files, made by whoever comes first."""
     archive = ARCHIVES[0]
-    folder = _KEPT / f"{archive.name}-{archive.stat().st_mtime_ns}-{len(FILES)}"
+    names = zlib.crc32("\n".join(sorted(FILES)).encode())
+    folder = _KEPT / f"{archive.name}-{archive.stat().st_mtime_ns}-{names:08x}"
     _KEPT.mkdir(parents=True, exist_ok=True)
     with (_KEPT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -160,8 +160,7 @@ class GatedOp(Op):
     __slots__ = ("gate", "plain")
 
     def __init__(self, op: Op, gate: Engine) -> None:  # the name is that of `op`
-        for slot in Op.__slots__:
-            setattr(self, slot, getattr(op, slot))
+        self.copy(op)
         self.plain = op
         self.gate = gate
         self.is_guarded = True

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from dmabuf.audit.front import code
+from dmabuf.audit.front.across import across
 from dmabuf.audit.front.extract import extract
 from dmabuf.audit.front.packing import is_deep, pack, unpack
 
@@ -162,6 +163,34 @@ def unbalanced(instructions: code.Code) -> str:
     return f"{len(opened)} without END" if opened else ""
 
 
+HEADER = b"""
+#define DEFINE_SHOW(n) static int n##_open(struct file *f) { return g(f, n##_show); } \\
+static const struct ops n##_fops = { .open = n##_open, }
+#define DEFINE_TWO(n, ...) DEFINE_SHOW(n) DEFINE_SHOW(n##_b) DEFINE_MUTEX(n)
+#define DEFINE_MUTEX(n) struct mutex n = __MUTEX_INITIALIZER(n)
+"""
+CALLS = b"""
+static DEFINE_MUTEX(a);
+DEFINE_SHOW(b);
+DEFINE_TWO(c, 1, "x", { 2 })
+int last(void) { }
+"""
+
+
+def check_across(seed: int, rounds: int = 20) -> str:
+    """What is wrong with the answers about mutated macros and their calls; "" if nothing."""
+    chance = random.Random(seed)
+    for _ in range(rounds):
+        header, calls = mutated(HEADER, chance), mutated(CALLS, chance)
+        files = {"include/a.h": extract("include/a.h", header), "c.c": extract("c.c", calls)}
+        for facts in across(files).values():
+            if unpack(pack(facts)) != facts:
+                return f"{header!r} and {calls!r}: cannot be kept"
+            if any(is_deep(one.value) for one in facts.variables):
+                return f"{header!r} and {calls!r}: too deep"
+    return ""
+
+
 def main() -> None:
     """Run until something is wrong or the time is up."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -175,7 +204,7 @@ def main() -> None:
         chance = random.Random(seed)
         data = mutated(chance.choice(sources), chance)
         try:
-            wrong = check(data)
+            wrong = check(data) or check_across(seed, 1)
         except Exception as error:  # noqa: BLE001 - any is a finding
             wrong = f"{type(error).__name__}: {error}"
         if wrong:

@@ -4,20 +4,9 @@ import pytest
 
 from tests.audit.corpus import CASES, SITUATION, expected, found, marks
 
-OPEN = {
-    "df301_block_types.c": "a loop that picks blocks by type is not understood",
-    "df301_stack_fallback.c": "the size of a local array is not known",
-}
-"""Situations that are told wrong so far, with the reason."""
-
 
 def _cases():
-    return [
-        pytest.param(
-            name, id=name, marks=[pytest.mark.xfail(reason=OPEN[name])] if name in OPEN else []
-        )
-        for name in marks()
-    ]
+    return [pytest.param(name, id=name) for name in marks()]
 
 
 @pytest.mark.parametrize("name", _cases())

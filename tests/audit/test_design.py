@@ -97,8 +97,95 @@ def test_design_survives_names_that_are_no_python():
     assert "DF301" == verdict.findings[0].code
 
 
-@pytest.mark.parametrize(("case", "code"), [("df303_outside.c", "DF303"), ("df606", "DF606")])
-def test_design_of_advice_is_refused(case, code):
-    """Where no run goes wrong there is nothing to explore, and the message says so."""
-    with pytest.raises(Untold, match=f"dmabuf rules {code}"):
-        design_of(finding_of(case, code))
+def test_design_of_what_is_built_is_refused():
+    """Nothing runs where a Kconfig lacks a line, and the message says so."""
+    with pytest.raises(Untold, match="nothing runs; dmabuf rules DF606"):
+        design_of(finding_of("df606", "DF606"))
+
+
+def test_design_of_a_gap_shows_what_is_done_in_it():
+    """The section is left and entered again, and the rule that it would have shown is broken."""
+    finding = finding_of("df205_gaps.c", "DF205")
+    text = design_of(finding)
+
+    verdict = verdict_of(finding)
+
+    assert "DF301" == verdict.findings[0].code
+    assert "The explorer reports DF301: a gap breaks no run by itself" in text
+    assert 2 == text.count("with signalling():")
+
+
+GAPS = {
+    "kmalloc() with GFP_NOFS": "DF302",
+    "kmalloc() with GFP_NOIO": "DF302",
+    "dma_resv_lock() waits for a reservation lock": "DF201",
+    "mmget() takes mmap_lock": "DF203",
+    "dma_fence_wait() waits for a fence without a limit": "DF108",
+}
+
+
+@pytest.mark.parametrize("act", GAPS)
+def test_design_of_a_gap_is_that_of_the_rule_behind_it(act):
+    """Whatever stands in the gap, the explorer finds it."""
+    finding = finding_of("df205_gaps.c", "DF205")
+
+    verdict = verdict_of(replace(finding, message=f"{act} in a gap of a signalling section"))
+
+    assert GAPS[act] == verdict.findings[0].code
+
+
+OUTSIDE = {"toy_invalidate": "DF302", "toy_scan": "DF301"}
+
+
+@pytest.mark.parametrize("root", OUTSIDE)
+def test_design_of_a_wait_outside_of_gpus_shows_its_price(root):
+    """It is advice, so another rule is broken: by who signals that fence."""
+    finding = finding_of("df303_outside.c", "DF303", root)
+
+    verdict = verdict_of(finding)
+
+    assert OUTSIDE[root] == verdict.findings[0].code
+    assert f"The explorer reports {OUTSIDE[root]}: it is advice" in design_of(finding)
+
+
+NOTIFIER = "invalidate of toy_ops (struct mmu_interval_notifier_ops)"
+SHRINKER = "scan_objects of a struct shrinker"
+IN_RECLAIM = {
+    "takes toy.lock in reclaim": ("DF202", "DF004"),
+    "get_user_pages() touches user memory in reclaim": ("DF203", "DF004"),
+    "dma_resv_lock() waits for a reservation lock in reclaim": ("DF304", "DF304"),
+}
+
+
+@pytest.mark.parametrize("entry", [NOTIFIER, SHRINKER], ids=["notifier", "shrinker"])
+@pytest.mark.parametrize("message", IN_RECLAIM)
+def test_design_of_a_way_in_reclaim_is_a_circle(message, entry):
+    """The chain is what a shrinker or notifier does, and waits for its own caller."""
+    code, shown = IN_RECLAIM[message]
+    finding = finding_of("df202_reclaim.c", "DF202", "toy_invalidate")
+
+    verdict = verdict_of(replace(finding, code=code, message=message, entry=entry))
+
+    assert shown == verdict.findings[0].code
+
+
+def test_design_of_a_lock_in_reclaim_may_have_two_tasks():
+    """One holds the lock and waits for a reservation lock, the other allocates under that."""
+    finding = finding_of("df202_reclaim.c", "DF202", "toy_invalidate")
+    hop = Hop(Place("drivers/gpu/drm/toy/x.c", 3, "holder_of_it"), "dma_resv_lock()")
+
+    verdict = verdict_of(replace(finding, evidence=(Evidence("held", (hop,)),)))
+
+    assert "DF001" == verdict.findings[0].code
+
+
+@pytest.mark.parametrize("flags", ["GFP_KERNEL", "GFP_NOFS", "GFP_NOIO"])
+def test_design_of_an_allocation_in_a_notifier_comes_back_to_it(flags):
+    """The memory may come from pages of which the same notifier must hear."""
+    code = "DF301" if flags == "GFP_KERNEL" else "DF302"
+    finding = finding_of("df202_reclaim.c", "DF202", "toy_invalidate")
+    message = f"kmalloc() with {flags} in reclaim"
+
+    verdict = verdict_of(replace(finding, code=code, message=message))
+
+    assert "DF004" == verdict.findings[0].code

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from tests.audit.corpus import CASES
+from tests.audit.outside.tree import plant as plant_outside
 from tests.cli.command import EXAMPLE
 
 FOLDER = "drivers/gpu/drm/toy"
@@ -187,3 +188,20 @@ def test_check_that_is_interrupted_is_no_pass(run, tree, monkeypatch):
 
     assert 130 == code
     assert ["interrupted"] == [one["limit"] for one in json.loads(out)["results"]]
+
+
+def test_check_looks_through_the_rest_of_the_tree(run, tmp_path):
+    """With --outside a way goes on where the audited folders end, and the end says how far."""
+    tree = plant_outside(tmp_path / "tree")
+    (tree / "Kconfig").touch()
+    (tree / "Makefile").touch()
+    arguments = ("check", tree / FOLDER, "--level", "error", "--cache", tmp_path / "cache")
+
+    _code, inside, _err = run(*arguments)
+    code, out, err = run(*arguments, "--outside")
+
+    assert "lib/copy.c" not in inside
+    assert (1, "") == (code, err)
+    assert "\nlib/copy.c:8: kmemdup_it(): DF301: error: kmalloc() with GFP_KERNEL" in out
+    assert "toy_run() calls power_name [outside]" in out
+    assert "outside: 3 functions are called, 2 of them do something; by 2 files of" in out

@@ -24,8 +24,8 @@ from dmabuf.core.fence_ops import NamedOps
 from dmabuf.core.fence_steps import Callback, State, is_flagged
 from dmabuf.errors import ContractViolation
 from dmabuf.rt.ambient import use
-from dmabuf.rt.api import Task
 from dmabuf.rt.clock import monotonic_ns
+from dmabuf.rt.live_task import LiveTask
 from dmabuf.rt.threads import Threads
 from dmabuf.sync.context import local_irq_save, signalling
 from tests.support import Listener
@@ -315,7 +315,7 @@ def ctrl_c():
 @pytest.fixture
 def clock(monkeypatch, way):
     """Puts another clock into the quick ways, compiled or not."""
-    classes = fence.Fence, Timeline, Callback, State, Task
+    classes = fence.Fence, Timeline, Callback, State, LiveTask
     del way
 
     def put(other):
@@ -526,7 +526,7 @@ def test_runtime_that_knows_its_tasks_in_its_own_way_is_asked():
             return self.mine
 
     runtime = Own()
-    runtime.mine = Task(runtime, "mine")
+    runtime.mine = LiveTask(runtime, "mine")
     with use(runtime):
         one, seen = Timeline("gpu").fence(), []
         one.add_callback(lambda _f: seen.append(runtime.mine.irqs_off))

@@ -75,6 +75,7 @@ EQUIVALENT: dict[tuple[str, str], Reason] = {
     ),
     ("irq.disable", "reads"): _COUNTED,
     ("irq.raise", "reads"): _COUNTED,
+    ("tasklet.disable", "reads"): _COUNTED,
     ("syncobj.get", "reads"): _COUNTED,
     ("udmabuf.pin", "reads"): _COUNTED,
     ("udmabuf.unpin", "reads"): _COUNTED,

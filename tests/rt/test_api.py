@@ -12,8 +12,11 @@ import pytest
 
 import dmabuf
 from dmabuf.core.timeline import Timeline
-from dmabuf.rt.api import OPS, READ, WRITE, Kind, Op, Task
+from dmabuf.rt.api import OPS, READ, WRITE, Kind, Op
 from dmabuf.rt.carriers import Baton
+from dmabuf.rt.explored_task import ExploredTask
+from dmabuf.rt.live_task import LiveTask
+from dmabuf.rt.strategy import FirstEnabled
 from dmabuf.rt.tasks import Tasks
 from dmabuf.rt.threads import Threads
 from dmabuf.sync.completion import Completion
@@ -32,6 +35,16 @@ FORBIDDEN = {"threading", "_thread", "time", "random", "queue", "asyncio", "mult
 # --- operations and tasks ----------------------------------------------------------------------
 
 
+def live_task(name, kind=Kind.KTHREAD):
+    """A task of real threads."""
+    return LiveTask(Threads(), name, kind)
+
+
+def explored_task(name, kind=Kind.KTHREAD):
+    """A task of an explored run."""
+    return ExploredTask(Tasks(FirstEnabled()), name, kind, key=(), number=0)
+
+
 def test_op_name_is_unique():
     """The alphabet has each word once."""
     name = next(iter(OPS))
@@ -42,7 +55,7 @@ def test_op_name_is_unique():
 
 def test_op_without_more_is_always_possible_and_writes_its_object():
     """The plain operation: no guard, no result, the object is changed, and it waits on that."""
-    op, obj, task = op_of_test("plain"), object(), Task(Threads(), "t")
+    op, obj, task = op_of_test("plain"), object(), LiveTask(Threads(), "t")
 
     assert (True, None) == (op.guard(obj, task), op.action(obj, task))
     assert ((obj, WRITE),) == op.footprint(obj, task)
@@ -53,7 +66,7 @@ def test_op_without_more_is_always_possible_and_writes_its_object():
 
 def test_op_footprint_is_its_access_or_what_it_says():
     """`access` is for the object alone, `touches` for all that is read or changed."""
-    obj, other, task = object(), object(), Task(Threads(), "t")
+    obj, other, task = object(), object(), LiveTask(Threads(), "t")
     reads = op_of_test("reads", access=READ)
     both = op_of_test("both", touches=lambda o, _t: ((o, READ), (other, WRITE)))
     waits = op_of_test("waits", guard=lambda _o, _t: False, waits_on=lambda _o: other)
@@ -68,9 +81,10 @@ def test_op_footprint_is_its_access_or_what_it_says():
     ("fields", "atomic"),
     [({}, False), ({"atomic": 1}, True), ({"irqs_off": 1}, True), ({"in_irq": True}, True)],
 )
-def test_task_is_atomic_by_spinlock_interrupts_or_handler(fields, atomic):
+@pytest.mark.parametrize("make", [live_task, explored_task])
+def test_task_is_atomic_by_spinlock_interrupts_or_handler(make, fields, atomic):
     """Any of the three forbids sleeping."""
-    task = Task(Threads(), "t")
+    task = make("t")
     for name, value in fields.items():
         setattr(task, name, value)
 
@@ -91,7 +105,7 @@ def test_task_is_atomic_by_spinlock_interrupts_or_handler(fields, atomic):
 )
 def test_task_may_stop_for_ever_by_trust(kind, fields, stops):
     """Userspace outside the kernel and hardware that may hang; nobody else."""
-    task = Task(Threads(), "t", kind)
+    task = explored_task("t", kind)
     for name, value in fields.items():
         setattr(task, name, value)
 

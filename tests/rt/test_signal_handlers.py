@@ -17,8 +17,9 @@ from dmabuf.core.compiled import use as use_compiled
 from dmabuf.core.fence_steps import Callback, State
 from dmabuf.errors import ContractViolation
 from dmabuf.rt.ambient import use
-from dmabuf.rt.api import Kind, Task
+from dmabuf.rt.api import Kind
 from dmabuf.rt.clock import monotonic_ns
+from dmabuf.rt.live_task import LiveTask
 from dmabuf.rt.threads import Threads
 from tests.support import op_of_test
 
@@ -59,7 +60,7 @@ class Interrupted:
 @pytest.fixture
 def clock(monkeypatch):
     """A clock of the fused paths, compiled or not, in which a signal arrives."""
-    classes = fence.Fence, Timeline, Callback, State, Task
+    classes = fence.Fence, Timeline, Callback, State, LiveTask
     clock = Interrupted()
     monkeypatch.setattr(fence, "monotonic_ns", clock)
     monkeypatch.setattr(fence_fused, "monotonic_ns", clock)

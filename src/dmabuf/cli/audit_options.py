@@ -27,6 +27,7 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
     add("--diff", metavar="TREE", nargs=2, default=[], help="PATH in two trees: what is new")
     add("--suppressions", metavar="FILE", default="", help="lines `KEY  # reason` to leave out")
     add("--design", metavar="KEY", default="", help="write one finding as a design to stdout")
+    add("--outside", action="store_true", help="look through what the rest of the tree does, too")
     add("--cache", metavar="FOLDER", default="", help="where facts are kept; - for nowhere")
 
 
@@ -43,7 +44,7 @@ def about_source(
     return ""
 
 
-_SOURCE_ONLY = ("sarif", "baseline", "diff", "suppressions", "design")
+_SOURCE_ONLY = ("sarif", "baseline", "diff", "suppressions", "design", "outside")
 
 
 def choice_of(options: argparse.Namespace) -> Choice:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dmabuf.audit.checks.choice import Choice, choose
 from dmabuf.cli.arguments import Unusable
@@ -16,6 +17,9 @@ from dmabuf.cli.ends import complain
 from dmabuf.report.progress import Progress
 from dmabuf.report.source_finding import Audited, Level, SourceFinding
 from dmabuf.report.verdict import ExitCode, Trouble
+
+if TYPE_CHECKING:
+    from dmabuf.audit.outside.asking import Asked
 
 __all__ = ["Request", "audit_one", "split", "write_design"]
 
@@ -121,7 +125,11 @@ def _audit(
     from dmabuf.audit.checks.audit import audit
     from dmabuf.audit.checks.build_files import BuildFiles
     from dmabuf.audit.front import gather as front
+    from dmabuf.audit.front.across import across
+    from dmabuf.audit.front.cache import Cache, default_folder
+    from dmabuf.audit.outside.asking import Reading, ask
     from dmabuf.audit.program.program import Program
+    from dmabuf.audit.ways.beyond import NOTHING
     from dmabuf.explore.budget import parse_jobs
 
     def tell(standing: front.Progress) -> None:
@@ -132,22 +140,29 @@ def _audit(
             f"{standing.rate:.0f}/s{rest}"
         )
 
-    cache = None
-    if options.cache != "-":
-        cache = front.cache_of(request.root, Path(options.cache) if options.cache else None)
+    keep = default_folder() if not options.cache else Path(options.cache)
+
+    def cache() -> Cache | None:
+        return front.cache_of(request.root, keep) if options.cache != "-" else None
+
     try:
         jobs = parse_jobs(options.jobs)
     except ValueError as error:
         raise Unusable(str(error)) from None
-    gathered = front.gather(request.root, request.folders, jobs=jobs, cache=cache, progress=tell)
-    files = list(gathered.files.values())
+    gathered = front.gather(request.root, request.folders, jobs=jobs, cache=cache(), progress=tell)
+    files = list(across(gathered.files).values())
     gc.freeze()  # millions of tuples that live until the end: the collector need not look at them
     try:
         program = Program(files)
+        asked = None
+        if options.outside:
+            reading = Reading(jobs, keep if options.cache != "-" else None, cache, tell)
+            asked = ask(request.root, program, gathered.files, reading)
         checked = audit(
             program,
             BuildFiles(str(request.root)),
             lambda text: progress.tell(f"{request.shown}: {text}"),
+            asked.summaries if asked is not None else NOTHING,
         )
     finally:
         gc.unfreeze()
@@ -157,9 +172,22 @@ def _audit(
         functions=sum(1 for _ in program.functions()),
         bytes_read=sum(one.size for one in files),
         bytes_in_flaws=gathered.bytes_lost,
-        notes=(*gathered.troubles[:_MOST_NOTES], *gathered.notes, *_bounds(checked.limits)),
+        notes=(
+            *gathered.troubles[:_MOST_NOTES],
+            *gathered.notes,
+            *_of_outside(asked),
+            *_bounds(checked.limits),
+        ),
     )
     return audited, list(checked.findings)
+
+
+def _of_outside(asked: Asked | None) -> Iterable[str]:
+    """What was read of the rest of the tree, which is kept now."""
+    if asked is not None:
+        asked.keep()
+        yield asked.told()
+        yield from asked.troubles[:_MOST_NOTES]
 
 
 def _bounds(limits: Iterable[tuple[str, int]]) -> Iterable[str]:

@@ -17,6 +17,7 @@ from dmabuf.sync import (
     rwlock,
     rwsem,
     spinlock,
+    tasklet,
     timer,
     work,
     worker,
@@ -94,13 +95,14 @@ BEGUN = frozenset(
         worker.RESCUE,
         timer.TAKE,
         irq_work.TAKE,
+        tasklet.TAKE,
         irq.IRQ_ENTER,
         irq.THREAD_BEGIN,
     }
 )
 """Something runs from here that others can wait for the end of."""
 
-ENDED = frozenset({worker.END, timer.END, irq_work.END, irq.IRQ_LEAVE, irq.THREAD_END})
+ENDED = frozenset({worker.END, timer.END, irq_work.END, tasklet.END, irq.IRQ_LEAVE, irq.THREAD_END})
 
 AWAITED = frozenset(
     {
@@ -111,6 +113,8 @@ AWAITED = frozenset(
         workqueue.START_DRAIN,
         timer.DELETE_SYNC,
         irq_work.SYNC,
+        tasklet.CLAIM,
+        tasklet.UNLOCK_WAIT,
         irq.SYNCHRONIZE,
         kthread.JOIN,
     }

@@ -20,6 +20,7 @@ from dmabuf.rt.api import Task
 from dmabuf.sync.completion import Completion
 from dmabuf.sync.irq_work import IrqWork
 from dmabuf.sync.kthread import Kthread
+from dmabuf.sync.tasklet import Tasklet
 from dmabuf.sync.timer import Timer
 from dmabuf.sync.work import Work
 from dmabuf.sync.workqueue import WorkQueue
@@ -27,7 +28,7 @@ from dmabuf.sync.ww_mutex import WwMutex
 
 __all__ = ["EVER", "Known", "TaskHolder", "context_of", "has_ended"]
 
-_EVENTS = (Work, WorkQueue, Timer, IrqLine, IrqWork, Kthread, Completion, Shrinker)
+_EVENTS = (Work, WorkQueue, Timer, Tasklet, IrqLine, IrqWork, Kthread, Completion, Shrinker)
 """What is waited for is not that somebody lets go of them, but that something ends or happens."""
 
 

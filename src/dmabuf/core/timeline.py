@@ -21,6 +21,7 @@ from dmabuf.core.fence_steps import Callback, State, new_state
 from dmabuf.rt.ambient import ambient
 from dmabuf.rt.api import Op, Runtime, Task
 from dmabuf.rt.clock import monotonic_ns
+from dmabuf.rt.live_task import LiveTask
 from dmabuf.sync.spinlock import SpinLock
 
 __all__ = ["Timeline"]
@@ -148,4 +149,4 @@ class Timeline:
         return f"<Timeline {self.driver}:{self.name} context={self.context}>"
 
 
-bind(Fence, Timeline, Callback, State, Task, clock=monotonic_ns)
+bind(Fence, Timeline, Callback, State, LiveTask, clock=monotonic_ns)

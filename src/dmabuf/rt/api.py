@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
+
+from dmabuf.rt.op import OPS, READ, WRITE, Op, Touch
 
 __all__ = [
     "OPS",
@@ -29,13 +31,8 @@ __all__ = [
     "Runtime",
     "Scope",
     "Task",
+    "Touch",
 ]
-
-READ: Final = 0
-WRITE: Final = 1
-
-Touch = tuple[Any, int]
-"""An object and whether a step reads (READ) or changes (WRITE) it."""
 
 
 class Outcome(enum.Enum):
@@ -69,91 +66,7 @@ class Scope(enum.IntFlag):
     RECLAIM = 8
 
 
-_USER, _HARDWARE, _NO_SCOPE = Kind.USER, Kind.HARDWARE, Scope.NONE
-"""At hand: on Python 3.11 to ask an enumeration for a member takes as long as a call."""
-
-OPS: dict[str, Op] = {}
-"""Every operation of the package by name: the alphabet."""
-
-
-def _always(_obj: Any, _task: Task) -> bool:
-    return True
-
-
-def _nothing(_obj: Any, _task: Task) -> None:
-    return None
-
-
-class Op:
-    """One kind of step: a pure guard, an action that calls no foreign code, and its footprint.
-
-    Args:
-        name: "object.verb", unique; the word in traces, tokens and reports.
-        guard: may the step happen now? Pure; reads `obj` and the task's own entry only.
-        action: what happens; its result is left in `task.value`.
-        access: how the step touches `obj` (WRITE unless told otherwise).
-        touches: instead of `access`, every object that the step would read or change in the
-            present state. Two steps commute unless they share an object that one changes.
-        waits_on: the object whose change can make the guard true (default: `obj` itself).
-        wakes: it can end the wait of others on `obj` (a signal, a completion, a wake-up).
-        says: the words of a report, with `{}` for the object's name.
-
-    Attributes:
-        is_guarded: may this operation block at all?
-    """
-
-    __slots__ = (
-        "access",
-        "action",
-        "guard",
-        "is_guarded",
-        "name",
-        "says",
-        "touches",
-        "waits_on",
-        "wakes",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        guard: Callable[[Any, Task], bool] = _always,
-        action: Callable[[Any, Task], Any] = _nothing,
-        access: int = WRITE,
-        touches: Callable[[Any, Task], tuple[Touch, ...]] | None = None,
-        waits_on: Callable[[Any], Any] | None = None,
-        wakes: bool = False,
-        says: str = "",
-    ) -> None:
-        if name in OPS:
-            raise ValueError(f"operation {name} exists already")
-        self.name = name
-        self.guard = guard
-        self.is_guarded = guard is not _always
-        self.action = action
-        self.access = access
-        self.touches = touches
-        self.waits_on = waits_on
-        self.wakes = wakes
-        self.says = says or name.replace(".", " ") + " {}"
-        OPS[name] = self
-
-    def footprint(self, obj: Any, task: Task) -> tuple[Touch, ...]:
-        """The objects that this step reads or changes in the present state."""
-        if self.touches is not None:
-            return self.touches(obj, task)
-        return ((obj, self.access),)
-
-    def awaited(self, obj: Any) -> Any:
-        """The object that a task blocked in this step waits for."""
-        return obj if self.waits_on is None else self.waits_on(obj)
-
-    def __repr__(self) -> str:
-        return f"<Op {self.name}>"
-
-
-class Task:
+class Task(Protocol):
     """One thread of control, and all that a guard or an annotation may ask about it.
 
     Attributes:
@@ -176,91 +89,45 @@ class Task:
         signalling: depth of the fence signalling section.
         scope: allocation scopes.
         held: the locks it holds, in order of taking.
+        created: how many tasks and objects it has made.
+        carrier: what runs it.
     """
 
-    __slots__ = (
-        "arg",
-        "atomic",
-        "bh_off",
-        "carrier",
-        "cpu",
-        "created",
-        "held",
-        "idle",
-        "in_irq",
-        "in_kernel",
-        "in_softirq",
-        "irqs_off",
-        "key",
-        "kind",
-        "name",
-        "reliable",
-        "runtime",
-        "scope",
-        "signal_pending",
-        "signalling",
-        "told_to_die",
-        "value",
-    )
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        name: str,
-        kind: Kind = Kind.KTHREAD,
-        *,
-        key: tuple[int, ...] = (),
-        cpu: int | None = None,
-    ) -> None:
-        self.runtime = runtime
-        self.name = name
-        self.kind = kind
-        self.key = key
-        self.cpu = cpu
-        self.arg: Any = None
-        self.value: Any = None
-        self.atomic = 0
-        self.irqs_off = 0
-        self.bh_off = 0
-        self.in_irq = False
-        self.in_softirq = False
-        self.idle = False
-        self.signal_pending = False
-        self.told_to_die = False
-        self.in_kernel = False
-        self.reliable = False
-        self.signalling = 0
-        self.scope = _NO_SCOPE
-        self.held: dict[Any, int] = {}
-        self.created = 0
-        self.carrier: Any = None
+    runtime: Runtime
+    name: str
+    key: tuple[int, ...]
+    kind: Kind
+    cpu: int | None
+    arg: Any
+    value: Any
+    atomic: int
+    irqs_off: int
+    bh_off: int
+    in_irq: bool
+    in_softirq: bool
+    idle: bool
+    signal_pending: bool
+    told_to_die: bool
+    reliable: bool
+    in_kernel: bool
+    signalling: int
+    scope: Scope
+    held: dict[Any, int]
+    created: int
+    carrier: Any
 
     def hold(self, lock: Any) -> None:
         """Note that it holds a lock that it may hold several times. For actions only."""
-        self.held[lock] = self.held.get(lock, 0) + 1
+        ...
 
     def let_go(self, lock: Any) -> None:
         """Note that it holds that lock once less. For actions only."""
-        times = self.held[lock] - 1
-        if times:
-            self.held[lock] = times
-        else:
-            del self.held[lock]
+        ...
 
     @property
     def is_atomic(self) -> bool:
         """Must this task not sleep now (as in_atomic() and irqs_disabled() say)?"""
-        return self.atomic > 0 or self.irqs_off > 0 or self.in_irq or self.bh_off > 0
-
-    @property
-    def may_stop(self) -> bool:
-        """May it stop here for ever? Userspace outside the kernel may, hardware may hang."""
-        if self.kind is _USER:
-            return not self.in_kernel
-        return self.kind is _HARDWARE and not self.reliable
-
-    def __repr__(self) -> str:
-        return f"<Task {self.name} {self.kind.value}>"
+        ...
 
 
 class Instrument(Protocol):

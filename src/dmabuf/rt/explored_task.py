@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dmabuf.rt.api import Kind, Op, Outcome, Runtime, Task
+from dmabuf.rt.api import Kind, Outcome, Runtime, Scope
+from dmabuf.rt.op import Op
 from dmabuf.rt.strategy import VARIANTS
 
 __all__ = ["COUNT_BITS", "ExploredTask", "Names"]
@@ -18,6 +19,8 @@ __all__ = ["COUNT_BITS", "ExploredTask", "Names"]
 
 COUNT_BITS = 40
 _DONE = Outcome.DONE
+_USER, _HARDWARE, _NO_SCOPE = Kind.USER, Kind.HARDWARE, Scope.NONE
+"""At hand: on Python 3.11 to ask an enumeration for a member takes as long as a call."""
 
 
 class Names:
@@ -59,16 +62,42 @@ class Names:
         return found
 
 
-class ExploredTask(Task):
-    """A task and the step that it has announced."""
+class ExploredTask:
+    """A task and the step that it has announced; see `Task` for what is not told here.
+
+    Attributes:
+        number: of the task, the same in every schedule; `base` is that of its first transition.
+        ordinal: its place among the tasks.
+        op, obj, deadline, interruptible: of the step that it stands at.
+        options: the ways in which that may go.
+        armed: where it arms a timeout, the step that is to follow.
+        outcome: of its last step.
+        interrupts: the CPU that it runs on as a handler.
+    """
 
     __slots__ = (
+        "arg",
+        "armed",
+        "atomic",
         "base",
+        "bh_off",
+        "carrier",
+        "cpu",
+        "created",
         "deadline",
         "finished",
         "fresh",
+        "held",
+        "idle",
+        "in_irq",
+        "in_kernel",
+        "in_softirq",
         "interruptible",
         "interrupts",
+        "irqs_off",
+        "key",
+        "kind",
+        "name",
         "number",
         "obj",
         "op",
@@ -76,9 +105,16 @@ class ExploredTask(Task):
         "ordinal",
         "outcome",
         "refusals",
+        "reliable",
+        "runtime",
+        "scope",
+        "signal_pending",
+        "signalling",
         "spawner",
         "starting",
+        "told_to_die",
         "unwind",
+        "value",
     )
 
     def __init__(
@@ -91,7 +127,28 @@ class ExploredTask(Task):
         number: int,
         cpu: int | None = None,
     ) -> None:
-        super().__init__(runtime, name, kind, key=key, cpu=cpu)
+        self.runtime = runtime
+        self.name = name
+        self.kind = kind
+        self.key = key
+        self.cpu = cpu
+        self.arg: Any = None
+        self.value: Any = None
+        self.atomic = 0
+        self.irqs_off = 0
+        self.bh_off = 0
+        self.in_irq = False
+        self.in_softirq = False
+        self.idle = False
+        self.signal_pending = False
+        self.told_to_die = False
+        self.in_kernel = False
+        self.reliable = False
+        self.signalling = 0
+        self.scope = _NO_SCOPE
+        self.held: dict[Any, int] = {}
+        self.created = 0
+        self.carrier: Any = None
         self.number = number
         self.base = number * VARIANTS
         self.ordinal = -1
@@ -100,6 +157,7 @@ class ExploredTask(Task):
         self.deadline: int | None = None
         self.interruptible = False
         self.options: Callable[[ExploredTask], list[int]] | int = 0
+        self.armed: tuple[Any, ...] | None = None
         self.outcome = _DONE
         self.starting = True
         self.finished = False
@@ -108,3 +166,30 @@ class ExploredTask(Task):
         self.refusals = 0
         self.spawner: ExploredTask | None = None
         self.interrupts: int | None = None
+
+    def hold(self, lock: Any) -> None:
+        """Note that it holds a lock that it may hold several times. For actions only."""
+        self.held[lock] = self.held.get(lock, 0) + 1
+
+    def let_go(self, lock: Any) -> None:
+        """Note that it holds that lock once less. For actions only."""
+        times = self.held[lock] - 1
+        if times:
+            self.held[lock] = times
+        else:
+            del self.held[lock]
+
+    @property
+    def is_atomic(self) -> bool:
+        """Must this task not sleep now (as in_atomic() and irqs_disabled() say)?"""
+        return self.atomic > 0 or self.irqs_off > 0 or self.in_irq or self.bh_off > 0
+
+    @property
+    def may_stop(self) -> bool:
+        """May it stop here for ever? Userspace outside the kernel may, hardware may hang."""
+        if self.kind is _USER:
+            return not self.in_kernel
+        return self.kind is _HARDWARE and not self.reliable
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name} {self.kind.value}>"

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from dmabuf.rt.api import Op
     from dmabuf.rt.explored_task import ExploredTask
+    from dmabuf.rt.known import Known
     from dmabuf.rt.tasks import Tasks
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "End",
     "FirstEnabled",
     "Footprint",
-    "Known",
     "Remembers",
     "Strategy",
     "task_of",
@@ -67,7 +66,11 @@ class End(enum.Enum):
 
 
 class Strategy(Protocol):
-    """Which transition next. It never knows what a fence is."""
+    """Which transition next. It never knows what a fence is.
+
+    One that never looks at frames says so (`reads_frames`): then the runtime need not mark where
+    on the stack it was asked.
+    """
 
     def pick(self, runtime: Tasks) -> int:
         """One of `runtime.enabled()`, or -1 to end the execution here."""
@@ -76,22 +79,6 @@ class Strategy(Protocol):
     def executed(self, transition: int, task: ExploredTask, footprint: Footprint) -> None:
         """The picked transition has been made."""
         ...
-
-
-class Known(Protocol):
-    """A step of an execution before, which is to be made again.
-
-    Attributes:
-        chosen: the transition.
-        op: its operation, if it was made by its action; else None.
-        number: of its object.
-        footprint: what it touched.
-    """
-
-    chosen: int
-    op: Op | None
-    number: int
-    footprint: Footprint
 
 
 class Remembers(Protocol):

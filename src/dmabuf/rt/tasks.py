@@ -28,6 +28,7 @@ from dmabuf.rt.carriers import Carrier, best_carrier
 from dmabuf.rt.clock import VirtualClock
 from dmabuf.rt.cpus import Cpus
 from dmabuf.rt.explored_task import ExploredTask, Names
+from dmabuf.rt.life import ask, main
 from dmabuf.rt.own_steps import CLOCK_ARM, CLOCK_NOW, MAKE_PENDING, SPAWN
 from dmabuf.rt.possible import Possible
 from dmabuf.rt.strategy import (
@@ -95,6 +96,7 @@ class Tasks(Possible):
         self.some_may_stop = False
         self._made = 0
         self._memory: Remembers | None = None
+        self._is_marked = True
         self.cpus = Cpus(self.names)
         self._body = self._make_task("design", Kind.KTHREAD, (), None)
         self._current = self._body
@@ -122,6 +124,7 @@ class Tasks(Possible):
             except (ContractViolation, Unwind):  # of a with-block that steps on the way out
                 self._must_be_recorded()
             self._in_body = False
+            self._is_marked = getattr(self.strategy, "reads_frames", True)
             if getattr(self.strategy, "known", 0):
                 self._memory = cast("Remembers", self.strategy)
             for task in list(self.tasks):
@@ -143,18 +146,17 @@ class Tasks(Possible):
             return End.REPORTED
         return End.ENDED
 
-    def _main(self, task: ExploredTask, fn: Callable[[], object]) -> ExploredTask | None:
-        try:
-            if not self.over:
-                fn()
-        except Unwind:
-            pass
-        except ContractViolation:
+    def raised(self, task: ExploredTask, error: BaseException) -> None:
+        """A task has raised: a broken rule that was recorded, or the end of the execution."""
+        if isinstance(error, ContractViolation):
             self._must_be_recorded()
-        except BaseException as error:  # noqa: BLE001 - whatever a design raises is its outcome
-            if self.failure is None and not self.over:
-                self.failure = (task, error)
-            self.over = True
+            return
+        if self.failure is None and not self.over:
+            self.failure = (task, error)
+        self.over = True
+
+    def ended(self, task: ExploredTask) -> ExploredTask | None:
+        """A task has come to its end; returns the one that goes on."""
         task.finished = True
         task.op = None
         if task.starting:
@@ -178,7 +180,8 @@ class Tasks(Possible):
             following = self._repeat(self._memory)
             if following is not None:
                 return following
-        while (transition := strategy.pick(self)) >= 0:
+        marked = self._is_marked
+        while (transition := ask(strategy, self) if marked else strategy.pick(self)) >= 0:
             task = self.by_number[transition // VARIANTS]
             variant = transition % VARIANTS
             if variant >= BLOCK:
@@ -287,7 +290,9 @@ class Tasks(Possible):
                 self._refuse(task)
             return task.outcome
         if deadline is not None:
+            task.armed = (op, obj, arg, deadline, interruptible)
             self._announce(CLOCK_ARM, self.clock, None)
+            task.armed = None
         return self._announce(op, obj, arg, deadline=deadline, interruptible=interruptible)
 
     def _announce(
@@ -390,7 +395,7 @@ class Tasks(Possible):
         task.idle = idle
         self.adopt(task, name)
         if not self._in_body and self._namer is None:
-            self.step(SPAWN, task)
+            self.step(SPAWN, task, fn)
             task.fresh = True
         self._start(task, fn)
         return task
@@ -411,7 +416,7 @@ class Tasks(Possible):
         self.by_number[task.number] = task
         if task.kind is _USER or task.kind is _HARDWARE:
             self.some_may_stop = True
-        self.carrier.start(task, lambda: self._main(task, fn))
+        self.carrier.start(task, functools.partial(main, self, task, fn))
         if not self._in_body:
             namer, self._namer = self._namer, None
             parent = task.spawner = self._current

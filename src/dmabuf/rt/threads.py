@@ -31,6 +31,7 @@ from dmabuf.rt.ambient import set_ambient
 from dmabuf.rt.api import Instrument, Kind, Op, Outcome, Task
 from dmabuf.rt.clock import NS_PER_S, monotonic_ns
 from dmabuf.rt.insist import take_again
+from dmabuf.rt.live_task import LiveTask
 from dmabuf.rt.process import look_after, part_from
 
 __all__ = ["Threads"]
@@ -103,7 +104,7 @@ class Threads:
         try:
             return self._local.task  # type: ignore[no-any-return]
         except AttributeError:
-            task = Task(self, threading.current_thread().name)
+            task = LiveTask(self, threading.current_thread().name)
             self._local.task = task
             return task
 
@@ -121,7 +122,7 @@ class Threads:
         parent = self.current()
         with self.mutex:
             parent.created += 1
-            task = Task(self, name, kind, key=(*parent.key, parent.created), cpu=cpu)
+            task = LiveTask(self, name, kind, key=(*parent.key, parent.created), cpu=cpu)
         task.idle = idle
         task.in_irq = kind is Kind.IRQ
         thread = threading.Thread(target=self._run, args=(task, fn), name=name, daemon=True)
@@ -145,7 +146,7 @@ class Threads:
             if outer.irqs_off or outer.in_irq:
                 self.defer(lambda: run(*args))
                 return None
-            task = Task(self, f"{outer.name}'s handler", Kind.IRQ, key=(*outer.key, 0))
+            task = LiveTask(self, f"{outer.name}'s handler", Kind.IRQ, key=(*outer.key, 0))
             task.in_irq = True
             self._local.task = task
             try:

@@ -33,13 +33,22 @@ static int codec_resume(void *handle)
 static const struct toy_block_funcs codec_funcs = { .resume = codec_resume };
 static const struct toy_block codec_block = { .type = TOY_CODEC, .funcs = &codec_funcs };
 
+/* found: its type is asked for */
+static int gfx_resume(void *handle)
+{
+	return kmalloc(8, GFP_KERNEL) ? 0 : -ENOMEM; // EXPECT DF301 warning
+}
+
+static const struct toy_block_funcs gfx_funcs = { .resume = gfx_resume };
+static const struct toy_block gfx_block = { .type = TOY_GFX, .funcs = &gfx_funcs };
+
 static enum drm_gpu_sched_stat block_timedout(struct drm_sched_job *job)
 {
 	struct toy_device *dev = to_dev(job);
 	int i;
 
 	for (i = 0; i < dev->count; i++) {
-		if (dev->blocks[i].type != TOY_COMMON)
+		if (dev->blocks[i].type != TOY_COMMON && dev->blocks[i].type != TOY_GFX)
 			continue;
 		dev->blocks[i].funcs->resume(dev);
 	}

@@ -14,10 +14,23 @@ static int fits(const void *from, unsigned int size)
 	return 0;
 }
 
+/* found: it is asked for more */
+static int exceeds(const void *from, unsigned int count)
+{
+	u32 small[8];
+	u32 *buffer = small;
+
+	if (count > ARRAY_SIZE(small))
+		buffer = kmalloc(4 * count, GFP_KERNEL); // EXPECT DF301 error
+	memcpy(buffer, from, 4 * count);
+	return 0;
+}
+
 void stack_section(const void *from)
 {
 	bool cookie = dma_fence_begin_signalling();
 
 	fits(from, 16);
+	exceeds(from, 16);
 	dma_fence_end_signalling(cookie);
 }

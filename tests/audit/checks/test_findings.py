@@ -53,6 +53,93 @@ def test_finding_folds_what_lies_beyond_one_choke_point():
     assert {5, 10} == {sink.place.line for sink in found.sinks}
 
 
+RESTARTS = b"""
+static void toy_handle(struct drm_sched_job *job)
+{
+    if (job->deep)
+        job->a = kzalloc(8, GFP_KERNEL);
+    job->b = kzalloc(8, GFP_KERNEL);
+    drm_sched_start(job->sched);
+    job->c = kmalloc(8, GFP_KERNEL);
+}
+static enum drm_gpu_sched_stat toy_timedout(struct drm_sched_job *job)
+{
+    toy_handle(job);
+    return DRM_GPU_SCHED_STAT_NOMINAL;
+}
+static struct dma_fence *toy_run(struct drm_sched_job *job)
+{
+    return kzalloc(8, GFP_NOWAIT);
+}
+static const struct drm_sched_backend_ops ops = {
+    .run_job = toy_run, .timedout_job = toy_timedout
+};
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "line"),
+    [
+        ("job->a", "job->b && job->c", 4),
+        ("job->a && job->b", "job->c", 6),
+        ("job->a && job->b", "job->c || job->d", 6),
+    ],
+)
+def test_both_sides_of_an_and_are_conditions(first, second, line):
+    """Of two lines the one is told for which less must hold."""
+    run = f"""static struct dma_fence *toy_run(struct drm_sched_job *job)
+{{
+    if ({first})
+        toy_helper(8);
+    if ({second})
+        toy_helper(9);
+}}
+static const struct drm_sched_backend_ops ops = {{ .run_job = toy_run, .timedout_job = timedout }};
+"""
+    helper = """static void *toy_helper(int size)
+{
+    if (size == 8)
+        return kmalloc(8, GFP_KERNEL);
+    return kzalloc(size, GFP_KERNEL);
+}
+"""
+    sources = {
+        f"{FOLDER}/a.c": run.encode(),
+        f"{FOLDER}/b.c": helper.replace("static ", "").encode(),
+    }
+
+    (found,) = [one for one in findings(sources) if one.code == "DF301"]
+
+    assert line == found.hops[0].place.line
+
+
+def test_finding_is_told_by_the_way_with_the_fewest_conditions():
+    """Not by the first line, which a condition may leave out; what is milder says so."""
+    (found,) = findings({f"{FOLDER}/toy.c": RESTARTS})
+
+    assert 6 == found.place.line
+    assert ["kzalloc()", "kmalloc(), warning"] == [sink.text for sink in found.sinks]
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("struct workqueue_struct *submit_wq;", "work of the scheduler, on its submit_wq"),
+        ("struct task_struct *thread;", "called by the scheduler's own kthread"),
+        ("int ready;", "called by the scheduler"),
+    ],
+    ids=["work", "kthread", "unknown"],
+)
+def test_finding_says_who_calls_run_job_in_this_tree(field, words):
+    """A work since 6.8, a kthread before; where the struct does not tell, neither."""
+    header = f"struct drm_gpu_scheduler {{ {field} }};".encode()
+    sources = {"include/drm/gpu_scheduler.h": header, f"{FOLDER}/a.c": USERS}
+
+    (found,) = findings({**sources, f"{FOLDER}/b.c": HELPER})
+
+    assert words == found.scheduled
+
+
 def test_finding_names_the_work_its_queue_and_who_queues_it():
     """A work is told with the queue, its flags, and the line that queues it."""
     found = one("df301_warning_roots.c", "recover_worker")
@@ -118,3 +205,35 @@ def test_search_that_was_cut_is_told(length, told):
 
     assert told is bool(checked.limits)
     assert told is not any(found.code == "DF301" for found in checked.findings)
+
+
+def test_lock_has_its_other_side_among_many_of_its_name():
+    """More functions take locks of that name than are asked; those of the struct come first."""
+    others = "".join(
+        f"struct other{at} {{ struct mutex lock; }};\n"
+        f"void other{at}_set(struct other{at} *one)\n{{\n"
+        "    mutex_lock(&one->lock);\n    one->x = 1;\n    mutex_unlock(&one->lock);\n}\n"
+        for at in range(80)
+    ).encode()
+    driver = b"""
+struct toy { struct mutex lock; };
+void toy_grow(struct toy *toy)
+{
+    mutex_lock(&toy->lock);
+    toy->table = kmalloc(8, GFP_KERNEL);
+    mutex_unlock(&toy->lock);
+}
+static struct dma_fence *toy_run(struct drm_sched_job *job)
+{
+    struct toy *toy = to_toy(job);
+
+    mutex_lock(&toy->lock);
+    mutex_unlock(&toy->lock);
+    return NULL;
+}
+static const struct drm_sched_backend_ops toy_ops = { .run_job = toy_run };
+"""
+
+    found = findings({"drivers/gpu/drm/aaa/aaa.c": others, f"{FOLDER}/toy.c": driver})
+
+    assert "DF202:toy_run:toy.lock" in [one.key for one in found]

@@ -131,11 +131,11 @@ def test_table_of_operations_has_paths():
     assert spelt(table.value) == "{.a=f, .b.c=g, [1...3]={=h}, =&k, =(void *)l}"
 
 
-def test_macro_in_a_list_is_kept_as_text():
-    """An item that is no expression leaves its neighbours alone."""
+def test_macros_in_a_list_need_no_commas():
+    """A macro may stand for items, commas and all; its neighbours are left alone."""
     (table,) = facts("struct t x[] = { A(1) B(2), { .f = g } };").variables
 
-    assert spelt(table.value) == "{=?<A(1)B(2)>, ={.f=g}}"
+    assert spelt(table.value) == "{=A(1), =B(2), ={.f=g}}"
 
 
 def test_generic_selection_keeps_its_calls():

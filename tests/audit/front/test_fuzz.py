@@ -37,6 +37,8 @@ def test_random_bytes_are_survived():
         b"(" * 5000,
         b")" * 5000,
         b"{" * 5000,
+        b"#define A(x) b(x) c; { d(x);\n" * 10,
+        b"#define A(x) @ ; { if (x)\n" * 10,
         b"}" * 5000,
         b"struct {" * 2000,
         b"int f(void) {" * 2000,
@@ -50,7 +52,7 @@ def test_random_bytes_are_survived():
         b"int f(int a" + b", int a" * 5000 + b") { }",
         b"f()\n#if A",
     ],
-    ids=range(24),
+    ids=range(26),
 )
 def test_tricks_are_survived(text):
     """Much of one thing takes no long time, and no deep stack."""

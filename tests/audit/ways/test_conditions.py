@@ -159,3 +159,13 @@ def test_macro_is_expanded_where_it_stands():
 
     assert [("kmalloc",)] == allocations(text)
     assert [] == allocations(text, "other")
+
+
+def test_variable_with_the_name_of_a_type_is_survived():
+    """A store to it is taken for a declaration without a name, and changes nothing."""
+    text = """
+	static void sets(struct s *x) { void *u8; u8 = x; }
+	static void root(void) { struct s a = { .b = 1 }; sets(&a); kmalloc(1, GFP_KERNEL); }
+	"""
+
+    assert [("kmalloc",)] == allocations(text)

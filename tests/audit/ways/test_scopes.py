@@ -126,12 +126,14 @@ def test_guard_holds_until_its_block_ends():
         ("dma_fence_wait_timeout(t->fence, false, MAX_SCHEDULE_TIMEOUT)", [False]),
         ("dma_fence_wait_timeout(t->fence, false, msecs_to_jiffies(20))", [True]),
         ("dma_fence_wait_timeout(t->fence, false, HZ / 10)", [True]),
-        ("dma_fence_wait_timeout(t->fence, false, any)", [False]),
+        ("dma_fence_wait_timeout(t->fence, false, any)", [True]),
+        ("dma_fence_wait_timeout(t->fence, false, any ? any : MAX_SCHEDULE_TIMEOUT)", [False]),
+        ("dma_fence_wait_timeout(t->fence, false, t->sched.timeout)", [True]),
         ("dma_fence_wait_timeout(t->fence, false, 0)", []),
     ],
 )
-def test_wait_is_bounded_by_a_constant(call, bounded):
-    """A timeout that is a constant time bounds a wait; one of 0 is no wait."""
+def test_wait_is_bounded_unless_it_may_be_for_ever(call, bounded):
+    """Any time but MAX_SCHEDULE_TIMEOUT bounds a wait, also in a variable; one of 0 is no wait."""
     text = f"void root(struct toy *t, long any) {{ {call}; }}"
 
     assert bounded == [way.effect.bounded for way in ways_from(program_of(text), "root")]

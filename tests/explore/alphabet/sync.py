@@ -10,6 +10,7 @@ from dmabuf.sync.irq_work import IrqWork
 from dmabuf.sync.rwlock import RwLock
 from dmabuf.sync.rwsem import RwSem
 from dmabuf.sync.semaphore import Semaphore
+from dmabuf.sync.tasklet import Tasklet
 from dmabuf.sync.ww_acquire import WwAcquire, WwClass
 from dmabuf.sync.ww_mutex import WwMutex
 from tests.explore.alphabet.family import Act, Family, Things, already, both, op
@@ -264,6 +265,24 @@ _IRQ_WORK: dict[str, Act] = {
     **_CELL,
 }
 
+
+def _tasklet(machine: Machine) -> Things:
+    world = _of(machine)
+    world.tasklet = Tasklet(lambda: world.cell.add(1), "t")
+    world.other = Tasklet(lambda: world.cell.write(5), "other")
+    return world
+
+
+_TASKLET: dict[str, Act] = {
+    "schedule": lambda w: w.tasklet.schedule(),
+    "schedule other": lambda w: w.other.schedule(),
+    "disable": lambda w: w.tasklet.disable(),
+    "disable_nosync": lambda w: w.tasklet.disable_nosync(),
+    "enable": lambda w: w.tasklet.enable(),
+    "kill": lambda w: w.tasklet.kill(),
+    **_CELL,
+}
+
 FAMILIES = (
     Family("completion", _completion, _COMPLETION),
     Family("completed", already(_completion, _COMPLETION["complete"]), _COMPLETION),
@@ -284,4 +303,5 @@ FAMILIES = (
     Family("shared CPU", lambda m: _of(m, s=SpinLock("s")), {**_SPIN, **_SHARED}, _on_one_cpu),
     Family("task", _completion, _TASK),
     Family("irq_work", _irq_work, _IRQ_WORK),
+    Family("tasklet", _tasklet, _TASKLET),
 )

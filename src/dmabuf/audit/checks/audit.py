@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from dmabuf.audit.checks.build_files import BuildFiles
 from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, merged, unique
 from dmabuf.audit.checks.doubts import allowed, doubt, doubt_of_both
+from dmabuf.audit.checks.excuses.excused import excused
 from dmabuf.audit.checks.failures import lost_completions
 from dmabuf.audit.checks.held import under_reservation_locks
 from dmabuf.audit.checks.index import Calls
@@ -27,8 +28,10 @@ from dmabuf.audit.checks.taint import Taint
 from dmabuf.audit.checks.timeouts import endless_fences
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.effect import Kind, Way
 from dmabuf.audit.ways.event import Event
+from dmabuf.audit.ways.known.core_locks import HELD_OVER
 from dmabuf.audit.ways.ways import Ways
 from dmabuf.report.source_finding import Evidence, Level, SourceFinding
 
@@ -56,26 +59,33 @@ class Checked:
     limits: tuple[tuple[str, int], ...] = ()
 
 
-def audit(program: Program, build: BuildFiles, tell: Tell | None = None) -> Checked:
+def audit(
+    program: Program,
+    build: BuildFiles,
+    tell: Tell | None = None,
+    beyond: Beyond = NOTHING,
+) -> Checked:
     """Everything that is found in a program.
 
     Args:
         program: the tree.
         build: its Kconfig files and Makefiles.
         tell: told from time to time how far it is.
+        beyond: says what functions do that are not in the program.
     """
-    run = _Audit(program, build, tell or (lambda _text: None))
+    run = _Audit(program, build, tell or (lambda _text: None), beyond)
     found = tuple(unique(merged(run.run())))
     return Checked(found, tuple(sorted(run.ways.limits.items())))
 
 
 class _Audit:
-    def __init__(self, program: Program, build: BuildFiles, tell: Tell) -> None:
+    def __init__(self, program: Program, build: BuildFiles, tell: Tell, beyond: Beyond) -> None:
+        self.beyond = beyond
         self.program = program
         self.build = build
         self.tell = tell
         self.calls = Calls(program)
-        self.ways = Ways(program)
+        self.ways = Ways(program, beyond)
         self.schedule = Schedule(program, self.calls)
         self.taint = Taint(program, self.ways, self.calls)
         self.inner: set[tuple[str, str]] = set()
@@ -142,21 +152,29 @@ class _Audit:
 
     def _case(self, way: Way, grade: Grade, path: str) -> Case | None:
         found = None if allowed(way) else judge(grade, way, path)
+        found = excused(found, way, self.program) if found is not None else None
         if found is None:
             return None
         if found.code != "DF202":
             return Case(way, found, sure=way.sure)
         assert way.effect.subject is not None
+        if way.effect.subject[1] in HELD_OVER and not way.effect.subject[0]:
+            return _core_lock(way, grade, found)
         on_the_way = frozenset(f"{hop.place.file}:{hop.place.function}" for hop in way.hops)
+        on_the_way |= self.taint.standing(way)
         other = self.taint.of(way.effect.subject, on_the_way, in_reclaim=grade.in_reclaim)
+        if other is not None:
+            other = weighed(other, evidence=True)
+        else:
+            other = self.beyond.holding(way.effect.subject, in_reclaim=grade.in_reclaim)
         if other is None:
             return None
-        other = weighed(other, evidence=True)
         text = f"{other.root.function}() holds it there: {other.effect.name}() may wait for a fence"
         lock = f"{lock_name(way.effect)} is held elsewhere"
         sure = way.sure * other.sure * doubt_of_both(way, other)
-        level = judge(grade, replace(way, sure=sure), path)
-        return Case(way, level or found, (Evidence(f"{lock}; {text}", hops_of(other)),), sure)
+        less = judge(grade, replace(way, sure=sure), path) or found
+        found = replace(found, level=mildest(found.level, less.level))
+        return Case(way, found, (Evidence(f"{lock}; {text}", hops_of(other)),), sure)
 
     def _of_gaps(self) -> Iterator[SourceFinding]:
         for part in gaps(self.ways, self.calls):
@@ -168,6 +186,16 @@ class _Audit:
                 and found.code != "DF202"
             ]
             yield from findings_of(Origin(part.routine.name, entry), cases)
+
+
+def _core_lock(way: Way, grade: Grade, found: Judgement) -> Case | None:
+    """A lock of the kernel's core, whose other side is known and not seen."""
+    if grade.in_reclaim:
+        return None
+    assert way.effect.subject is not None
+    level = mildest(found.level, Level.WARNING)
+    held = f"{lock_name(way.effect)} is held elsewhere; {HELD_OVER[way.effect.subject[1]]}"
+    return Case(way, replace(found, level=level), (Evidence(held),), way.sure)
 
 
 def weighed(way: Way, *, evidence: bool = False) -> Way:

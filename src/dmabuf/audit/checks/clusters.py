@@ -61,7 +61,7 @@ def _finding(origin: Origin, choke: str, cases: Sequence[Case]) -> SourceFinding
         place = last_place(case.way)
         if place not in places:
             places.add(place)
-            sinks.append(Sink(place, _does(case.way)))
+            sinks.append(Sink(place, _also(case, judgement)))
     through = f">{choke}" if len(way.hops) > 1 else ""
     return SourceFinding(
         judgement.code,
@@ -80,16 +80,29 @@ def _finding(origin: Origin, choke: str, cases: Sequence[Case]) -> SourceFinding
     )
 
 
+def _also(case: Case, told: Judgement) -> str:
+    """What a line does that is not told itself, with its level if it is a milder one."""
+    level = case.judgement.level
+    return _does(case.way) + (f", {level.value}" if level is not told.level else "")
+
+
 def _rank(case: Case) -> tuple[object, ...]:
+    """The one to tell first: not the nearest, but the one that depends on the least."""
     last = last_place(case.way)
     return (
         case.judgement.level.rank,
+        sum(map(_conditions_in, case.way.conditions)),
         -case.sure,
         len(case.way.hops),
         case.judgement.code,
         last.file,
         last.line,
     )
+
+
+def _conditions_in(text: str) -> int:
+    """How many things must hold for a condition to do so."""
+    return 1 + text.count("||" if text.startswith("!(") else "&&")
 
 
 def last_place(way: Way) -> Place:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import keyword
 import re
 
-from dmabuf.audit.checks.plots import Plot, plot_of
+from dmabuf.audit.checks.plot import Plot
+from dmabuf.audit.checks.plots import plot_of
 from dmabuf.report.columns import clean
 from dmabuf.report.source_finding import Hop, SourceFinding
 
@@ -18,10 +19,11 @@ __all__ = ["Untold", "design_of"]
 _WORD = re.compile(r"\W+", re.ASCII)
 _TAKEN_TEXT = """
 machine fence lock buffer user queue event pushed engine victim other mm scan invalidate evict
-holder submit run allocate copy_to_user copy_from_user
+holder submit run allocate copy_to_user copy_from_user notifier done map_more signalling pages
 """
 _TAKEN = frozenset(_TAKEN_TEXT.split())
 _LONGEST = 90
+_UNTOLD = {"DF606": "it is about what is built, and nothing runs"}
 
 
 class Untold(Exception):
@@ -32,9 +34,10 @@ def design_of(finding: SourceFinding) -> str:
     """A Python file with one design. Raises Untold."""
     plot = plot_of(finding)
     if plot is None:
+        why = _UNTOLD.get(finding.code, "it is no chain of calls that a task could make")
         raise Untold(
-            f"{finding.code}: a design cannot show this, as it is no chain that ends in a deadlock "
-            f"of one fence; dmabuf rules {finding.code} says more"
+            f"{finding.code}: a design cannot show this: {why}; "
+            f"dmabuf rules {finding.code} says more"
         )
     names = _names(finding)
     words = {
@@ -52,6 +55,7 @@ def design_of(finding: SourceFinding) -> str:
         f'"""{_said(f"{finding.code}: {finding.message}")}.',
         "",
         f"The chain of {_said(finding.key)}, without what the source does besides.",
+        *((f"The explorer reports {plot.shows}: {plot.why}.",) if plot.shows else ()),
         '"""',
         "",
         *_imports(plot),
@@ -86,11 +90,21 @@ def _chain(
     lines: list[str] = []
     for at in range(len(names) - 1, -1, -1):
         act = _filled(plot.act, words) if at == len(names) - 1 else [f"{names[at + 1]}()"]
-        if at == 0 and plot.signals:
-            act.append("fence.signal()")
+        if at == 0:
+            act = _around(act, plot)
         where = _where(finding.hops[at]) if at < len(finding.hops) else ""
         lines += ["", f"def {names[at]}() -> None:{where}", *(f"    {line}" for line in act)]
     return lines
+
+
+def _around(act: list[str], plot: Plot) -> list[str]:
+    """What the first function does besides: it signals, it has a section before and after."""
+    signal = ["fence.signal()"] if plot.signals else []
+    if not plot.gap:
+        return [*act, *signal]
+    within = [f"    {line}" for line in signal or ["pass"]]
+    before = ["with signalling():", "    pass  # and is left, for what follows"]
+    return [*before, *act, "with signalling():", *within]
 
 
 def _where(hop: Hop) -> str:

@@ -10,7 +10,7 @@ import re
 
 from dmabuf.audit.ways.effect import Way
 
-__all__ = ["allowed", "doubt", "doubt_of_both"]
+__all__ = ["AXIOMS", "allowed", "doubt", "doubt_of_both"]
 
 _FREE_HOPS = 4
 _PER_HOP = 0.94
@@ -27,6 +27,8 @@ _ALLOWED = {
     # The page is there: only its mapping is changed back.
     ("drm_gem_shmem_put_pages", "set_pages_array_wb"),
 }
+AXIOMS = ("might_alloc", "fs_reclaim_acquire")
+"""By these a driver itself says what it does, wherever it stands."""
 _PRIMING = frozenset({"dma_resv_lockdep", "dma_fence_lockdep"})
 """Functions that tell lockdep what is allowed by doing it at boot."""
 
@@ -46,7 +48,7 @@ def doubt(way: Way, *, evidence: bool = False) -> float:
         way: the way.
         evidence: it shows where a lock is held; what is done when a device comes up counts less.
     """
-    factor = _PER_HOP ** max(len(way.hops) - _FREE_HOPS, 0)
+    factor = _PER_HOP ** max(len(way.hops) - _FREE_HOPS, 0) if way.conditions else 1.0
     for hop in way.hops[:-1]:
         if _CLEANUP.search(hop.callee):
             factor *= _PER_CLEANUP
@@ -54,7 +56,8 @@ def doubt(way: Way, *, evidence: bool = False) -> float:
             factor *= 0.5  # any exporter may be behind it, and that one keeps the rules for itself
     if any(_STACK.search(one) for one in way.conditions):
         factor *= 0.4  # memory for what does not fit on the stack
-    if evidence and any(_BEGINNINGS.search(hop.place.function) for hop in way.hops):
+    axiom = way.effect.name in AXIOMS
+    if evidence and not axiom and any(_BEGINNINGS.search(hop.place.function) for hop in way.hops):
         factor *= 0.7
     return factor
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dmabuf.audit.checks.beyond import gravest, through
 from dmabuf.audit.checks.roots import Grade
 from dmabuf.audit.ways.effect import Effect, Kind, Way
 from dmabuf.report.source_finding import Level
@@ -18,9 +19,10 @@ __all__ = ["KINDS", "Judgement", "judge", "lock_name", "mildest"]
 
 _AFTER_WAITS = (Grade.TAIL, Grade.POWER)
 """Where fences are waited for by design, and events that hardware owes."""
-_SURE = 0.85
-"""From here on a finding may be an error. Set after a first sample had been read by hand
-(docs/audits/linux-6.12.md): of thirteen that were less sure than this one was true."""
+_SURE = 0.9
+"""From here on a finding may be an error. Set after samples had been read by hand (docs/audits):
+of thirteen that were less sure than 0.85 one was true, and of those since then that were less sure
+than this none."""
 _LIKELY = 0.25
 
 
@@ -50,8 +52,11 @@ def judge(grade: Grade, way: Way, path: str) -> Judgement | None:
     found = row(grade, way.effect, path) if row is not None else None
     if found is None:
         return None
-    level = mildest(found.level, grade.level, _of(way.sure))
-    return Judgement(found.code, level, found.text, found.family)
+    level = mildest(found.level, grade.level, _of(way.sure), gravest(way))
+    there = through(way)
+    # Of the many locks that one call takes out there a report needs one.
+    family = f"lock {there}()" if there and way.effect.kind is Kind.LOCK else found.family
+    return Judgement(found.code, level, found.text, family)
 
 
 def mildest(*levels: Level) -> Level:

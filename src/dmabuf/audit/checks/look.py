@@ -30,6 +30,7 @@ __all__ = [
     "fields_of",
     "is_test_code",
     "name_of",
+    "parts",
     "words_in",
 ]
 
@@ -95,18 +96,20 @@ def name_of(value: Expr | None) -> str:
     return ""
 
 
-def words_in(value: Expr | None) -> set[str]:
-    """Every name in an expression."""
-    found: set[str] = set()
+def parts(value: Expr | None) -> Iterator[Expr]:
+    """An expression and all those in it."""
     queue: list[Any] = [value]
     while queue:
         one = queue.pop()
         if isinstance(one, tuple) and one:
-            parts = cast("tuple[Any, ...]", one)  # type: ignore[redundant-cast]
-            if parts[0] == "name" and len(parts) == 2:
-                found.add(str(parts[1]))
-            queue.extend(parts)
-    return found
+            inner = cast("tuple[Any, ...]", one)  # type: ignore[redundant-cast]
+            yield inner
+            queue.extend(inner)
+
+
+def words_in(value: Expr | None) -> set[str]:
+    """Every name in an expression."""
+    return {str(one[1]) for one in parts(value) if one[0] == "name" and len(one) == 2}
 
 
 def ends(code: Code) -> dict[int, int]:

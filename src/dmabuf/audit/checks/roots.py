@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dmabuf.audit.checks.index import Calls
-from dmabuf.audit.checks.look import driver_of, is_test_code
+from dmabuf.audit.checks.look import calls, driver_of, is_test_code
 from dmabuf.audit.checks.schedule import Schedule
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
@@ -76,14 +76,19 @@ class Root:
     scheduled: str = ""
 
 
-_SUBMIT_QUEUE = "work of the scheduler, on its submit_wq"
+_SUBMITS = "submits"
+_SUBMITTERS = {
+    "submit_wq": "work of the scheduler, on its submit_wq",
+    "thread": "called by the scheduler's own kthread",
+}
+"""Who calls what feeds the hardware, by a field of `struct drm_gpu_scheduler`: a work since 6.8."""
 _TABLES: dict[str, tuple[Grade, dict[str, str]]] = {
     "struct drm_sched_backend_ops": (
         Grade.SCHEDULER,
         {
-            "dependency": _SUBMIT_QUEUE,
-            "prepare_job": _SUBMIT_QUEUE,
-            "run_job": _SUBMIT_QUEUE,
+            "dependency": _SUBMITS,
+            "prepare_job": _SUBMITS,
+            "run_job": _SUBMITS,
             "timedout_job": "delayed work of the scheduler, on timeout_wq (system_wq if NULL)",
         },
     ),
@@ -136,8 +141,9 @@ _TABLES: dict[str, tuple[Grade, dict[str, str]]] = {
     ),
 }
 _REPAIRS = re.compile(
-    r"(?:^|_)(?:recover\w*|reset\w*|hang\w*|tdr|timeout|timedout|fault\w*|oom|heap|grow)(?:_|$)"
+    r"(?:^|_)(?:recover\w*|reset\w*|hang\w*|tdr|timeout|timedout|fault\w*|oom|heap|grow|overflow)(?:_|$)"
 )
+_SERVES = re.compile(r"(?:^|_)(?:(?:map|handle|serve)_\w*fault|oom|heap_grow|overflow)(?:_|$)")
 _PREEMPTS = re.compile(r"preempt")
 _RESUMES = re.compile(r"rebind|resume")
 _MAKES_FENCES = {
@@ -179,7 +185,16 @@ def _order(root: Root) -> tuple[str, int, str]:
     return (root.routine.path, root.routine.function.line, root.grade.value)
 
 
+def _submitter(program: Program) -> str:
+    """Who calls run_job in this tree, in words."""
+    fields = program.names.fields("struct drm_gpu_scheduler", "include/drm/gpu_scheduler.h")
+    return next(
+        (_SUBMITTERS[one] for one in _SUBMITTERS if one in fields), "called by the scheduler"
+    )
+
+
 def _in_tables(program: Program, makers: set[str]) -> Iterator[Root]:
+    submitter = _submitter(program)
     for routine, places in program.in_tables.items():
         for struct, field, table in places:
             if struct not in _TABLES or field not in _TABLES[struct][1]:
@@ -188,7 +203,8 @@ def _in_tables(program: Program, makers: set[str]) -> Iterator[Root]:
             if grade is Grade.POWER and driver_of(routine.path) not in makers:
                 continue
             named = f"{table} ({struct})" if table else f"a {struct}"
-            yield Root(routine, grade, f"{field} of {named}", fields[field])
+            told = submitter if fields[field] == _SUBMITS else fields[field]
+            yield Root(routine, grade, f"{field} of {named}", told)
 
 
 def _deferred(program: Program, schedule: Schedule, makers: set[str]) -> Iterator[Root]:
@@ -203,7 +219,14 @@ def _deferred(program: Program, schedule: Schedule, makers: set[str]) -> Iterato
             elif one.kind == "irq thread":
                 where = one.where.place(one.line) if one.where else routine.place()
                 told = f"requested by {where.function}() at {where.file}:{where.line}"
-                yield Root(routine, Grade.IRQ, "threaded irq handler", told)
+                serves = _serves_faults(routine)
+                entry = "threaded irq handler" + (", which serves faults of jobs" if serves else "")
+                yield Root(routine, Grade.REPAIR if serves else Grade.IRQ, entry, told)
+
+
+def _serves_faults(routine: Routine) -> bool:
+    """Does it fetch what a running job waits for? By the names of what it calls."""
+    return any(_SERVES.search(name) for _index, name, _call in calls(routine.function.code))
 
 
 def _grade_of_work(function: str, field: str) -> Grade:

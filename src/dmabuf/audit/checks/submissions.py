@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from dmabuf.audit.checks.found import local_finding
 from dmabuf.audit.checks.index import Calls
 from dmabuf.audit.checks.look import calls, driver_of, ends
+from dmabuf.audit.checks.numbered import numbered_at
 from dmabuf.audit.front.code import CALL, GOTO, IF, LABEL, RETURN, Code
 from dmabuf.audit.program.routine import Routine
 from dmabuf.report.source_finding import Hop, Level, SourceFinding
@@ -24,9 +25,10 @@ _ARMS = "drm_sched_job_arm"
 _PUSHES = "drm_sched_entity_push_job"
 _PUBLISHES_TEXT = """
 dma_resv_add_fence drm_gem_attach_fence drm_syncobj_replace_fence drm_syncobj_add_point fd_install
-sync_file_create idr_alloc idr_alloc_cyclic xa_alloc xa_alloc_cyclic xa_store
+drm_gpuvm_resv_add_fence drm_gpuvm_exec_resv_add_fence
 """
 _PUBLISHES = frozenset(_PUBLISHES_TEXT.split())
+"""From there on others can find a fence, and wait for it in reclaim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Tail:
         start, end: the indices of both calls in its code.
         wrapped: a function of the driver arms, which may have failed itself.
         published: where others can find the fence from; `end` if that is not seen.
+        numbered: where its own client can find it by a number from; `end` if that is not seen.
     """
 
     routine: Routine
@@ -45,6 +48,7 @@ class Tail:
     end: int
     wrapped: bool
     published: int
+    numbered: int
 
 
 def find_tails(found: Calls) -> list[Tail]:
@@ -53,12 +57,15 @@ def find_tails(found: Calls) -> list[Tail]:
     arms = _by_driver(arming - pushing)
     pushes = _by_driver(pushing - arming)
     wrappers = {name for names in (*arms.values(), *pushes.values()) for name in names}
+    publishers = _by_driver(found.callers(_PUBLISHES) - arming - pushing)
     tails: list[Tail] = []
     for routine in arming | found.callers(wrappers):
         driver = driver_of(routine.path)
         mine, theirs = arms.get(driver, set()), pushes.get(driver, set())
         if routine.name not in mine | theirs:
-            tails += _tail(routine, mine | {_ARMS}, theirs | {_PUSHES})
+            publishes = publishers.get(driver, set()) | _PUBLISHES
+            span = _span(routine, mine | {_ARMS}, theirs | {_PUSHES})
+            tails += [_tail(routine, one, publishes, found) for one in span]
     return sorted(tails, key=lambda one: (one.routine.path, one.routine.function.line))
 
 
@@ -69,15 +76,26 @@ def _by_driver(routines: Iterable[Routine]) -> dict[str, set[str]]:
     return found
 
 
-def _tail(routine: Routine, arms: set[str], pushes: set[str]) -> Iterator[Tail]:
+def _span(routine: Routine, arms: set[str], pushes: set[str]) -> Iterator[tuple[int, int, str]]:
+    """The indices of the calls that arm and push, and what arms."""
     named = [(index, name) for index, name, _call in calls(routine.function.code)]
     start = next(((index, name) for index, name in named if name in arms), None)
     if start is None:
         return
     end = next((index for index, name in named if name in pushes and index > start[0]), None)
     if end is not None:
-        between = (at for at, name in named if name in _PUBLISHES and start[0] < at < end)
-        yield Tail(routine, start[0], end, start[1] != _ARMS, next(between, end))
+        yield start[0], end, start[1]
+
+
+def _tail(
+    routine: Routine, span: tuple[int, int, str], publishes: frozenset[str] | set[str], found: Calls
+) -> Tail:
+    start, end, name = span
+    code = routine.function.code
+    between = [at for at, one, _call in calls(code) if one in publishes and start < at < end]
+    published = min(between, default=end)
+    numbered = numbered_at(routine, start, end, found)
+    return Tail(routine, start, end, name != _ARMS, published, numbered)
 
 
 def lost_submissions(tails: Iterable[Tail]) -> Iterator[SourceFinding]:
@@ -113,7 +131,7 @@ def _lost(tail: Tail, index: int) -> SourceFinding:
     code, routine = tail.routine.function.code, tail.routine
     out = "returns" if code[index][0] == RETURN else f"goes to {code[index][2]}"
     published = next(
-        ((at, name) for at, name, _call in calls(code) if _publishes(name, at, tail, index)), None
+        ((at, name) for at, name, _call in calls(code) if _publishes(at, tail, index)), None
     )
     hops = [Hop(routine.place(code[tail.start][1]), "arms the job", "direct")]
     if published is not None:
@@ -131,9 +149,9 @@ def _lost(tail: Tail, index: int) -> SourceFinding:
     )
 
 
-def _publishes(name: str, at: int, tail: Tail, out: int) -> bool:
+def _publishes(at: int, tail: Tail, out: int) -> bool:
     """Is the fence given to others there, and is what leads out not the test whether it was?"""
-    if name not in _PUBLISHES or not tail.start < at < out:
+    if at not in (tail.published, tail.numbered) or not tail.start < at < out:
         return False
     code = tail.routine.function.code
     tests = [

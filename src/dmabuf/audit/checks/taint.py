@@ -9,9 +9,15 @@ Asked for one lock at a time, as a tree has thousands and a way takes few.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from dmabuf.audit.checks.doubts import allowed
+from dmabuf.audit.checks.axioms import taken_in_reclaim
+from dmabuf.audit.checks.beginnings import Beginnings
+from dmabuf.audit.checks.doubts import AXIOMS, allowed
+from dmabuf.audit.checks.excuses.restarts import is_stopped
 from dmabuf.audit.checks.index import Calls
+from dmabuf.audit.checks.job_runners import job_runners
+from dmabuf.audit.checks.look import driver_of
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.effect import Kind, LockClass, Way
@@ -29,6 +35,12 @@ _MOST_HOLDERS = 60
 """More functions than this are not asked about one lock."""
 _SURE = 0.5
 _ENOUGH = 0.85
+_PRIMED = 0.5
+"""Of a lock that its driver tells lockdep to be taken in reclaim: who allocates under it?"""
+_DEBUGGING = 0.8
+"""What is only done where a developer asks for it by debugfs."""
+_BEGINNING = 0.3
+"""Of the lock of a device that only comes up: nobody waits yet."""
 _NODES = 300
 """Evidence behind more functions than this is not looked for."""
 
@@ -43,9 +55,12 @@ class Taint:
         self._ways = ways
         self._known: dict[_Question, list[Way]] = {}
         self._more: dict[_Question, Iterator[Way]] = {}
-        self._takers: dict[str, list[Routine]] = {}
+        self._takers: dict[str, list[tuple[Routine, str]]] = {}
         self._program = program
         self._calls = calls
+        self._runners: dict[str, frozenset[str]] = {}
+        self._beginnings = Beginnings(program)
+        self._primed = taken_in_reclaim(program, calls)
         for routine, index in calls.of(*_takes(), *_GUARDS):
             for argument in routine.function.code[index][3]:
                 self._add(argument, routine)
@@ -55,8 +70,8 @@ class Taint:
         subject = self._program.tables.subject(argument, local, routine.path)
         if subject is not None and subject[1]:
             takers = self._takers.setdefault(subject[1], [])
-            if not takers or takers[-1] is not routine:
-                takers.append(routine)
+            if not takers or takers[-1] != (routine, subject[0]):
+                takers.append((routine, subject[0]))
 
     def of(
         self, lock: LockClass, apart_from: frozenset[str], *, in_reclaim: bool = False
@@ -88,17 +103,40 @@ class Taint:
         for routine in self._holders(lock):
             way = self._held(routine, lock, kinds)
             if way is not None:
-                yield way
+                yield replace(way, sure=way.sure * self._weight(way, routine, lock))
+
+    def _weight(self, way: Way, routine: Routine, lock: LockClass) -> float:
+        """How much it counts that a function holds a lock there."""
+        if way.effect.kind is Kind.RECLAIM and lock in self._primed:
+            return _PRIMED
+        if way.effect.name not in AXIOMS and self._beginnings.owns(routine, lock):
+            return _BEGINNING
+        return _DEBUGGING if "debugfs" in way.root.file else 1.0
+
+    def standing(self, way: Way) -> frozenset[str]:
+        """The functions that cannot run where a way is, as its driver has stopped the scheduler."""
+        if not is_stopped(way, self._program):
+            return frozenset()
+        driver = driver_of(way.root.file)
+        if driver not in self._runners:
+            self._runners[driver] = job_runners(self._program, self._calls, driver)
+        return self._runners[driver]
 
     def _holders(self, lock: LockClass) -> list[Routine]:
-        """The functions that may hold a lock: that take one of its name, or call a wrapper."""
+        """The functions that may hold a lock: that take one of its name, or call a wrapper.
+
+        Many locks have one name. Those who take one of this struct are asked first.
+        """
         takers = self._takers.get(lock[1], [])
-        found = dict.fromkeys(takers)
-        for routine in takers:
+        exact = {routine for routine, struct in takers if struct == lock[0]}
+        found = dict.fromkeys(routine for routine, _struct in takers)
+        for routine in tuple(found):
             bracket = self._ways.brackets.of(routine)
             if bracket is not None and any(one == lock for one, _kind in bracket.takes):
-                found.update(dict.fromkeys(self._calls.callers([routine.name])))
-        ordered = sorted(found, key=lambda one: (one.path, one.function.line))
+                wrapped = self._calls.callers([routine.name])
+                exact |= wrapped
+                found.update(dict.fromkeys(wrapped))
+        ordered = sorted(found, key=lambda one: (one not in exact, one.path, one.function.line))
         return ordered[:_MOST_HOLDERS]
 
     def _held(self, routine: Routine, lock: LockClass, kinds: frozenset[Kind]) -> Way | None:

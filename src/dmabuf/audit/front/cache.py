@@ -186,7 +186,7 @@ class Cache:
         for path in self._folder.iterdir():
             with suppress(OSError):
                 about = path.lstat()
-                if path.suffix in (".facts", ".names"):
+                if path.suffix in (".facts", ".names", ".deeds"):
                     found.append((about.st_mtime, about.st_size, path))
                 elif path.suffix == ".tmp" and about.st_mtime < time.time() - _ABANDONED_S:
                     path.unlink()

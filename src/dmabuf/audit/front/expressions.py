@@ -423,6 +423,9 @@ class ExpressionReader(TypeReader):
     def _entry(self, end: int) -> tuple[tuple[str, ...], Expr]:
         start, depth = self.at, self.depth
         try:
+            if self._is_items(start):
+                self.at += 1
+                return (), self.call(("name", self.tokens[start]))
             path = self._path()
             value = self.initial()
             if self.tokens[self.at] == "," or self.at == end or self.tokens[self.at][:1] == "#":
@@ -436,6 +439,13 @@ class ExpressionReader(TypeReader):
             self.flaws += sum(map(len, self.tokens[start:stop]))
         self.at = max(stop, start + 1)
         return path, ("?", self.text(start, min(stop, start + 40)))
+
+    def _is_items(self, at: int) -> bool:
+        """Whether a macro stands here for whole items: the next one follows without a comma."""
+        if not self._is_macro(at):
+            return False
+        after = self.closing(at + 1) + 1
+        return self.tokens[after] == "." or self._is_macro(after)
 
     def _is_macro(self, at: int) -> bool:
         """Whether a macro stands for whole items (`MACRO(x) MACRO(y)`, no comma between them)."""

@@ -16,7 +16,8 @@ from pathlib import Path
 from dmabuf.audit.front.brackets import pair
 from dmabuf.audit.front.conditionals import resolve
 from dmabuf.audit.front.config import Config
-from dmabuf.audit.front.expand import definers
+from dmabuf.audit.front.enumerators import enumerators
+from dmabuf.audit.front.expand import candidates, definers
 from dmabuf.audit.front.facts import FileFacts, Function, Macro
 from dmabuf.audit.front.macros import read_macro
 from dmabuf.audit.front.scan import Scanned, decode, scan
@@ -50,13 +51,14 @@ def extract(path: str, data: bytes, config: Config = _NO_CONFIG) -> FileFacts:
     text, trouble = decode(data)
     scanned = scan(text)
     tokens, lines, lost = resolve(scanned.tokens, scanned.lines, config)
-    work = FileReader(tokens, lines, pair(tokens), set())
+    match = pair(tokens)
+    work = FileReader(tokens, lines, match, set())
     work.read(definers(scanned.directives))
     return FileFacts(
         path=path,
         size=len(data),
         functions=_blamed(work.functions, lost),
-        macros=_macros(scanned, work.types),
+        macros=(*enumerators(tokens, lines, match), *_macros(scanned, work.types)),
         structs=tuple(work.all_structs),
         variables=tuple(work.variables),
         prototypes=tuple(work.prototypes),
@@ -65,6 +67,15 @@ def extract(path: str, data: bytes, config: Config = _NO_CONFIG) -> FileFacts:
         includes=tuple(one.text.strip() for one in scanned.directives if one.word == "include"),
         flaws=tuple(work.places + lost),
         trouble=trouble,
+        makers=_makers(scanned) if path.endswith(".h") else (),
+        wants=tuple(work.wants),
+    )
+
+
+def _makers(scanned: Scanned) -> tuple[tuple[str, tuple[str, ...], str], ...]:
+    return tuple(
+        (name, one.parameters, " ".join(one.tokens))
+        for name, one in candidates(scanned.directives).items()
     )
 
 

@@ -57,7 +57,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """A macro of which more is known than a number.
+    """A macro, or a constant of an enum, which is used in the same way.
 
     Attributes:
         parameters: None for one used like a name (`#define XE_GFP (GFP_KERNEL | __GFP_NOWARN)`).
@@ -110,6 +110,10 @@ class FileFacts:
         includes: as written, with quotes or angle brackets.
         flaws: (line, bytes) of stretches that were not understood.
         trouble: one sentence if the file could not be used, or only a part of it.
+        makers: of a header the macros that may define something for whoever includes it: name,
+            parameters, and the body as tokens with blanks between.
+        wants: what stands outside functions and is a call of a macro that the file does not
+            define: line, name, the whole item as tokens with blanks between, the `#if` texts.
     """
 
     path: str
@@ -124,3 +128,5 @@ class FileFacts:
     includes: tuple[str, ...] = ()
     flaws: tuple[tuple[int, int], ...] = ()
     trouble: str = ""
+    makers: tuple[tuple[str, tuple[str, ...], str], ...] = ()
+    wants: tuple[tuple[int, str, str, tuple[str, ...]], ...] = ()

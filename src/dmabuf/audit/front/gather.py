@@ -97,6 +97,7 @@ def gather(
     progress: Callable[[Progress], None] | None = None,
     headers: bool = True,
     config: Config | None = None,
+    known: Iterable[str] = (),
 ) -> Gathered:
     """Facts of all C files and headers below `folders`, and of the headers that they include.
 
@@ -110,6 +111,7 @@ def gather(
         headers: follow what is included out of the folders.
         config: leaves out what a kernel with this configuration does not have; the cache has to be
             of the same one.
+        known: files whose facts are at hand; they are not read, and not in the result.
 
     Raises:
         TreeError: a folder is not there.
@@ -118,6 +120,7 @@ def gather(
     with _no_collector(), _Workers(jobs, executor) as workers:
         work = _Work(root, workers, cache, progress, Includes(root) if headers else None)
         work.config = config
+        work.leave_out(known)
         work.out.troubles.extend(found.troubles)
         work.add(found.files)
         work.run()
@@ -160,6 +163,10 @@ class _Work:
         self._keep: dict[str, Kept] = {}
         self._fresh = 0
         self._begun = time.monotonic()
+
+    def leave_out(self, paths: Iterable[str]) -> None:
+        """Do not ask for these."""
+        self._asked.update(paths)
 
     def add(self, paths: Iterable[str]) -> None:
         """Ask for files, each once; what is kept of unchanged ones is taken at once."""

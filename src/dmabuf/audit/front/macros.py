@@ -12,6 +12,7 @@ from typing import Final
 from dmabuf.audit.front.brackets import pair
 from dmabuf.audit.front.code import UNKNOWN
 from dmabuf.audit.front.facts import Macro
+from dmabuf.audit.front.numbers import number
 from dmabuf.audit.front.packing import is_deep
 from dmabuf.audit.front.reader import Lost
 from dmabuf.audit.front.scan import Directive, Scanned, tokenize
@@ -21,21 +22,22 @@ from dmabuf.audit.front.words import ATTRIBUTES
 __all__ = ["read_macro"]
 
 _HEAD = re.compile(r"([A-Za-z_]\w*)(\([^()]*\))?\s*(.*)", re.DOTALL).match
-_NUMBER = re.compile(
-    r"[\s()\\]*(?:-?\s*(?:0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*|\"[^\"]*\")?[\s()\\]*\Z"
-).match
+_NUMBER = re.compile(r"[\s(\\]*(-?(?:0[xX][0-9a-fA-F]+|[0-9]+))[uUlL]*[\s)\\]*\Z").match
+_STRING = re.compile(r"[\s()\\]*(?:\"[^\"]*\")?[\s()\\]*\Z").match
 # What cannot stand alone: the middle of something else.
 _NO_START: Final = frozenset((")", "]", "}", ",", "else", "=", "->", "."))
 
 
 def read_macro(directive: Directive, types: set[str]) -> Macro | None:
-    """The macro that a `#define` defines; None for a number, a string, and what is no code."""
+    """The macro that a `#define` defines; None for a string, nothing, and what is no code."""
     found = _HEAD(directive.text)
     if found is None:
         return None
     name, given, body = found.groups()
-    if given is None and _NUMBER(body):
+    if given is None and _STRING(body):
         return None
+    if given is None and (plain := _NUMBER(body)):
+        return _constant(name, directive.line, plain.group(1))
     parameters = None
     if given is not None:
         parameters = tuple(
@@ -49,6 +51,13 @@ def read_macro(directive: Directive, types: set[str]) -> Macro | None:
     if not tokens or (given is None and _is_dull(tokens)):
         return None
     return _read(name, directive.line, parameters, tokens, lines, types)
+
+
+def _constant(name: str, line: int, text: str) -> Macro | None:
+    value = number(text.removeprefix("-"))
+    if not isinstance(value, int):
+        return None
+    return Macro(name, line, None, (), ("number", -value if text[0] == "-" else value))
 
 
 def _is_dull(tokens: list[str]) -> bool:

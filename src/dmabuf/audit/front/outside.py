@@ -179,6 +179,10 @@ class Outside:
         """The files that define a function of this name for others; more than one is rare."""
         return self._seen.get(name, [])
 
+    def everything(self) -> list[tuple[str, list[str]]]:
+        """Every function that other files can call, with its files."""
+        return sorted(self._seen.items())
+
     def having(self, wanted: Iterable[str]) -> list[str]:
         """The files that define these functions, sorted."""
         return sorted({path for name in wanted for path in self.files(name)})

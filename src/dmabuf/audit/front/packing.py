@@ -44,6 +44,8 @@ def pack(facts: FileFacts) -> bytes:
         facts.includes,
         facts.flaws,
         facts.trouble,
+        facts.makers,
+        facts.wants,
     )
     return marshal.dumps(content)
 

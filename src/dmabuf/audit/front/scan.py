@@ -28,7 +28,9 @@ _TOKEN = re.compile(
     |[^\s\\]""",
     re.VERBOSE | re.DOTALL | re.ASCII,
 ).findall
-# Registers and their bits: two thirds of all bytes below drivers/gpu/drm.
+# Registers and their bits: two thirds of all bytes below drivers/gpu/drm. A file with no more
+# numbers than `_FEW` has others: kinds of memory, limits, flags.
+_FEW = 300
 _NUMBER = re.compile(
     r"#define[ \t]+[A-Za-z_0-9]+[ \t]+\(?(?:0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*\)?[ \t]*"
     r"(?:/\*[^*\n]*\*/|//[^\n]*)?(?=\n)"
@@ -82,7 +84,8 @@ def _blank(found: re.Match[str]) -> str:
 
 def scan(text: str) -> Scanned:
     """Split a file's text into tokens and directives."""
-    text = _QUIET.sub(_blank, _NUMBER.sub("", text))
+    bare, numbers = _NUMBER.subn("", text)
+    text = _QUIET.sub(_blank, text if numbers <= _FEW else bare)
     out = Scanned()
     at, line = 0, 1
     for found in _DIRECTIVE.finditer(text):

@@ -115,7 +115,7 @@ class StatementReader(MacroStatementReader):
         if self.at > start:
             self.unknown(start, self.at)
             self.salvage(start, self.at)
-        if self.tokens[self.at] == "{" and self.at < end:
+        if self.tokens[self.at] == "{" and self.at < end and self.at in self.match:
             self.depth += 1
             self._block_in_the_dark(end)
             self.depth -= 1

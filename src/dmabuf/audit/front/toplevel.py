@@ -19,6 +19,21 @@ from dmabuf.audit.front.words import ATTRIBUTE_CALLS, ATTRIBUTES, KEYWORDS, QUAL
 __all__ = ["FileReader"]
 
 _SYSCALL = re.compile(r"(COMPAT_)?SYSCALL_DEFINE(\d)\Z").match
+# Macros outside functions that tell the module's loader, or tracing, and define nothing to follow.
+_DULL = (
+    *(
+        "MODULE_",
+        "EXPORT_",
+        "module_init",
+        "module_exit",
+        "module_param",
+        "TRACE_",
+        "DEFINE_EVENT",
+        "DECLARE_",
+    ),
+    *("IMPORT_NS", "ALLOW_ERROR_INJECTION", "NOKPROBE_SYMBOL", "early_param", "__setup"),
+)
+_LONGEST = 20_000
 # How deep macros may be expanded in each other, and the tokens of a file that come from that.
 _DEEPEST = 3
 _MOST = 60_000
@@ -39,6 +54,7 @@ class FileReader(StatementReader):
         "top",
         "typedefs",
         "variables",
+        "wants",
     )
 
     def read(
@@ -61,6 +77,7 @@ class FileReader(StatementReader):
         self.all_structs: list[Struct] = []
         self.top: list[tuple[int, str, tuple[Expr, ...]]] = []
         self.places: list[tuple[int, int]] = []
+        self.wants: list[tuple[int, str, str, tuple[str, ...]]] = []
         self.conditions: list[str] = []
         while self.tokens[self.at]:
             self._item()
@@ -245,17 +262,23 @@ class FileReader(StatementReader):
             return False
         return self.match.get(self.at + 1, 0) >= end - 2
 
-    def _macro_call(self) -> None:
+    def _macro_call(self, before: int | None = None) -> None:
+        """A macro's call; `before` is where the words in front of it begin."""
         start, line, name = self.at, self.lines[self.at], self.tokens[self.at]
         self.at += 1
         made = self.call(("name", name))
         self.code = []
         self.top.append((line, name, made[2]))
         macro = self.definers.get(name)
+        words = self.tokens[before:start] if before is not None else []
         if macro is not None and self.inside < _DEEPEST:
-            self._expand(macro, start, line)
+            self._expand(macro, start, line, static="static" in words)
+        elif macro is None and not name.startswith(_DULL):
+            item = " ".join((*words, *self.tokens[start : self.closing(start + 1) + 1]))
+            if len(item) < _LONGEST:
+                self.wants.append((line, name, item, tuple(self.conditions)))
 
-    def _expand(self, macro: Definer, start: int, line: int) -> None:
+    def _expand(self, macro: Definer, start: int, line: int, *, static: bool) -> None:
         """Read what a macro defines as if it stood here; all of it is in the line of the call."""
         end = self.closing(start + 1)
         arguments: list[list[str]] = []
@@ -268,6 +291,8 @@ class FileReader(StatementReader):
         if tokens is None or len(tokens) > self.budget[0]:
             raise Lost
         self.budget[0] -= len(tokens)
+        if static and tokens and tokens[0] != "static":
+            tokens = ["static", *tokens]
         inner = FileReader(tokens, [line] * len(tokens), pair(tokens), self.types)
         inner.read(self.definers, self.inside + 1, self.budget)
         conditions = tuple(self.conditions)
@@ -279,6 +304,7 @@ class FileReader(StatementReader):
         self.all_structs.extend(inner.all_structs)
         self.top.extend(inner.top)
         self.places.extend(inner.places)
+        self.wants.extend(inner.wants)
 
     def _declare(self, end: int) -> None:
         """Variables, prototypes, typedefs, structs."""
@@ -314,8 +340,8 @@ class FileReader(StatementReader):
             return False
         if self.tokens[close + 1] not in (";", "="):
             return False
-        self.at = at
-        self._macro_call()
+        before, self.at = self.at, at
+        self._macro_call(before)
         return True
 
     def _note(self, one: Declared, line: int, value: Expr | None) -> None:

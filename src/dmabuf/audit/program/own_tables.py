@@ -7,15 +7,19 @@ of that driver say alike is known.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cached_property
 
-from dmabuf.audit.front.code import Expr
+from dmabuf.audit.front.code import SET, Expr
+from dmabuf.audit.front.facts import Function
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.routine import owner_of
 from dmabuf.audit.program.tables import Tables
 from dmabuf.audit.program.types import Types
 
 __all__ = ["OwnTables"]
+
+_PART = ("op", "&")
 
 
 class OwnTables:
@@ -36,22 +40,50 @@ class OwnTables:
         key = (struct, field, owner)
         if key not in self._known:
             said: set[bool | None] = {
-                self._held(table, field) for table in self._lists.get((struct, owner), ())
+                self._held(table, field) for _, table in self._lists.get((struct, owner), ())
             }
             if self._is_assigned(struct, field, owner):
                 said.add(None)
             self._known[key] = said.pop() if len(said) == 1 else None
         return self._known[key]
 
+    def values(self, struct: str, field: str, owner: str) -> list[tuple[str, Expr]] | None:
+        """What the tables of a driver have in a field that is a number, with their files.
+
+        None where a function of the driver sets it to anything but a part of what it was.
+        """
+        if any(self._sets_more(one, field) for one in self._functions(owner)):
+            return None
+        found: list[tuple[str, Expr]] = []
+        for path, table in self._lists.get((struct, owner), ()):
+            given = [value for where, value in table[1] if where == (f".{field}",)]
+            found.append((path, given[-1] if given else ("number", 0)))
+        return found
+
+    def _functions(self, owner: str) -> Iterator[Function]:
+        for routines in self._names.routines.values():
+            for one in routines:
+                if one.owner == owner:
+                    yield one.function
+
+    def _sets_more(self, function: Function, field: str) -> bool:
+        if field.encode() not in function.body:
+            return False
+        return any(
+            one[0] == SET and one[2][0] == "field" and one[2][2] == field and one[3][:2] != _PART
+            for one in function.code
+        )
+
     @cached_property
-    def _lists(self) -> dict[tuple[str, str], list[Expr]]:
-        """The initialisers by struct and driver."""
-        found: dict[tuple[str, str], list[Expr]] = defaultdict(list)
+    def _lists(self) -> dict[tuple[str, str], list[tuple[str, Expr]]]:
+        """The initialisers by struct and driver, with their files."""
+        found: dict[tuple[str, str], list[tuple[str, Expr]]] = defaultdict(list)
         for variables in self._names.variables.values():
             for path, variable in variables:
                 owner = owner_of(path)
                 if owner and variable.value is not None and variable.value[0] == "list":
-                    found[self._types.plain(variable.type), owner].append(variable.value)
+                    known = found[self._types.plain(variable.type), owner]
+                    known.append((path, variable.value))
         return found
 
     def _is_assigned(self, struct: str, field: str, owner: str) -> bool:

@@ -21,6 +21,8 @@ from dmabuf.audit.program.types import Types
 __all__ = ["Made", "Registration", "Tables", "Target"]
 
 _DEPTH = 12
+_POINTERS = (("name", "pm_ptr"), ("name", "pm_sleep_ptr"), ("name", "PTR_IF"))
+"""Worth their last argument in some configuration."""
 Subject = tuple[str, str]
 
 
@@ -165,8 +167,13 @@ class Tables:
                 self._slots[table, path, subject[1]].append(routine)
 
     def _function(self, value: Expr, path: str) -> Routine | None:
-        while value[0] in ("addr", "deref", "cast"):
-            value = value[2] if value[0] == "cast" else value[1]
+        while value[0] in ("addr", "deref", "cast", "call"):
+            if value[0] == "call":
+                if value[1] not in _POINTERS or not value[2]:
+                    return None
+                value = value[2][-1]
+            else:
+                value = value[2] if value[0] == "cast" else value[1]
         if value[0] != "name" or value[1] not in self._names.routines:
             return None
         return self._names.routine(value[1], path)

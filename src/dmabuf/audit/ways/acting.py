@@ -7,6 +7,7 @@ from typing import Any
 
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.program.program import Program
+from dmabuf.audit.ways.beyond import Beyond, Deed
 from dmabuf.audit.ways.effect import Effect, Kind, LockClass
 from dmabuf.audit.ways.evaluate import Evaluator
 from dmabuf.audit.ways.event import Event
@@ -15,7 +16,7 @@ from dmabuf.audit.ways.known import acts
 from dmabuf.audit.ways.known.locks import GUARDS
 from dmabuf.audit.ways.scopes import Bracket
 from dmabuf.audit.ways.state import AGAIN, Held
-from dmabuf.audit.ways.values import truth
+from dmabuf.audit.ways.values import Value, truth
 from dmabuf.audit.ways.walk import Walk
 
 __all__ = ["SYSTEM_QUEUES", "Actor"]
@@ -53,6 +54,7 @@ class Actor:
         self._acts: dict[type, Callable[[Walk, str, Any, tuple[Expr, ...]], None]] = {
             acts.Allocates: self._allocates,
             acts.Takes: self._takes,
+            acts.Passes: self._passes,
             acts.Drops: self._drops,
             acts.Waits: self._waits,
             acts.Flushes: self._flushes,
@@ -69,7 +71,13 @@ class Actor:
         if walk.state is not None:
             self._acts[type(act)](walk, name, act, arguments)
 
-    def _does(self, walk: Walk, effect: Effect, grade: float = 1.0) -> None:
+    def _does(
+        self,
+        walk: Walk,
+        effect: Effect,
+        grade: float = 1.0,
+        beyond: tuple[str, Deed | None] = ("", None),
+    ) -> None:
         state = walk.state
         assert state is not None
         if "atomic" in state.scopes and _sleeps(effect):
@@ -86,6 +94,8 @@ class Actor:
                 signalling=state.signalling,
                 after=state.ended,
                 macro=walk.macro,
+                beyond=beyond[0],
+                deed=beyond[1],
             )
         )
 
@@ -158,6 +168,9 @@ class Actor:
         assert walk.state is not None
         held = Held(lock, str(kind), walk.line, act.attempt, name)
         walk.state.held = (*walk.state.held, held)
+
+    def _passes(self, walk: Walk, name: str, act: acts.Passes, _arguments: Any) -> None:
+        self._does(walk, Effect(Kind.LOCK, name, None, ("", act.lock)))
 
     def _drops(self, walk: Walk, _name: str, act: acts.Drops, arguments: tuple[Expr, ...]) -> None:
         if act.spins:
@@ -288,6 +301,16 @@ class Actor:
                 self.spin(walk, 1)
             elif (lock, kind) not in {(one.lock, one.kind) for one in state.held}:
                 state.held = (*state.held, Held(lock, kind, walk.line, name=name))
+
+    # -- functions beyond --------------------------------------------------------------------------
+
+    def beyond(self, walk: Walk, name: str, beyond: Beyond, values: tuple[Value, ...]) -> None:
+        """Whatever a function does whose body is not in the program."""
+        state = walk.state
+        if state is None:
+            return
+        for deed in beyond.deeds(name, values, state.scopes):
+            self._does(walk, deed.effect, deed.sure, (name, deed))
 
     # -- the rest ---------------------------------------------------------------------------------
 

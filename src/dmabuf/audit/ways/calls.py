@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,19 +11,35 @@ from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import GRADES, Routine
 from dmabuf.audit.program.types import bare
 from dmabuf.audit.ways.acting import Actor
+from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.evaluate import Evaluator, as_expression, fill
 from dmabuf.audit.ways.event import Context, Event
 from dmabuf.audit.ways.guards import Guards
+from dmabuf.audit.ways.handed import Handed
+from dmabuf.audit.ways.kinds import Kinds
 from dmabuf.audit.ways.known import does
-from dmabuf.audit.ways.known.acts import Act, Allocates, Calls, Flushes, Nothing
+from dmabuf.audit.ways.known.acts import (
+    Act,
+    Allocates,
+    Calls,
+    Drops,
+    Flushes,
+    Nothing,
+    Sleeps,
+    Takes,
+    Waits,
+)
 from dmabuf.audit.ways.matters import names_that_matter
 from dmabuf.audit.ways.relevance import Relevance
 from dmabuf.audit.ways.scopes import Brackets
-from dmabuf.audit.ways.values import Fields, Table, Value
+from dmabuf.audit.ways.sides import kept_in
+from dmabuf.audit.ways.values import Fields, Table, Value, plain
 from dmabuf.audit.ways.walk import Walk
 
 __all__ = ["CallReader"]
 
+_MEANWHILE = (Takes, Drops, Waits, Flushes, Sleeps)
+"""While these last, or before them, others may run."""
 _MACROS = 8
 _SMALL = 16
 _GUARDS = {("name", "guard"), ("name", "scoped_guard"), ("name", "scoped_cond_guard")}
@@ -31,15 +48,25 @@ _GUARDS = {("name", "guard"), ("name", "scoped_guard"), ("name", "scoped_cond_gu
 class CallReader:
     """Reads calls for all walks of a program."""
 
-    def __init__(self, program: Program, evaluator: Evaluator, brackets: Brackets) -> None:
+    def __init__(
+        self,
+        program: Program,
+        evaluator: Evaluator,
+        brackets: Brackets,
+        beyond: Beyond = NOTHING,
+    ) -> None:
         self.program = program
         self.evaluator = evaluator
         self.brackets = brackets
 
         self._actor = Actor(program, evaluator)
-        self._matter = names_that_matter(program)
-        self.relevance = Relevance(program, self._matter)
+        self._matter = names_that_matter(program, beyond)
+        self.relevance = Relevance(program, self._matter, beyond)
+        self._beyond = beyond
+        self._doing = beyond.functions()
         self._guards = Guards(program)
+        self._handed = Handed(program, self._matter)
+        self._kinds = Kinds(program, evaluator)
         self._gfp: dict[str, int | None] = {}
 
     def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
@@ -48,12 +75,18 @@ class CallReader:
         if callee[0] == "call" and callee[1] in _GUARDS:
             self._actor.guard(walk, callee, arguments)
             return
+        for argument in arguments:
+            if argument[0] == "addr":
+                walk.stored(kept_in(argument[1]))
         if callee[0] == "name" and callee[1] not in walk.local:
             self._named(walk, callee, arguments, depth)
         else:
             self._pointed(walk, callee, arguments)
-        if result is not None and result[0] == "name" and walk.state is not None:
-            walk.assign(result[1], walk.value(("call", callee, arguments)))
+            walk.shaken()
+        if result is not None and walk.state is not None:
+            walk.stored(kept_in(result))
+            if result[0] == "name":
+                walk.assign(result[1], walk.value(("call", callee, arguments)))
 
     def holds(self, walk: Walk, condition: Expr) -> bool | None:
         """Whether a condition holds: by what is known of variables, or of the driver's tables."""
@@ -78,6 +111,12 @@ class CallReader:
         self._writes(walk, name, arguments)
         if name not in self._matter:
             return
+        self._reach(walk, callee, arguments, depth)
+        walk.shaken()
+
+    def _reach(self, walk: Walk, callee: Expr, arguments: tuple[Expr, ...], depth: int) -> None:
+        """A function or macro that may do something."""
+        name = callee[1]
         path = walk.routine.path
         macro = self.program.names.macro(name, path)
         routine = self.program.names.routine(name, path)
@@ -98,10 +137,14 @@ class CallReader:
 
     def _writes(self, walk: Walk, name: str, arguments: tuple[Expr, ...]) -> None:
         """A callee may set fields of a struct that it is given: these are not known any more."""
-        if not any(walk.is_filled(one) for one in arguments):
+        filled = any(walk.is_filled(one) for one in arguments)
+        if not filled and not walk.minds():
             return
         target = self.program.names.routine(name, walk.routine.path)
-        if target is not None:
+        if target is None:
+            return
+        walk.stored(self.relevance.sets(target))
+        if filled:
             for at, fields in self.relevance.writes(target).items():
                 if at < len(arguments):
                     walk.written(arguments[at], fields)
@@ -114,6 +157,8 @@ class CallReader:
                 self._calls(walk, act, arguments)
             elif type(act) is not Nothing:
                 self._actor.act(walk, name, act, arguments)
+                if type(act) in _MEANWHILE:
+                    walk.shaken()
                 if type(act) is Flushes and act.what == "work":
                     self._flushed(walk, arguments)
 
@@ -138,6 +183,7 @@ class CallReader:
             return
         context = walk.context
         found = self.program.targets(callee, walk.routine, context.owner, context.bound[:1])
+        found = self._kinds.left(walk, callee, found)
         for routine, how, grade, table in found:
             bound = context.bound
             if table and table[1] and (len(found) > 1 or how == "file"):
@@ -205,6 +251,13 @@ class CallReader:
 
     def _outside(self, walk: Walk, name: str, arguments: tuple[Expr, ...]) -> None:
         """A function without a body here: one that takes allocation flags allocates."""
+        doing = self._doing.get(name)
+        if doing is not None:
+            values = self._asked(walk, doing.asks, arguments)
+            self._actor.beyond(walk, name, self._beyond, values)
+            if doing.leaves:
+                self._actor.bracket(walk, doing.leaves, name)
+            return
         at = self._gfp.get(name, -1)
         if at == -1:
             prototype = self.program.names.prototypes.get(name)
@@ -244,6 +297,7 @@ class CallReader:
                     frozenset() if fresh else state.scopes,
                     routine.owner or walk.routine.owner or context.owner,
                     self._still(routine, context.bound if bound is None else bound),
+                    self._handed.to(routine, arguments, state.known) if state.known else (),
                 ),
                 how="macro" if how == "direct" and walk.macro else how,
                 grade=grade * walk.doubt(),
@@ -272,6 +326,15 @@ class CallReader:
             if value is not None:
                 last = at + 1
         return tuple(found[:last])
+
+    def _asked(
+        self, walk: Walk, asks: Mapping[int, bool], arguments: tuple[Expr, ...]
+    ) -> tuple[Value, ...]:
+        """What is known of the arguments that a function beyond asks for."""
+        found = [plain(walk.value(one)) if at in asks else None for at, one in enumerate(arguments)]
+        while found and found[-1] is None:
+            found.pop()
+        return tuple(found)
 
     def _bracket(self, walk: Walk, routine: Routine) -> None:
         """The callee leaves something open, or closes what was open here."""

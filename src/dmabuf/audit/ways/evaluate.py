@@ -8,6 +8,7 @@ from typing import Any
 from dmabuf.audit.front.code import RETURN, Expr
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.arrays import count_of, size_of
 from dmabuf.audit.ways.gfp import FLAGS
 from dmabuf.audit.ways.values import (
     OBJECT,
@@ -40,17 +41,13 @@ _CONSTANTS: dict[str, Value] = {
 }
 _ARGUMENT = {
     "likely": 0, "unlikely": 0, "READ_ONCE": 0, "rcu_dereference": 0, "__builtin_expect": 0,
-    "current_gfp_context": 0, "mapping_gfp_constraint": 1,
+    "current_gfp_context": 0, "mapping_gfp_constraint": 1, "UL": 0, "ULL": 0, "U": 0,
 }  # fmt: skip
 """Worth what one of their arguments is."""
 _CALLS: dict[str, Value] = {
     "mapping_gfp_mask": number(int(Gfp.HIGHUSER)),
     "gfp_any": None,
 }
-_TIMES = {
-    "msecs_to_jiffies", "usecs_to_jiffies", "nsecs_to_jiffies", "secs_to_jiffies",
-    "timespec64_to_jiffies", "msecs_to_jiffies_timeout", "nsecs_to_jiffies_timeout",
-}  # fmt: skip
 
 
 def fill(expression: Expr, given: Mapping[str, Expr], depth: int = 0) -> Expr:
@@ -131,6 +128,8 @@ class Evaluator:
             return self._field(e, values, path, depth)
         if kind == "string":
             return frozenset([OBJECT])
+        if kind == "sizeof":
+            return values.get(size_of(e[1]))
         if kind == "list":
             return self._list(e, values, path, depth)
         return None
@@ -205,6 +204,8 @@ class Evaluator:
             return self.value(arguments[at], values, path, depth + 1)
         if name in _CALLS:
             return _CALLS[name]
+        if name == "ARRAY_SIZE" and arguments and arguments[0][0] == "name":
+            return values.get(count_of(arguments[0][1]))
         if name == "gfpflags_allow_blocking" and arguments:
             gfp = self.value(arguments[0], values, path, depth + 1)
             return combine("&", gfp, number(int(Gfp.DIRECT_RECLAIM)))
@@ -238,28 +239,18 @@ class Evaluator:
         return found
 
     def ends(self, e: Expr, values: Mapping[str, Value], path: str, depth: int = 0) -> bool:
-        """Whether a timeout is a constant time, so that a wait for so long ends by itself."""
-        kind = e[0]
-        if kind == "number":
-            return True
+        """Whether a wait for so long ends by itself; of a limit in a variable that is believed."""
         known = self.value(e, values, path)
         if known is not None:
             return FOREVER not in known
-        if depth > 6:
-            return False
-        if kind == "name":
-            return e[1] == "HZ" or (e[1].isupper() and "MAX_SCHEDULE" not in e[1])
-        if kind == "call" and e[1][0] == "name":
-            return e[1][1] in _TIMES
+        kind = e[0]
+        if depth > 6 or kind == "name":
+            return "MAX_SCHEDULE" not in str(e[1])
         if kind == "op":
-            return self.ends(e[2], values, path, depth + 1) and self.ends(
-                e[3], values, path, depth + 1
-            )
+            return all(self.ends(one, values, path, depth + 1) for one in e[2:])
         if kind == "choice":
-            return self.ends(e[2], values, path, depth + 1) and self.ends(
-                e[3], values, path, depth + 1
-            )
-        return kind == "cast" and self.ends(e[2], values, path, depth + 1)
+            return all(self.ends(one, values, path, depth + 1) for one in e[2:])
+        return kind != "cast" or self.ends(e[2], values, path, depth + 1)
 
 
 def _unary(sign: str, inner: Value) -> Value:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from dmabuf.audit.front.code import Expr
 from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.beyond import Deed
 from dmabuf.audit.ways.effect import Effect
 from dmabuf.audit.ways.state import Held
 from dmabuf.audit.ways.values import Value
 
-__all__ = ["Context", "Event", "Visit"]
+__all__ = ["Context", "Event", "Given", "Visit"]
+
+Given: TypeAlias = tuple[Expr, Value, frozenset[int]]
+"""What the caller has asked, in words of the callee; what it may be, and what it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +28,14 @@ class Context:
         owner: the driver that shared code works for.
         bound: the table of operations that the way came through, and the struct whose objects
             have it: it counts as long as such an object is handed on.
+        given: what the caller has asked of what it hands on.
     """
 
     values: tuple[Value, ...] = ()
     scopes: frozenset[str] = frozenset()
     owner: str = ""
     bound: tuple[str, str] | tuple[()] = ()
+    given: tuple[Given, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,8 @@ class Event:
         after: such a section was ended before it in this function.
         macro: the macro that it stands in.
         note: the table that was used.
+        deed: of an effect beyond the audited files, how it comes about there.
+        beyond: the function that is called there.
     """
 
     line: int
@@ -67,6 +76,8 @@ class Event:
     after: bool = False
     macro: str = ""
     note: str = ""
+    deed: Deed | None = None
+    beyond: str = ""
 
 
 @dataclass(frozen=True, slots=True)

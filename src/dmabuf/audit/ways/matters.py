@@ -11,13 +11,14 @@ from collections import defaultdict
 
 from dmabuf.audit.front.code import CALL, Code
 from dmabuf.audit.program.program import Program
+from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.known import KNOWN
 from dmabuf.audit.ways.known.acts import Nothing
 
 __all__ = ["names_that_matter"]
 
 
-def names_that_matter(program: Program) -> frozenset[str]:
+def names_that_matter(program: Program, beyond: Beyond = NOTHING) -> frozenset[str]:
     """The names of functions and macros that may do something; calls through pointers may."""
     names = program.names
     matter = {name for name, acts in KNOWN.items() if not isinstance(acts[0], Nothing)}
@@ -26,6 +27,7 @@ def names_that_matter(program: Program) -> frozenset[str]:
         for name, (_, types) in names.prototypes.items()
         if any(one.startswith("gfp_t") for one in types)
     }
+    matter |= {name for name, doing in beyond.functions().items() if doing.acts or doing.leaves}
     harmless = {name for name, acts in KNOWN.items() if isinstance(acts[0], Nothing)}
     matter -= harmless
     callers: dict[str, set[str]] = defaultdict(set)

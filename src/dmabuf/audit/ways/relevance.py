@@ -10,8 +10,10 @@ from __future__ import annotations
 from dmabuf.audit.front.code import CALL, IF, LOOP, RETURN, SET, SWITCH, Expr
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import Allocates, Calls, Takes, Waits
+from dmabuf.audit.ways.sides import kept_in
 
 __all__ = ["Relevance"]
 
@@ -22,11 +24,13 @@ _DEPTH = 6
 class Relevance:
     """Answers for all functions of a program."""
 
-    def __init__(self, program: Program, matter: frozenset[str]) -> None:
+    def __init__(self, program: Program, matter: frozenset[str], beyond: Beyond = NOTHING) -> None:
         self._program = program
+        self._beyond = beyond.functions()
         self._matter = matter
         self._known: dict[Routine, Places] = {}
         self._writes: dict[Routine, dict[int, frozenset[str]]] = {}
+        self._sets: dict[Routine, frozenset[str]] = {}
 
     def of(self, routine: Routine, depth: int = 0) -> Places:
         """The parameters that matter: by their places, whether they matter themselves.
@@ -53,6 +57,19 @@ class Relevance:
                     if base[0] == "name" and base[1] in places:
                         sets.setdefault(places[base[1]], set()).add(name)
             found = self._writes[routine] = {at: frozenset(one) for at, one in sets.items()}
+        return found
+
+    def sets(self, routine: Routine) -> frozenset[str]:
+        """Fields that a function sets itself, of whatever struct: `.name`."""
+        found = self._sets.get(routine)
+        if found is None:
+            found = self._sets[routine] = frozenset(
+                part
+                for instruction in routine.function.code
+                if instruction[0] == SET
+                for part in kept_in(instruction[2])
+                if part.startswith(".")
+            )
         return found
 
     def _find(self, routine: Routine, depth: int) -> Places:
@@ -118,7 +135,10 @@ class Relevance:
         if self._program.names.macro(name, routine.path) is not None:
             return None
         found = self._program.names.routine(name, routine.path)
-        return None if found is None else self.of(found, depth + 1)
+        if found is not None:
+            return self.of(found, depth + 1)
+        doing = self._beyond.get(name)
+        return None if doing is None else dict(doing.asks)
 
 
 def _use(

@@ -7,16 +7,29 @@ for a pointer that is not NULL, a function, or a struct with known fields.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from dmabuf.audit.program.routine import Routine
 
-__all__ = ["OBJECT", "Fields", "Table", "Value", "combine", "join", "number", "opposite", "truth"]
+__all__ = [
+    "OBJECT",
+    "Fields",
+    "Table",
+    "Value",
+    "combine",
+    "join",
+    "number",
+    "opposite",
+    "plain",
+    "truth",
+]
 
 OBJECT: Final = "object"
 _MOST = 6
+_WIDE = 0xFFFFFFFF
+"""Numbers are kept with as many bits."""
 _ZERO: Final = frozenset([0])
 _ONE: Final = frozenset([1])
 _EITHER: Final = frozenset([0, 1])
@@ -43,6 +56,14 @@ class Fields:
         fields = {**dict(self.known), name: value}
         return Fields(tuple(sorted(fields.items(), key=lambda one: one[0])), self.rest)
 
+    def within(self, path: Sequence[str], value: frozenset[Any] | None) -> Fields:
+        """One with another value of a field of a struct in it: `walk.ctx` of an `evict`."""
+        name, *inner = path
+        if inner:
+            structs = [one for one in self.get(name) or () if isinstance(one, Fields)]
+            value = frozenset(one.within(inner, value) for one in structs) or None
+        return self.put(name, value)
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -54,6 +75,13 @@ class Table:
 
 Atom: TypeAlias = int | str | Routine | Fields | Table
 Value: TypeAlias = frozenset[Atom] | None
+
+
+def plain(value: Value) -> Value:
+    """A value as another program may know it: functions and tables are "not NULL"."""
+    if value is None:
+        return None
+    return frozenset(one if isinstance(one, int) else OBJECT for one in value)
 
 
 def number(value: int) -> Value:
@@ -97,6 +125,8 @@ _NUMERIC: Final[dict[str, Callable[[int, int], int]]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
+    "<<": lambda a, b: a << min(b, 64),
+    ">>": lambda a, b: a >> min(b, 64),
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -131,7 +161,9 @@ def combine(sign: str, a: Value, b: Value) -> Value:
     numbers = [(x, y) for x in a for y in b if isinstance(x, int) and isinstance(y, int)]
     if len(numbers) != len(a) * len(b):
         return None
-    found = frozenset(int(function(x, y)) & 0xFFFFFFFF for x, y in numbers)
+    if sign in ("<<", ">>") and any(x < 0 or y < 0 or x << min(y, 64) > _WIDE for x, y in numbers):
+        return None
+    found = frozenset(int(function(x, y)) & _WIDE for x, y in numbers)
     return found if len(found) <= _MOST else None
 
 

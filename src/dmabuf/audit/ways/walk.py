@@ -7,6 +7,7 @@ again. Nothing is done twice: a loop is walked once, with what it changes unknow
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,10 +33,13 @@ from dmabuf.audit.front.code import (
 )
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.program.spelling import spell
+from dmabuf.audit.ways.arrays import sizes
 from dmabuf.audit.ways.evaluate import Evaluator
 from dmabuf.audit.ways.event import Context, Event, Visit
+from dmabuf.audit.ways.learnt import MEMORY, forgotten, given, learn, worth
 from dmabuf.audit.ways.shape import Shape
-from dmabuf.audit.ways.state import State, either
+from dmabuf.audit.ways.sides import contradicted, kept_in, on_one_side, side_of, without
+from dmabuf.audit.ways.state import Side, State, either
 from dmabuf.audit.ways.values import OBJECT, Fields, Value
 
 __all__ = ["Calls", "Walk"]
@@ -74,6 +78,8 @@ class _Open:
     cold: bool = False
     held: int = 0
     subject: Value = None
+    side: Side | None = None
+    turned: bool = False
 
 
 @dataclass(slots=True)
@@ -111,7 +117,10 @@ class Walk:
     def run(self, shape: Shape) -> Visit:
         """Walk from the first line to the last."""
         self.state = State(
-            self._given(), self.context.scopes, spins=int("atomic" in self.context.scopes)
+            self._given(),
+            self.context.scopes,
+            spins=int("atomic" in self.context.scopes),
+            known=given(self.context.given),
         )
         self.steps(shape.code, shape, 0)
         self.exits = either(self.exits, self.state)
@@ -152,9 +161,15 @@ class Walk:
         if kind == SET:
             self._set(instruction[2], instruction[3])
         elif kind == DECLARE:
-            self._values().pop(instruction[2], None)
+            self._declare(instruction[2], instruction[3])
         elif len(self.events) < _EVENTS:
             self.calls.call(self, instruction, depth)
+
+    def _declare(self, name: str, kind: str) -> None:
+        self._values().pop(name, None)
+        self.stored(frozenset([name]))
+        for variable, length in sizes(name, kind) if kind[-1:] == "]" else ():
+            self.assign(variable, self.value(length))
 
     def inner(self, code: Code, depth: int) -> None:
         """Do the body of a macro; blocks that it leaves open end with it."""
@@ -169,8 +184,11 @@ class Walk:
 
     def value(self, expression: Expr) -> Value:
         """What an expression is worth here."""
-        values = self.state.values if self.state is not None else {}
-        return self.evaluator.value(expression, values, self.routine.path)
+        state = self.state
+        if state is None:
+            return self.evaluator.value(expression, {}, self.routine.path)
+        found = self.evaluator.value(expression, state.values, self.routine.path)
+        return worth(state.known, expression) if found is None and state.known else found
 
     def doubt(self) -> float:
         """How likely a line is done at all: what only debugging does is cold."""
@@ -179,17 +197,19 @@ class Walk:
     # -- assignments ------------------------------------------------------------------------------
 
     def _set(self, target: Expr, value: Expr) -> None:
+        if target[0] == "name" and value[0] == "list":
+            value = self.calls.named(value, self.local.get(target[1], ""), self.routine.path)
+        now = self.value(value) if target[0] in ("name", "field") else None
+        self.stored(kept_in(target))
         if target[0] == "name":
-            if value[0] == "list":
-                value = self.calls.named(value, self.local.get(target[1], ""), self.routine.path)
-            self.assign(target[1], self.value(value))
-        elif target[0] == "field" and target[1][0] == "name":
-            self._set_field(target[1][1], target[2], self.value(value))
-        elif target[0] == "field" and target[1][0] == "field":
+            self.assign(target[1], now)
+        elif target[0] == "field":
+            path = [target[2]]
             while target[1][0] == "field":
                 target = target[1]
-            if target[1][0] == "name" and target[1][1] in self._values():
-                self._set_field(target[1][1], target[2], None)
+                path.append(target[2])
+            if target[1][0] == "name":
+                self._set_field(target[1][1], path[::-1], now)
 
     def assign(self, name: str, value: Value) -> None:
         """A variable gets a value."""
@@ -199,7 +219,7 @@ class Walk:
         else:
             values[name] = value
 
-    def _set_field(self, name: str, inner: str, value: Value) -> None:
+    def _set_field(self, name: str, path: Sequence[str], value: Value) -> None:
         known = self._values().get(name)
         if known is None:
             kind = self.local.get(name, "*")
@@ -208,7 +228,7 @@ class Walk:
             known = frozenset([Fields(())])
         (struct, *more) = known
         if isinstance(struct, Fields) and not more:
-            self._values()[name] = frozenset([struct.put(inner, value)])
+            self._values()[name] = frozenset([struct.within(path, value)])
 
     def cleared(self, target: Expr) -> None:
         """`memset(&target, 0, ...)`."""
@@ -230,17 +250,51 @@ class Walk:
         if argument[0] == "addr" and argument[1][0] == "name":
             for one in fields:
                 if argument[1][1] in self._values():
-                    self._set_field(argument[1][1], one, None)
+                    self._set_field(argument[1][1], (one,), None)
 
     def forget(self, names: frozenset[str] | None) -> None:
         """Nothing is known of these variables any more."""
         if names and self.state is not None:
             for name in names:
                 base, _, inner = name.partition(".")
+                self.stored(frozenset([f".{inner}" if inner else base]))
                 if not inner:
                     self.state.values.pop(name, None)
                 elif base in self.state.values:
-                    self._set_field(base, inner, None)
+                    self._set_field(base, (inner,), None)
+
+    # -- what conditions said ---------------------------------------------------------------------
+
+    def stored(self, parts: frozenset[str]) -> None:
+        """Variables or fields (`.name`) are set: what was said of them is old."""
+        state = self.state
+        for opened in self._open:
+            if opened.side is not None and not parts.isdisjoint(opened.side.parts):
+                opened.side = None
+        if state is not None:
+            if state.known:
+                state.known = forgotten(state.known, parts)
+            state.held = without(state.held, parts)
+
+    def minds(self) -> bool:
+        """Whether anything was said that a store could make old."""
+        state = self.state
+        if any(opened.side is not None for opened in self._open):
+            return True
+        return state is not None and (bool(state.known) or any(one.only for one in state.held))
+
+    def shaken(self) -> None:
+        """Others may have run: what was said of memory may be so no more."""
+        if self.state is not None and self.state.known:
+            self.state.known = forgotten(self.state.known, (MEMORY,))
+
+    def _said(self, state: State, condition: Expr, *, holds: bool) -> None:
+        """Take a condition into a state."""
+        refine(state, condition, holds=holds, values=self)
+        learn(state.known, condition, holds=holds, value=self.value)
+        here, self.state = self.state, state
+        state.held = contradicted(state.held, lambda one: self.calls.holds(self, one))
+        self.state = here
 
     # -- blocks -----------------------------------------------------------------------------------
 
@@ -269,12 +323,13 @@ class Walk:
         known = self.calls.holds(self, condition)
         if known is not True:
             opened.other = self.state.copy()
-            refine(opened.other, condition, holds=False, values=self)
+            self._said(opened.other, condition, holds=False)
         if known is False:
             self.state = None
             return
         if known is None:
-            refine(self.state, condition, holds=True, values=self)
+            self._said(self.state, condition, holds=True)
+            opened.side = side_of(condition)
             self.guards.append((condition, True))
             opened.guarded = True
             text = spell(condition)
@@ -287,6 +342,7 @@ class Walk:
         if opened is None or opened.kind != IF:
             return
         self.state, opened.other = opened.other, self.state
+        opened.turned = True
         if opened.guarded and opened.condition is not None:
             self.guards[-1] = (opened.condition, False)
 
@@ -298,7 +354,7 @@ class Walk:
             self.guards.pop()
             self.cold -= opened.cold
         if opened.kind == IF:
-            self.state = either(self.state, opened.other)
+            self._meet(opened)
         elif opened.kind == LOOP:
             self.state = either(either(self.state, opened.other), opened.leaves)
         elif opened.kind == SWITCH:
@@ -307,6 +363,14 @@ class Walk:
                 self.state = either(self.state, opened.other)
         elif self.state is not None:
             self._drop_scoped(opened.held)
+
+    def _meet(self, opened: _Open) -> None:
+        """Both sides of an `if` go on together."""
+        here, other = self.state, opened.other
+        if opened.side is not None and here is not None and other is not None:
+            yes, no = (other, here) if opened.turned else (here, other)
+            yes.held, no.held = on_one_side(yes.held, no.held, opened.side)
+        self.state = either(here, other)
 
     def _drop_scoped(self, count: int) -> None:
         """The end of a block drops what `guard` took in it."""
@@ -321,8 +385,11 @@ class Walk:
         if kind == LABEL:
             self.state = either(self.state, self._labels.get(instruction[2]))
             self.forget(changed)
+            if changed is not None:
+                self.shaken()
             return
         self.forget(changed)
+        self.shaken()
         before = self.state.copy() if self.state is not None else None
         self._open.append(_Open(LOOP, instruction[2], before))
 

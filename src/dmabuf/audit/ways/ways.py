@@ -17,6 +17,7 @@ from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.program.spelling import spell
 from dmabuf.audit.program.types import bare
+from dmabuf.audit.ways.beyond import NOTHING, OUTSIDE, Beyond
 from dmabuf.audit.ways.calls import CallReader
 from dmabuf.audit.ways.effect import Effect, Hop, Kind, Way
 from dmabuf.audit.ways.evaluate import Evaluator
@@ -28,7 +29,7 @@ from dmabuf.audit.ways.walk import Walk
 __all__ = ["Section", "Ways"]
 
 _CONTEXTS = 24
-"""More contexts of one function than this are one with nothing known."""
+"""More contexts of one function for one driver than this are one with nothing known."""
 _NODES = 6000
 _DEPTH = 16
 _LEAST = 0.05
@@ -72,17 +73,27 @@ class _Came:
 
 
 class Ways:
-    """All ways of a program; walks are kept."""
+    """All ways of a program; walks are kept.
 
-    def __init__(self, program: Program) -> None:
+    Args:
+        program: what is walked.
+        beyond: says what functions do that are not in it.
+        contexts: of one function that are told apart.
+    """
+
+    def __init__(
+        self, program: Program, beyond: Beyond = NOTHING, *, contexts: int = _CONTEXTS
+    ) -> None:
         self.program = program
         self.evaluator = Evaluator(program)
         self.brackets = Brackets(program)
         self.limits: Counter[str] = Counter()
-        self._calls = CallReader(program, self.evaluator, self.brackets)
+        self._calls = CallReader(program, self.evaluator, self.brackets, beyond)
         self._visits: dict[Node, Visit] = {}
         self._shapes: dict[Routine, Shape] = {}
-        self._contexts: Counter[Routine] = Counter()
+        self._contexts: Counter[tuple[Routine, str]] = Counter()
+        self._nodes: set[Node] = set()
+        self._most = contexts
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -103,6 +114,10 @@ class Ways:
                 self.limits["functions with too many calls"] += 1
         return found
 
+    def asks(self, routine: Routine) -> dict[int, bool]:
+        """The parameters that matter for what a function does, as `Relevance` tells them."""
+        return self._calls.relevance.of(routine)
+
     def context(self, routine: Routine) -> Context:
         """Nothing known but the tables that the function stands in."""
         tables = {table for _, _, table in self.program.in_tables.get(routine, ()) if table}
@@ -117,12 +132,14 @@ class Ways:
         routine = event.callee
         assert routine is not None
         node = (routine, event.context)
-        if node in self._visits:
+        if node in self._nodes:
             return node
-        if self._contexts[routine] >= _CONTEXTS:
+        count = (routine, event.context.owner)
+        if self._contexts[count] >= self._most:
             self.limits["functions with too many contexts"] += 1
             return (routine, Context((), event.context.scopes, event.context.owner))
-        self._contexts[routine] += 1
+        self._contexts[count] += 1
+        self._nodes.add(node)
         return node
 
     # -- sections ---------------------------------------------------------------------------------
@@ -207,7 +224,7 @@ class Ways:
                     heapq.heappush(queue, (price, count, there))
 
     def _way(self, came: dict[Node, _Came], node: Node, last: Event) -> Way:
-        hops = [_hop(node[0], last)]
+        hops = _last_hops(node[0], last)
         conditions = _conditions(last)
         sure = came[node].sure * last.grade
         start = node
@@ -230,6 +247,14 @@ class Ways:
         )
 
 
+def _last_hops(routine: Routine, event: Event) -> list[Hop]:
+    """The line that does it, innermost first; beyond the program those of the function there."""
+    if event.deed is None:
+        return [_hop(routine, event)]
+    call = Hop(routine.place(event.line), OUTSIDE, event.beyond, event.note)
+    return [*reversed(event.deed.hops), call]
+
+
 def _hop(routine: Routine, event: Event) -> Hop:
     if event.effect is not None:
         callee = event.effect.name
@@ -248,4 +273,4 @@ def _conditions(event: Event) -> list[str]:
     for condition, holds in event.guards[-2:]:
         text = spell(condition, 60)
         texts.append(text if holds else f"!({text})")
-    return texts
+    return [*texts, *event.deed.conditions] if event.deed is not None else texts

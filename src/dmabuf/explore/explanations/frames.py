@@ -12,6 +12,7 @@ from types import FrameType
 
 from dmabuf.explore.foreign import whose
 from dmabuf.report.finding import Place, Stack
+from dmabuf.rt.life import MAIN
 
 __all__ = ["place_of_error", "stack_of"]
 
@@ -30,7 +31,7 @@ def stack_of(frame: FrameType | None) -> Stack:
         code = frame.f_code
         if _is_of_design(code.co_filename):
             found.append(Place(code.co_filename, frame.f_lineno, code.co_name))
-        elif found and code.co_name == "_main" and whose.is_ours(code.co_filename):
+        elif code is MAIN:
             break
         frame = frame.f_back
     return tuple(found)

@@ -189,7 +189,7 @@ class _Recorder:
         entry = Entry(
             op.name,
             self.rt.number_of(obj),
-            _plain(obj if isinstance(obj, Task) else task.arg, self.rt),
+            _plain(obj if isinstance(obj, ExploredTask) else task.arg, self.rt),
             task.may_stop,
             _is_owed(task),
             None if task.deadline is None else task.deadline - self.read.get(task.number, 0),
@@ -280,7 +280,7 @@ def _plain(arg: Any, rt: Tasks) -> Any:
     """An argument as something that can be compared between executions."""
     if arg is None or isinstance(arg, bool | int | str):
         return arg
-    if isinstance(arg, Task):
+    if isinstance(arg, ExploredTask):
         return ("task", arg.key)
     try:
         return ("object", rt.number_of(arg))

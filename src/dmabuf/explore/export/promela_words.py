@@ -19,8 +19,8 @@ from dmabuf.core.fence import Fence
 from dmabuf.core.fence_steps import is_flagged
 from dmabuf.core.timeline import Timeline
 from dmabuf.errors import DmabufError
-from dmabuf.rt.api import Task
 from dmabuf.rt.clock import VirtualClock
+from dmabuf.rt.explored_task import ExploredTask
 from dmabuf.sync.completion import Completion
 from dmabuf.sync.mutex import Mutex
 from dmabuf.sync.rwlock import RwLock
@@ -153,7 +153,7 @@ def describe(obj: Any) -> Described | str:
     kind = cast("type[object]", type(obj))
     found = _KINDS.get(kind)
     if found is None:
-        plain = isinstance(obj, Task | Timeline | VirtualClock)
+        plain = isinstance(obj, ExploredTask | Timeline | VirtualClock)
         return Described("other") if plain else f"a {kind.__name__} has no words in Promela"
     try:
         return found(obj)

@@ -21,20 +21,19 @@ from dmabuf.explore.states.canonical import Walk
 from dmabuf.explore.states.codes_of import name_of, per_code, reads_of
 from dmabuf.explore.states.frame_values import can_read, contents, position
 from dmabuf.explore.states.opaque import Opaque
-from dmabuf.hardware import plain
-from dmabuf.rt.own_steps import CLOCK_ARM
-from dmabuf.rt.tasks import Tasks
+from dmabuf.rt import carriers, tasks
+from dmabuf.rt.life import ASK, MAIN
 from dmabuf.sync import timer
 from dmabuf.sync.work import Work
 
 if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
+    from dmabuf.rt.tasks import Tasks
 
 __all__ = ["Fingerprints", "known_fences"]
 
-_ANNOUNCE = Tasks._announce.__code__
-_MAIN = Tasks._main.__code__
-_STEP = Tasks.step.__code__
+_RUNTIME = frozenset(filter(None, (carriers.__file__, tasks.__file__)))
+"""Files of frames that are no part of a state: all that matters there is announced."""
 _TIMES = frozenset({"deadline", "expiry"})
 _DEAD: dict[CodeType, frozenset[str]] = {
     timer._serve.__code__: frozenset({"seen", "expiry", "following"}),
@@ -145,6 +144,8 @@ class Fingerprints:
         forms.put_arg(walk, op.name, task.obj, task.arg)
         walk.put(task.options)
         walk.time(task.deadline)
+        if task.armed is not None:
+            _put_armed(walk, task.armed)
         for held in self._frames_of(rt, task):
             _put_frame(walk, held)
 
@@ -173,15 +174,13 @@ def _read(rt: Tasks, task: ExploredTask) -> list[_Held]:
     frame: FrameType | None = rt.carrier.frame_of(task)
     if frame is None:
         frame = sys._getframe()
-    while frame is not None and frame.f_code is not _ANNOUNCE and frame.f_code is not _STEP:
-        frame = frame.f_back
+        while frame is not None and frame.f_code is not ASK:
+            frame = frame.f_back
+        frame = frame and frame.f_back
     found: list[_Held] = []
-    if frame is not None and frame.f_code is _ANNOUNCE:
-        frame = frame.f_back
-    if frame is not None and frame.f_code is _STEP and plain(task.op) is not CLOCK_ARM:
-        frame = frame.f_back  # all that it knows is announced
-    while frame is not None and frame.f_code is not _MAIN:
-        found.append(_Held(frame.f_code, position(frame), contents(frame)))
+    while frame is not None and frame.f_code is not MAIN:
+        if frame.f_code.co_filename not in _RUNTIME:
+            found.append(_Held(frame.f_code, position(frame), contents(frame)))
         frame = frame.f_back
     if frame is None:
         raise Opaque(f"the frames of {task.name}")
@@ -207,9 +206,6 @@ def _put_frame(walk: Walk, held: _Held) -> None:
     reads = reads_of(code)
     if reads:
         walk.reads |= reads
-    if code is _STEP:
-        _put_step(walk, values)
-        return
     special = _special(code)
     if not special:
         walk.put_all(values)
@@ -222,10 +218,10 @@ def _put_frame(walk: Walk, held: _Held) -> None:
             walk.put(value)
 
 
-def _put_step(walk: Walk, values: list[Any]) -> None:
+def _put_armed(walk: Walk, armed: tuple[Any, ...]) -> None:
     """The step that is to follow when a timeout has been armed: as announced, but not yet."""
-    _rt, op, obj, arg, deadline, interruptible = values[:6]  # then its task, which is the walk's
-    walk.put_all((op, obj, interruptible))
+    op, obj, arg, deadline, interruptible = armed
+    walk.say("armed", op.name, interruptible)
+    walk.put(obj)
     forms.put_arg(walk, op.name, obj, arg)
     walk.time(deadline)
-    walk.put_all(values[6:])

@@ -15,7 +15,14 @@ import ctypes
 import functools
 import inspect
 import sys
-from types import BuiltinMethodType, CodeType, FrameType, FunctionType, MethodType
+from types import (
+    BuiltinMethodType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+)
 from typing import Any
 
 from dmabuf.explore.states.codes_of import class_of, per_code
@@ -91,12 +98,19 @@ def _calls_through(called: Any) -> bool:
         return _calls_through(called.__func__)
     if isinstance(called, functools.partial):
         return _calls_through(called.func)
+    if isinstance(called, MethodDescriptorType):
+        return _is_runtime(called.__objclass__)
     if isinstance(called, BuiltinMethodType):
-        return inspect.isgenerator(called.__self__)
+        return inspect.isgenerator(called.__self__) or _is_runtime(type(called.__self__))
     kind = class_of(called)
     return kind.__module__.startswith("dmabuf.") or isinstance(
         inspect.getattr_static(kind, "__call__", None), FunctionType
     )
+
+
+def _is_runtime(kind: type) -> bool:
+    """Compiled, the runtime keeps nothing of its own but what a task has announced."""
+    return kind.__module__.startswith("dmabuf.rt.")
 
 
 @per_code

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, cast
 
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.setup import PLAIN, Setup
+from dmabuf.rt.known import Known
 from dmabuf.rt.strategy import TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
-    from dmabuf.rt.api import Op
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
@@ -27,19 +27,14 @@ __all__ = ["DepthFirst", "Node", "all_may_stop", "is_timed"]
 Footprint = tuple[int, ...]
 
 
-class Node:
+class Node(Known):
     """A state on the present path: what was possible, what was made, what is left to try.
 
-    `rank` counts the branches that were taken before the present one. `op` is the operation that
-    was made by its action, on the object of that `number`; None if it went another way.
+    `rank` counts the branches that were taken before the present one.
     """
 
     __slots__ = (
-        "chosen",
         "done",
-        "footprint",
-        "number",
-        "op",
         "rank",
         "sleep",
         "step",
@@ -47,15 +42,12 @@ class Node:
     )
 
     def __init__(self, chosen: int, todo: list[int], sleep: dict[int, Footprint]) -> None:
-        self.chosen = chosen
+        super().__init__(chosen)
         self.todo = todo
         self.sleep = sleep
         self.done: dict[int, Footprint] = {}
-        self.footprint: Footprint = ()
         self.rank = 0
         self.step: tuple[str, int] = ("", -1)
-        self.op: Op | None = None
-        self.number = -1
 
 
 class DepthFirst:
@@ -75,6 +67,7 @@ class DepthFirst:
     """
 
     bound = ""
+    reads_frames = False
 
     def __init__(self, setup: Setup = PLAIN) -> None:
         self.at_wait = setup.at_wait

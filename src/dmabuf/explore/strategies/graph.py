@@ -85,6 +85,8 @@ class Graph(DepthFirst):
         loops: some way leads back to a state that it has been in.
     """
 
+    reads_frames = True
+
     def __init__(self, setup: Setup = PLAIN, *, states: int = MAX_STATES) -> None:
         super().__init__(replace(setup, limit=setup.limit * _LONGER))
         self.states: list[State] = []

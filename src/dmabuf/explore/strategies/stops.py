@@ -123,6 +123,8 @@ class Visit:
         known: all of them may be made without asking, as long as they are what they were.
     """
 
+    reads_frames = False
+
     def __init__(
         self,
         path: list[Node],

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dmabuf.audit.ways.known.acts import Act
 from dmabuf.audit.ways.known.allocators import ALLOCATORS
+from dmabuf.audit.ways.known.core_locks import CORE_LOCKS
 from dmabuf.audit.ways.known.deferred import DEFERRED
 from dmabuf.audit.ways.known.harmless import HARMLESS
 from dmabuf.audit.ways.known.locks import LOCKS
@@ -21,7 +22,7 @@ __all__ = ["KNOWN", "does"]
 KNOWN: dict[str, tuple[Act, ...]] = {}
 """By name; where two tables know a function, it does what both say."""
 
-for _table in (ALLOCATORS, LOCKS, WAITS, MEMORY, DEFERRED):
+for _table in (ALLOCATORS, LOCKS, CORE_LOCKS, WAITS, MEMORY, DEFERRED):
     for _name, _acts in _table.items():
         KNOWN[_name] = (*KNOWN.get(_name, ()), *(a for a in _acts if a not in KNOWN.get(_name, ())))
 for _name, _acts in HARMLESS.items():

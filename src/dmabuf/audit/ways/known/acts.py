@@ -19,6 +19,7 @@ __all__ = [
     "Flushes",
     "Nothing",
     "Opens",
+    "Passes",
     "Queues",
     "Signals",
     "Sleeps",
@@ -67,6 +68,13 @@ class Takes:
     scoped: bool = False
     momentary: bool = False
     last: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """Takes a lock of the kernel's core, and has dropped it when it returns; see `core_locks`."""
+
+    lock: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +189,7 @@ Act: TypeAlias = (
     | Flushes
     | Nothing
     | Opens
+    | Passes
     | Queues
     | Signals
     | Sleeps

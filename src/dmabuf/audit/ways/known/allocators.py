@@ -15,37 +15,36 @@ __all__ = ["ALLOCATORS", "SINCE"]
 
 _AT_0 = """
 get_zeroed_page __get_free_page __get_dma_pages alloc_page __alloc_page alloc_page_vma
-mempool_alloc_slab xas_nomem folio_alloc_noprof folio_alloc vm_area_dup kasprintf kvasprintf
-page_frag_alloc_align radix_tree_preload radix_tree_maybe_preload idr_preload sk_alloc
-acpi_os_allocate alloc_pages get_free_pages __get_free_pages alloc_pages_noprof
-get_zeroed_page_noprof get_free_pages_noprof bio_alloc_clone
+mempool_alloc_slab folio_alloc_noprof folio_alloc kasprintf kvasprintf radix_tree_preload
+radix_tree_maybe_preload idr_preload alloc_pages get_free_pages __get_free_pages alloc_pages_noprof
+get_zeroed_page_noprof get_free_pages_noprof __alloc_pages __alloc_pages_noprof __folio_alloc_node
+__folio_alloc_noprof
 """
 _AT_1 = """
 kmalloc kzalloc kvmalloc kvzalloc __kmalloc kmalloc_noprof kzalloc_noprof kvmalloc_noprof
 kmalloc_track_caller kmem_cache_alloc kmem_cache_zalloc kmem_cache_alloc_noprof kstrdup
 kstrdup_const alloc_pages_node alloc_pages_exact __vmalloc mempool_alloc mempool_alloc_noprof
-ida_alloc __alloc_pages alloc_skb bitmap_zalloc bitmap_alloc alloc_pages_exact_noprof
-bio_alloc_bioset alloc_cpumask_var zalloc_cpumask_var mempool_alloc_preallocated
-__folio_alloc_node anon_vma_alloc
+ida_alloc alloc_skb bitmap_zalloc bitmap_alloc alloc_pages_exact_noprof alloc_cpumask_var
+zalloc_cpumask_var xas_nomem kmalloc_node kzalloc_node kvmalloc_node kvzalloc_node
+kmem_cache_alloc_node kmalloc_node_track_caller
 """
 _AT_2 = """
 kcalloc kmalloc_array kvcalloc kvmalloc_array krealloc kvrealloc kmemdup kmemdup_noprof kvmemdup
-kstrndup kmemdup_nul kmalloc_node kzalloc_node kvmalloc_node kvzalloc_node kmem_cache_alloc_node
-sg_alloc_table devm_kmalloc devm_kzalloc devm_kstrdup devm_kasprintf drmm_kzalloc drmm_kmalloc
-drmm_kstrdup ida_alloc_max ida_alloc_min alloc_pages_exact_nid kmalloc_array_noprof
-krealloc_noprof kvrealloc_noprof kmem_cache_alloc_lru kmalloc_node_track_caller
-dma_alloc_noncontiguous devm_kasprintf_strarray shmem_read_mapping_page_gfp shmem_read_folio_gfp
-read_cache_page_gfp
+kstrndup kmemdup_nul sg_alloc_table devm_kmalloc devm_kzalloc devm_kstrdup devm_kasprintf
+drmm_kzalloc drmm_kmalloc drmm_kstrdup ida_alloc_max ida_alloc_min alloc_pages_exact_nid
+kmalloc_array_noprof krealloc_noprof kvrealloc_noprof kmem_cache_alloc_lru
+shmem_read_mapping_page_gfp shmem_read_folio_gfp read_cache_page_gfp page_frag_alloc_align sk_alloc
+bio_alloc_clone
 """
 _AT_3 = """
-dma_alloc_coherent dma_alloc_noncoherent dma_alloc_wc ida_alloc_range krealloc_array devm_kcalloc
-devm_kmalloc_array drmm_kcalloc drmm_kmalloc_array devm_kmemdup devm_krealloc xa_store xa_insert
-xa_store_bh xa_store_irq xa_insert_bh xa_insert_irq __xa_store __xa_insert mtree_store
-mtree_insert dmam_alloc_coherent
+dma_alloc_coherent dma_alloc_wc ida_alloc_range krealloc_array devm_kcalloc devm_kmalloc_array
+drmm_kcalloc drmm_kmalloc_array devm_kmemdup devm_krealloc xa_store xa_insert xa_store_bh
+xa_store_irq xa_insert_bh xa_insert_irq __xa_store __xa_insert mtree_store mtree_insert
+dmam_alloc_coherent dma_alloc_noncontiguous dma_alloc_attrs bio_alloc_bioset
 """
 _AT_4 = """
 idr_alloc idr_alloc_cyclic xa_alloc xa_alloc_bh xa_alloc_irq __xa_alloc xa_cmpxchg xa_store_range
-mtree_store_range mtree_insert_range dma_alloc_attrs dma_alloc_pages devm_krealloc_array
+mtree_store_range mtree_insert_range dma_alloc_pages devm_krealloc_array dma_alloc_noncoherent
 """
 _AT_5 = "xa_alloc_cyclic xa_alloc_cyclic_irq xa_alloc_cyclic_bh __xa_alloc_cyclic"
 _AT_6 = "mtree_alloc_range "
@@ -71,7 +70,7 @@ _FLAGS = {
     "sg_alloc_append_table_from_pages": 7,
     "devm_kasprintf": 1,
     "devm_kvasprintf": 1,
-    "mas_alloc_cyclic": 5,
+    "mas_alloc_cyclic": 6,
     "mtree_alloc_cyclic": 6,
     "folio_alloc_mpol": 0,
     "alloc_pages_bulk_array": 0,
@@ -83,13 +82,9 @@ _FLAGS = {
     "kobject_get_path": 1,
     "iommu_map": 5,
     "iommu_map_sg": 5,
-    "iommu_map_sgtable": 4,
     "usb_alloc_urb": 1,
     "usb_submit_urb": 1,
     "shmem_read_mapping_page_gfp": 2,
-    "dev_coredumpm": 4,
-    "dev_coredumpv": 3,
-    "dev_coredumpsg": 3,
     "xas_split_alloc": 3,
     "skb_clone": 1,
     "nlmsg_new": 1,
@@ -120,15 +115,16 @@ kstrdup_quotable_file add_memory arch_io_reserve_memtype_wc arch_phys_wc_add set
 set_memory_uc set_pages_array_wc set_pages_array_uc set_pages_array_wb set_memory_wb seq_open
 single_open simple_attr_open mmu_notifier_register __mmu_notifier_register mmu_notifier_get
 mmu_notifier_get_locked mmu_interval_notifier_insert alloc_anon_inode devm_add_action
-devm_add_action_or_reset drmm_add_action drmm_add_action_or_reset component_add
-component_match_add input_allocate_device led_classdev_register i2c_add_adapter
-hwmon_device_register_with_info thermal_zone_device_register drm_vma_node_allow
-drm_vma_node_allow_once dma_buf_attach dma_buf_dynamic_attach dma_buf_export dma_fence_chain_alloc
-dma_fence_array_create dma_fence_array_alloc dma_resv_reserve_fences dma_resv_get_fences
-dma_resv_get_singleton dma_resv_copy_fences sync_file_create dma_fence_unwrap_merge
-drm_syncobj_create dma_fence_allocate_private_stub
+devm_add_action_or_reset drmm_add_action drmm_add_action_or_reset component_add component_match_add
+input_allocate_device led_classdev_register i2c_add_adapter hwmon_device_register_with_info
+thermal_zone_device_register drm_vma_node_allow drm_vma_node_allow_once dma_buf_attach
+dma_buf_dynamic_attach dma_buf_export dma_fence_chain_alloc dma_fence_array_create
+dma_fence_array_alloc dma_resv_reserve_fences dma_resv_get_fences dma_resv_get_singleton
+dma_resv_copy_fences sync_file_create dma_fence_unwrap_merge drm_syncobj_create
+dma_fence_allocate_private_stub vm_area_dup acpi_os_allocate anon_vma_alloc devm_kasprintf_strarray
+iommu_map_sgtable dev_coredumpm dev_coredumpv dev_coredumpsg dev_coredumpm_timeout
 """
-"""With GFP_KERNEL, whatever they are given."""
+"""With GFP_KERNEL, whatever they are given: dev_coredumpm adds a device whatever its flags say."""
 
 _OBJ = ("obj", 1), ("objs", 2), ("flex", 3)
 """kmalloc_obj(what), kmalloc_objs(what, count), kmalloc_flex(what, field, count): the flags come

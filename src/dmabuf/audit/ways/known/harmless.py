@@ -61,9 +61,19 @@ likely unlikely READ_ONCE WRITE_ONCE lower_32_bits upper_32_bits test_bit set_bi
 __set_bit __clear_bit test_and_set_bit test_and_clear_bit sizeof offsetof typeof
 """
 
+_CHECKERS = """
+kasan_record_aux_stack kasan_record_aux_stack_noalloc kasan_save_stack kmsan_internal_poison_memory
+kmsan_free_page kmsan_alloc_page kmsan_slab_free kmsan_slab_alloc kmsan_kfree_large
+kmemleak_alloc kmemleak_free kmemleak_free_part kmemleak_free_part_phys kmemleak_alloc_phys
+kmemleak_vmalloc kmemleak_update_trace kmemleak_not_leak kmemleak_ignore stack_depot_save
+stack_depot_save_flags debug_object_init debug_object_free debug_object_activate should_fail
+should_failslab set_page_owner reset_page_owner ref_tracker_alloc ref_tracker_free
+"""
+"""Only in kernels that look for bugs, and made to be called from anywhere."""
+
 HARMLESS: dict[str, tuple[Act, ...]] = {
     name: (Nothing(),)
-    for names in (_REPORTS, _COUNTED, _FENCES, _WAKES, _PLAIN)
+    for names in (_REPORTS, _COUNTED, _FENCES, _WAKES, _PLAIN, _CHECKERS)
     for name in names.split()
 }
 """By name."""

@@ -119,6 +119,8 @@ LOCKS: dict[str, tuple[Act, ...]] = {
     "atomic_dec_and_mutex_lock": (Takes(1),),
     "refcount_dec_and_mutex_lock": (Takes(1),),
     "kref_put_mutex": (Takes(2, attempt=True),),
+    "dma_buf_attach": (Takes(None, "resv", momentary=True),),
+    "dma_buf_dynamic_attach": (Takes(None, "resv", momentary=True),),
 }
 """By name."""
 

@@ -18,13 +18,15 @@ _USER = """
 copy_from_user copy_to_user __copy_from_user __copy_to_user copy_struct_from_user clear_user
 __clear_user get_user put_user __get_user __put_user strncpy_from_user strnlen_user
 fault_in_readable fault_in_writeable fault_in_safe_writeable copy_page_from_iter copy_page_to_iter
-copy_to_iter copy_from_iter simple_write_to_buffer simple_read_from_buffer import_iovec
-access_remote_vm fixup_user_fault
+copy_to_iter copy_from_iter simple_write_to_buffer simple_read_from_buffer
+fixup_user_fault memdup_user vmemdup_user memdup_user_nul strndup_user memdup_array_user
+vmemdup_array_user
 """
 
 _FAULTS = """
 get_user_pages_fast pin_user_pages_fast get_user_pages_unlocked pin_user_pages_unlocked
 pin_user_pages_remote get_user_pages_remote vm_mmap vm_munmap do_mmap vm_brk exit_mmap
+access_remote_vm
 """
 """Take mmap_lock themselves, and fault."""
 
@@ -54,6 +56,7 @@ MEMORY: dict[str, tuple[Act, ...]] = {
     "mmu_notifier_register": (_MMAP, Allocates()),
     "mmu_notifier_get": (_MMAP, Allocates()),
     "mmu_interval_notifier_insert": (_MMAP, Allocates()),
+    "import_iovec": (TouchesUser(), Allocates()),
     "might_alloc": (Allocates(0),),
     "fs_reclaim_acquire": (Opens("reclaim"), Allocates(0)),
     "fs_reclaim_release": (Closes("reclaim"),),

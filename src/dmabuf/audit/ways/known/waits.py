@@ -6,7 +6,7 @@ interrupt,rcupdate,srcu,delay,sched}.h, include/drm/{drm_syncobj,gpu_scheduler}.
 
 from __future__ import annotations
 
-from dmabuf.audit.ways.known.acts import Act, Flushes, Nothing, Signals, Sleeps, Waits
+from dmabuf.audit.ways.known.acts import Act, Allocates, Flushes, Nothing, Signals, Sleeps, Waits
 
 __all__ = ["WAITS"]
 
@@ -14,7 +14,7 @@ __all__ = ["WAITS"]
 _FENCES: dict[str, tuple[Act, ...]] = {
     "dma_fence_wait": (Waits("fence"),),
     "dma_fence_wait_timeout": (Waits("fence", 0, 2),),
-    "dma_fence_wait_any_timeout": (Waits("fence", 0, 3),),
+    "dma_fence_wait_any_timeout": (Allocates(), Waits("fence", 0, 3)),
     "dma_fence_default_wait": (Waits("fence", 0, 2),),
     "dma_resv_wait_timeout": (Waits("fence", 0, 3),),
     "drm_gem_dma_resv_wait": (Waits("fence", None, 3),),

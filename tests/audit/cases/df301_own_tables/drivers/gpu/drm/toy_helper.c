@@ -13,6 +13,30 @@ struct drm_device {
 	const struct drm_driver *driver;
 };
 
+/* near-miss: a feature that the driver that comes here does not have */
+struct toy_object *toy_show(struct drm_device *dev, int size)
+{
+	if (!drm_core_check_feature(dev, DRIVER_MODESET))
+		return NULL;
+	return kzalloc(size, GFP_KERNEL);
+}
+
+/* found: one that it has */
+struct toy_object *toy_render(struct drm_device *dev, int size)
+{
+	if (!drm_core_check_feature(dev, DRIVER_RENDER))
+		return NULL;
+	return kzalloc(size, GFP_KERNEL); // EXPECT DF301 error
+}
+
+/* found: one that the driver may add */
+struct toy_object *toy_commit(struct drm_device *dev, int size)
+{
+	if (!drm_core_check_feature(dev, DRIVER_ATOMIC))
+		return NULL;
+	return kzalloc(size, GFP_KERNEL); // EXPECT DF301 error
+}
+
 /* near-miss: the only driver that comes here creates its objects itself */
 struct toy_object *toy_create(struct drm_device *dev, int size)
 {

@@ -18,11 +18,17 @@ static const struct drm_driver own_open_driver = {
 	.open = own_open,
 };
 
+static void own_probe(struct drm_driver *driver)
+{
+	driver->driver_features |= DRIVER_ATOMIC;
+}
+
 void own_section(struct drm_device *dev)
 {
 	bool cookie = dma_fence_begin_signalling();
 
 	toy_create(dev, 8);
 	toy_create_either(dev, 8);
+	toy_commit(dev, 8);
 	dma_fence_end_signalling(cookie);
 }
