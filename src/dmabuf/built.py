@@ -51,6 +51,7 @@ _STRATEGIES = (
     "stems",
     "stops",
     "uniform",
+    "wakeup",
     "watch",
 )
 _RUNTIME = (

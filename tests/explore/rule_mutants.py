@@ -148,7 +148,9 @@ RULE_MUTANTS = (
         lambda self, index, halts: _from_step(self, index, halts=False),
     ),
     RuleMutant("no branch is added", ("completion", 2), Choice, "add", _nothing),
-    RuleMutant("no initial is added", ("completion", 2), Choice, "add_one", _nothing),
+    RuleMutant("no initial is added", ("completion", 614), Choice, "add_one", _nothing),
+    RuleMutant("no sequence is asked for", ("irq", 0), Choice, "insert", lambda *_: []),
+    RuleMutant("handlers start where they started", ("irq", 18), Races, "_enter_later", _nothing),
     RuleMutant(
         "the object is not watched",
         ("lock", 2),
@@ -223,13 +225,6 @@ RULE_MUTANTS = (
         Stand,
         "turns_at",
         lambda self, node: (*self.watch.firm, *self.near_to(node)),
-    ),
-    RuleMutant(
-        "what a step would have touched is not known",
-        ("ring", 125),
-        Stand,
-        "turns_at",
-        lambda self, n: self.watch.firm if n.lets_pass(self.task) else self.watch.whole,
     ),
 )
 """All of them are noticed; `test_dpor` says so."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.dpor import SourceSets
 from dmabuf.explore.strategies.setup import PLAIN, Setup
+from dmabuf.explore.strategies.wakeup import Planned
 from dmabuf.rt.strategy import VARIANTS
 
 if TYPE_CHECKING:
@@ -67,10 +68,16 @@ class _Within(Choice):
         self._add_each()
         self.began._add_each()
 
-    def add_one(self, transitions: list[int], steps: list[int]) -> None:
+    def add_one(self, transitions: list[int], steps: list[Planned]) -> None:
         """The same: which of them keeps to the bound cannot be told."""
         del transitions, steps
         self.add(-1)
+
+    def insert(self, steps: list[Planned]) -> list[Footprint]:
+        """The same."""
+        del steps
+        self.add(-1)
+        return []
 
     def has(self, transition: int) -> bool:
         """Nothing is explored instead of something else."""

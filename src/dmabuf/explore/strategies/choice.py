@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.dfs import Node
+from dmabuf.explore.strategies.wakeup import Planned, Tree, begins, without
 from dmabuf.explore.strategies.watch import NOTHING
 from dmabuf.rt.strategy import BLOCK, VARIANTS
 
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     from dmabuf.explore.strategies.stands import Stand
     from dmabuf.explore.strategies.watch import Guard
 
-__all__ = ["Choice"]
+__all__ = ["HALTS", "Choice"]
 
 Footprint = tuple[int, ...]
+HALTS: Final = (-2,)
+"""In the footprint of what sleeps: it ended the execution. No object has that number."""
 _NO_DOORS: frozenset[int] = frozenset()
+_NOTHING: frozenset[int] = frozenset()
 
 
 class Choice(Node):
@@ -36,16 +40,24 @@ class Choice(Node):
         is_plain: the step touches its object and nothing else, in any state.
         access: how the step touches its object if it touches nothing else.
         halts: the step ended the execution.
-        guides: by transition that is to be tried, the steps that are to follow it.
+        guides: by transition that is to be tried, what is to follow it.
+        dropped: transitions of tasks in `tried` that are explored only if a race asks for them.
+        strong: what sleeps, and stands for all that it commutes with.
+        soft: transitions explored here that do not, though they sleep later on.
+        leans: by transition explored here, others that stand for what races with it ask for.
         obj: the object of the step that was made, as read.
         closed: guards that were false on it just before, for every task or for one.
         ways: the watch of a step that could have gone another way later on.
         other: what it would have touched that way, if that can be told.
         doors: where handlers could start.
+        entered: of the task whose CPU the step took for a handler, its ordinal; else -1.
         opened: the doors, as changed, if the step opened one.
         shut: the doors, as changed, if it closed one.
+        door: the CPU of its task, as changed, if it changed no other doors; else -1.
+        left_open: the doors, as changed, if it left open one of its task's and changed no others.
         stand: the place where its task stood, if that races with steps before it.
         stood: what its ways there depended on.
+        relied: earlier steps that its step was to come before, how, and on what that was left.
         may_stop: its task could have stopped for ever instead.
         before: the index of the same task's step before; -1 if there is none.
         ordinal: of the task that made the step.
@@ -57,12 +69,18 @@ class Choice(Node):
         "before",
         "closed",
         "decides",
+        "door",
         "doors",
+        "dropped",
         "enabled",
+        "entered",
         "guard",
         "guides",
         "halts",
         "is_plain",
+        "leaned",
+        "leans",
+        "left_open",
         "may_stop",
         "near",
         "obj",
@@ -71,9 +89,13 @@ class Choice(Node):
         "other",
         "own",
         "owned",
+        "relied",
         "shut",
+        "soft",
         "stand",
+        "starts",
         "stood",
+        "strong",
         "tasks",
         "tried",
         "watch",
@@ -95,10 +117,20 @@ class Choice(Node):
         self.watch = NOTHING
         self.halts = False
         self.is_plain = False
-        self.guides: dict[int, list[int]] = {}
+        self.guides: dict[int, Tree] = {}
+        self.dropped: frozenset[int] = _NOTHING
+        self.strong: frozenset[int] = _NOTHING
+        self.soft: frozenset[int] = _NOTHING
+        self.leans: dict[int, set[int]] = {}
         self.ways: Footprint = ()
         self.other: Footprint | None = None
         self.doors = _NO_DOORS
+        self.door = -1
+        self.left_open: Footprint = ()
+        self.leaned: Footprint = ()
+        self.relied: tuple[tuple[int, int, Planned, Footprint], ...] = ()
+        self.entered = -1
+        self.starts = False
         self.opened: Footprint = ()
         self.shut: Footprint = ()
         self.guard: Guard | None = None
@@ -119,16 +151,44 @@ class Choice(Node):
         """Could that task move?"""
         return any(transition // VARIANTS == task for transition in self.enabled)
 
+    def opens_door_of(self, ordinal: int) -> bool:
+        """Is it that task's own step before which no handler could start on its CPU?"""
+        return ordinal == self.ordinal and not self.is_open_to_handlers(ordinal)
+
+    def is_open_to_handlers(self, ordinal: int) -> bool:
+        """Could a handler start on the CPU of the task with that ordinal?"""
+        return 2 * ordinal in self.doors or 2 * ordinal + 1 in self.doors
+
     def lets_pass(self, task: int) -> bool:
         """Could that task make the step it stood at, and not just be woken out of it?"""
         first = task * VARIANTS
         return any(first <= transition < first + BLOCK for transition in self.enabled)
 
+    def may_go_on(self, task: int) -> bool:
+        """Could it make the step it stood at in one way, of which it is known what that touches?"""
+        ways = [t % VARIANTS for t in self.enabled if t // VARIANTS == task]
+        return ways == [0] and task in (self.near or {})
+
     def add(self, task: int) -> None:
         """Explore whatever that task could do from here, unless it sleeps."""
         if task not in self.tried:
             self.tried.add(task)
-            self.todo += [t for t in self.enabled if t // VARIANTS == task and t not in self.sleep]
+            ways = [t for t in self.enabled if t // VARIANTS == task and t not in self.sleep]
+            self.todo.extend(ways)
+        elif self.dropped:
+            self.take_up([t for t in self.enabled if t // VARIANTS == task])
+
+    def take_up(self, transitions: list[int]) -> None:
+        """Explore those that were dropped, too."""
+        for transition in transitions:
+            if transition in self.dropped:
+                self.dropped -= {transition}
+                self.todo.append(transition)
+
+    def drop(self, transition: int) -> None:
+        """Explore it only if a race asks for it."""
+        self.todo.remove(transition)
+        self.dropped |= {transition}
 
     def add_all(self) -> None:
         """Explore whatever was possible here."""
@@ -137,7 +197,33 @@ class Choice(Node):
 
     def has(self, transition: int) -> bool:
         """Is that explored from here, or was it elsewhere?"""
-        return transition // VARIANTS in self.tried or transition in self.sleep
+        if transition in self.sleep:
+            return True
+        return transition // VARIANTS in self.tried and transition not in self.dropped
+
+    def is_left_to_sleepers(self, touched: Footprint) -> bool:
+        """Does something that sleeps stand for a transition that touches that?"""
+        return any(
+            self.sleep[one][-1:] != HALTS and independent(self.sleep[one], touched)
+            for one in self.strong
+        )
+
+    def soften(self) -> None:
+        """The transition made here is not to stand for others where it sleeps."""
+        self.soft |= {self.chosen}
+
+    def stands_for(self, transition: int) -> bool:
+        """Does it, explored from here, stand for all that it commutes with where it sleeps?"""
+        seen = {transition}
+        left = [transition]
+        while left:
+            one = left.pop()
+            if one in self.soft:
+                return False
+            more = [y for y in self.leans.get(one, ()) if y in self.done and y not in seen]
+            seen.update(more)
+            left += more
+        return True
 
     def covers(self, footprints: list[Footprint]) -> bool:
         """Is a transition explored from here that commutes with steps that touch these?"""
@@ -153,7 +239,7 @@ class Choice(Node):
                 return True
         return False
 
-    def add_one(self, transitions: list[int], steps: list[int]) -> None:
+    def add_one(self, transitions: list[int], steps: list[Planned]) -> None:
         """Have one of some transitions explored from here, or everything if none is possible.
 
         Args:
@@ -163,11 +249,72 @@ class Choice(Node):
         if any(self.has(transition) for transition in transitions):
             return
         for transition in transitions:
-            task = transition // VARIANTS
-            if self.offers(task):
-                self.add(task)
-                if transition in steps:
-                    steps.remove(transition)
-                self.guides[transition] = steps
+            if self.offers(transition // VARIANTS):
+                self._begin(transition, steps)
                 return
         self.add_all()
+
+    def _begin(self, transition: int, steps: list[Planned]) -> None:
+        """Have a transition explored from here, and some steps made then."""
+        if transition // VARIANTS in self.tried:
+            self.take_up([transition])
+        else:
+            self.add(transition // VARIANTS)
+        tree = Tree()
+        tree.insert(without(transition, steps), [])
+        self.guides[transition] = tree
+
+    def insert(self, steps: list[Planned]) -> list[Footprint]:
+        """Have a whole sequence explored that is possible here, unless something stands for it.
+
+        Returns what transitions touch that stand for it, or begin it, and are not among its steps.
+        """
+        used: list[Footprint] = []
+        if self._is_dealt_with(steps, used) or self._goes_below(steps, used):
+            return used
+        first = steps[0][0]
+        if first in self.enabled:
+            self._begin(first, steps)
+            self._lean_on(first)
+        else:
+            self.soften()
+            self.add_all()
+        return used
+
+    def _is_dealt_with(self, steps: list[Planned], used: list[Footprint]) -> bool:
+        """Does something that was explored stand for a sequence?"""
+        for one, footprint in self.done.items():
+            if footprint[-1:] != HALTS and begins(one, footprint, steps):
+                self._lean_on(one)
+                used.append(footprint)
+                return True
+        for one, footprint in self.sleep.items():
+            if begins(one, footprint, steps):
+                if one in self.strong and footprint[-1:] != HALTS:
+                    used.append(footprint)
+                    return True
+                if any(step[0] == one for step in steps):
+                    self.soften()
+                    return True
+        return False
+
+    def _goes_below(self, steps: list[Planned], used: list[Footprint]) -> bool:
+        """Is a sequence explored below something that is explored next?"""
+        near = self.near or {}
+        for one in self.todo:
+            touched = near.get(one // VARIANTS) if one % VARIANTS < BLOCK else None
+            could = begins(one, touched, steps)
+            if could:
+                self._lean_on(one)
+                rest = without(one, steps)
+                if len(rest) == len(steps) and touched is not None:
+                    used.append(touched)
+                if not self.guides.setdefault(one, Tree()).insert(rest, used):
+                    self.soften()
+                return True
+            if could is None:
+                self.soften()
+        return False
+
+    def _lean_on(self, other: int) -> None:
+        self.leans.setdefault(self.chosen, set()).add(other)

@@ -12,14 +12,15 @@ blocked take part in races, is told in docs/design/0007-source-dpor.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
-from dmabuf.explore.strategies.choice import Choice
+from dmabuf.explore.strategies.choice import HALTS, Choice
 from dmabuf.explore.strategies.dfs import DepthFirst
 from dmabuf.explore.strategies.expiries import Expiries
 from dmabuf.explore.strategies.races import Races
 from dmabuf.explore.strategies.setup import PLAIN, Setup
 from dmabuf.explore.strategies.stops import Rests
+from dmabuf.explore.strategies.wakeup import Tree
 from dmabuf.explore.strategies.watch import Watches, has_ways, owned_by
 from dmabuf.rt.api import READ, WRITE
 from dmabuf.rt.strategy import BLOCK, VARIANTS
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["SourceSets"]
 
 Footprint = tuple[int, ...]
-HALTS: Final = (-2,)
-"""In the footprint of what sleeps: it ended the execution. No object has that number."""
 
 
 class SourceSets(DepthFirst):
@@ -48,7 +47,7 @@ class SourceSets(DepthFirst):
         self._races = Races(self._choices, self._watches)
         self._stops = Rests()
         self._expiries = Expiries()
-        self._guide: list[int] = []
+        self._guide: Tree | None = None
 
     @property
     def rests(self) -> list[list[Node]]:
@@ -63,24 +62,66 @@ class SourceSets(DepthFirst):
             return self._last_step(enabled, sleep, len(runtime.tasks))
         if len(awake) > 1:
             self._order(awake, previous)
-        chosen = self._guided(awake)
+        guide = self._guide
+        if guide is not None and guide.branches:
+            node = Choice(awake[0], [], sleep, enabled, len(runtime.tasks))
+            node.tried.clear()
+            return self._follow(guide, awake, node, runtime)
+        self._guide = None
+        chosen = awake[0]
         task = chosen // VARIANTS
         todo = [t for t in awake if t // VARIANTS == task and t != chosen]
         self.path.append(Choice(chosen, todo, sleep, enabled, len(runtime.tasks)))
         return chosen
 
-    def _guided(self, awake: list[int]) -> int:
-        """The step that the race has asked for, as long as it leads there; else any."""
-        if not self._guide:
-            return awake[0]
-        wanted = self._guide.pop(0)
-        if wanted in awake:
-            return wanted
-        same = [t for t in awake if t // VARIANTS == wanted // VARIANTS]
-        if not same:
-            self._guide = []
-            return awake[0]
-        return same[0]
+    def _follow(self, guide: Tree, awake: list[int], node: Choice, runtime: Tasks) -> int:
+        """The first step of those that races have asked for; any if none of them is possible."""
+        if self.path:
+            previous = self._choices[-1]
+            node.strong = frozenset(
+                one
+                for one in node.sleep
+                if one in previous.strong or (one in previous.done and previous.stands_for(one))
+            )
+        for wanted, following in guide.branches.items():
+            task = wanted // VARIANTS
+            if wanted not in awake:
+                continue
+            node.add(task)
+            node.guides[wanted] = following
+        if not node.todo:
+            self._guide = None
+            chosen = self._instead(guide, awake)
+            node.add(chosen // VARIANTS)
+            node.todo.remove(chosen)
+        else:
+            chosen = next(one for one in guide.branches if one in node.todo)
+            node.todo.remove(chosen)
+            self._guide = node.guides.pop(chosen)
+            if node.strong and node.todo:
+                self._drop(node, guide, runtime)
+        node.chosen = chosen
+        self.path.append(node)
+        return chosen
+
+    def _drop(self, node: Choice, guide: Tree, runtime: Tasks) -> None:
+        """Leave out other CPUs of handlers that were asked for, if what sleeps stands for them."""
+        for other in node.todo[:]:
+            task = runtime.by_number[other // VARIANTS]
+            if other in guide.branches or not callable(task.options):
+                continue
+            touched = self._watches.of_way(other, runtime)
+            if touched is not None and node.is_left_to_sleepers(touched):
+                node.drop(other)
+
+    @staticmethod
+    def _instead(guide: Tree, awake: list[int]) -> int:
+        """Another way of a step that was asked for, or just any."""
+        for wanted in guide.branches:
+            for one in awake:
+                if one // VARIANTS == wanted // VARIANTS:
+                    return one
+        return awake[0]
 
     def _last_step(self, enabled: list[int], sleep: dict[int, Footprint], tasks: int) -> int:
         """Everything sleeps; what sleeps as it ends the execution does so here, at last."""
@@ -120,6 +161,8 @@ class SourceSets(DepthFirst):
         node.other = node.watch.other_way(chosen % VARIANTS)
         node.ways = watches.other_ways(task, runtime, chosen % VARIANTS) if has_ways(task) else ()
         node.opened = node.shut = ()
+        node.starts = callable(task.options)
+        node.entered = chosen % VARIANTS - 1 if callable(task.options) else -1
         node.ordinal = task.ordinal
         node.own = numbers[id(task)] << 1 | WRITE
         node.may_stop = runtime.some_may_stop and task.may_stop
@@ -133,6 +176,13 @@ class SourceSets(DepthFirst):
             door = (runtime.cpus.doors_number << 1 | WRITE,)
             last.opened = door if doors - last.doors else ()
             last.shut = door if last.doors - doors else ()
+            others = any(one // 2 != last.ordinal for one in doors ^ last.doors)
+            last.door, last.left_open = -1, ()
+            if not others:
+                mover = runtime.by_number[last.chosen // VARIANTS]
+                last.door = runtime.cpus.number(runtime.cpus.of(mover)) << 1 | WRITE
+                if any(one // 2 == last.ordinal for one in doors):
+                    last.left_open = door
         if chosen >= 0:
             self._choices[self._depth].doors = doors
 
@@ -143,6 +193,7 @@ class SourceSets(DepthFirst):
         halted = self.was_cut or bool(runtime.reports) or runtime.failure is not None
         last = len(self.path) - 1
         races = self._races
+        races.preemption = runtime.cpus.preemption
         new = len(races.pasts)
         for index in range(new, last + 1):
             races.from_step(index, halts=halted and index == last)
@@ -164,7 +215,7 @@ class SourceSets(DepthFirst):
             node.halts = False
             if node.todo:
                 node.chosen = node.todo.pop(0)
-                self._guide = node.guides.pop(node.chosen, [])
+                self._guide = node.guides.pop(node.chosen, None)
                 node.rank += 1
                 return True
             path.pop()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.happens import Accesses, firsts, latest_first, steps_of, unordered
 from dmabuf.explore.strategies.stands import Stand
+from dmabuf.explore.strategies.wakeup import Planned
 from dmabuf.explore.strategies.watch import has_ways
 from dmabuf.rt.api import READ, WRITE
-from dmabuf.rt.strategy import INTERRUPT, TIMEOUT, VARIANTS
+from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
     from dmabuf.explore.strategies.choice import Choice
@@ -31,6 +32,7 @@ class Races:
     Attributes:
         path: the states of the execution; it grows and shrinks with the search.
         pasts: of each step compared, the steps that came before it and itself.
+        preemption: tasks of one CPU may be kept waiting at any step.
     """
 
     def __init__(self, path: list[Choice], watches: Watches) -> None:
@@ -42,6 +44,8 @@ class Races:
         self._stands = Accesses()
         self._shut = Accesses()
         self._latest: dict[int, int] = {}
+        self._relied = Accesses()
+        self.preemption = True
 
     def from_step(self, index: int, *, halts: bool) -> None:
         """Note a step that was made, after its races; one that halts all races with everything."""
@@ -51,6 +55,7 @@ class Races:
         stand = self._stand(index, task, node.ordinal, node.own, node.watch)
         stand.guard, stand.decides = node.guard, node.decides
         stand.obj, stand.access = node.obj, node.access
+        stand.is_plain, stand.own, stand.starts = node.is_plain, node.own, node.starts
         if node.chosen % VARIANTS != TIMEOUT:
             stand.beside = node.watch.firm
         past = self._before_it(index, node, stand, halts=halts)
@@ -66,6 +71,8 @@ class Races:
                 node.stand = stand
         node.before = before
         self._latest[task] = index
+        if self._relied.is_used:
+            self._come_between(index, node)
         self._note(index, node)
 
     def _before_it(self, index: int, node: Choice, stand: Stand, *, halts: bool) -> int:
@@ -82,7 +89,8 @@ class Races:
         for earlier in conflicting:
             if not covered >> earlier & 1:
                 covered |= self.pasts[earlier]
-                if not self._closes(self.path[earlier], watched):
+                before = self.path[earlier]
+                if not self._closes(before, watched) and not before.opens_door_of(node.entered):
                     self._reverse(earlier, index, past, always=halts and earlier not in depends)
         return past
 
@@ -96,6 +104,9 @@ class Races:
             self._ways.add(index, node.ways)
         if node.shut:
             self._shut.add(index, node.shut)
+        if node.relied:
+            node.leaned = tuple(dict.fromkeys(n for one in node.relied for n in one[3]))
+            self._relied.add(index, node.leaned)
 
     def _stand(self, index: int, task: int, ordinal: int, own: int, watch: Watch) -> Stand:
         """Where a task stood, and what had led it there."""
@@ -120,22 +131,44 @@ class Races:
         """Could the node's step have opened a way of a step, or conflict with what it touches?"""
         return not (independent(node.footprint, watch) and independent(node.opened, watch))
 
-    def _openers(self, earlier: int, stand: Stand, watch: Footprint) -> list[int]:
-        """Steps that do not depend on the earlier one, and conflict with what is watched."""
-        kept = unordered(self.pasts, earlier, stand.index)
-        return [
-            step
-            for step in range(earlier + 1, stand.index)
-            if kept >> step & 1 and self._opens(self.path[step], watch)
-        ]
+    def _openers(self, kept: int, watch: Footprint) -> list[int]:
+        """Those of some steps that conflict with what is watched."""
+        return [step for step in steps_of(kept) if self._opens(self.path[step], watch)]
 
     def _reverse(self, earlier: int, index: int, past: int, *, always: bool) -> None:
         """Have a step tried before an earlier one that it depends on and that did not enable it."""
         kept = unordered(self.pasts, earlier, index)
-        later = self.path[index]
+        later, node = self.path[index], self.path[earlier]
         touched = None if always else self._before(earlier, index, kept)
+        if touched is not None and later.chosen % VARIANTS < BLOCK:
+            self._have(earlier, index, kept, (later.chosen, touched))
+            return
+        node.soften()
         if not self._is_covered(earlier, kept, touched):
             self._ask(earlier, kept, [later.chosen], comes_first=not past & kept)
+
+    def _have(self, earlier: int, index: int, kept: int, last: Planned) -> None:
+        """Have a whole sequence tried before an earlier step; remember what stands for it.
+
+        That has to commute with what comes later, too, and does not depend on the two steps.
+        """
+        used = self.path[earlier].insert([*self._planned(kept), last])
+        if used and index < len(self.path):
+            touched = tuple(dict.fromkeys(number for one in used for number in one))
+            self.path[index].relied += ((earlier, kept, last, touched),)
+
+    def _come_between(self, index: int, node: Choice) -> None:
+        """Have sequences tried again for which something stood that this step conflicts with."""
+        past = self.pasts[index]
+        for made in latest_first(self._relied.all_before(node.footprint, past)):
+            for earlier, kept, last, touched in self.path[made].relied:
+                if not past >> earlier & 1 and not independent(node.footprint, touched):
+                    more = past >> (earlier + 1) << (earlier + 1)
+                    self._have(earlier, index, kept | more, last)
+
+    def _planned(self, kept: int) -> list[Planned]:
+        path = self.path
+        return [(path[step].chosen, path[step].footprint) for step in steps_of(kept)]
 
     def _before(self, earlier: int, index: int, kept: int) -> Footprint | None:
         """What a later step would have touched before an earlier one, if that can be told."""
@@ -158,11 +191,11 @@ class Races:
 
     def _ask(self, earlier: int, kept: int, last: list[int], *, comes_first: bool = False) -> None:
         """Have some steps, and what they are to lead to, tried before an earlier one."""
-        chosen = [self.path[step].chosen for step in steps_of(kept)]
+        steps = self._planned(kept) + [(one, None) for one in last]
         first = [self.path[step].chosen for step in firsts(self.pasts, earlier, kept)]
         if comes_first:
             first += last
-        self.path[earlier].add_one(first, chosen + last)
+        self.path[earlier].add_one(first, steps)
 
     def _come_first(self, stand: Stand) -> None:
         """Have a step tried before each earlier one that may have closed or opened a way of it.
@@ -173,35 +206,144 @@ class Races:
         if self._shut.is_used:
             more = self._shut.all_before(stand.watch.firm, stand.known)
             found = sorted({*found, *more}, reverse=True)
+            if stand.starts:
+                found = [step for step in found if not self._enters(step, stand)]
         for earlier in found:
             self._try_first(earlier, self.path[earlier], stand)
+
+    def _enters(self, earlier: int, stand: Stand) -> bool:
+        """Have a handler start before the step that closed a door; False if more than that races.
+
+        It started elsewhere, or later, but not because of that step: so there it could.
+        """
+        node = self.path[earlier]
+        if node.door < 0 or not node.shut:
+            return False
+        if stand.index < len(self.pasts) and self.pasts[stand.index] >> earlier & 1:
+            return False
+        if not independent(node.footprint, stand.watch.firm):
+            return False
+        start = stand.task * VARIANTS + node.ordinal + 1
+        planned = (start, (stand.obj | WRITE, node.door))
+        since = max(earlier, self._before_stand(stand))
+        kept = unordered(self.pasts, earlier, stand.index)
+        for step in range(since + 1, stand.index):
+            made = self.path[step]
+            if (
+                kept >> step & 1
+                and not independent(made.footprint, (stand.obj,))
+                and stand.guard not in made.closed
+            ):
+                self._have(earlier, stand.index, kept & (1 << step) - 1, planned)
+        if stand.is_ready:
+            self._have(earlier, stand.index, kept, planned)
+        return True
+
+    def _enter_later(self, index: int, node: Choice) -> None:
+        """Have handlers that started before a step start after it instead, on its CPU."""
+        past = self.pasts[index]
+        for earlier in latest_first(self._ways.all_before(node.left_open, past)):
+            start = self.path[earlier]
+            if start.starts:
+                kept = unordered(self.pasts, earlier, index) | 1 << index
+                task = start.chosen // VARIANTS
+                way = (task * VARIANTS + node.ordinal + 1, (start.obj | WRITE, node.door))
+                self._have(earlier, index, kept, way)
+
+    @staticmethod
+    def _before_stand(stand: Stand) -> int:
+        """The step that led its task there; all before it has been made, too."""
+        return stand.led.bit_length() - 1
 
     def _try_first(self, earlier: int, node: Choice, stand: Stand) -> None:
         """Have the way to a step tried that was perhaps possible before the earlier step."""
         if stand.led >> earlier & 1:
+            node.soften()
             node.add_all()  # who makes a helper task first is not a matter of footprints
             return
         if stand.is_closed_at(node):
             return
-        last = [stand.task * VARIANTS]
         if not stand.is_there(earlier, node):
-            self._lead(earlier, stand.led, last)
+            node.soften()
+            self._lead(earlier, stand.led, [stand.task * VARIANTS])
             return
         turns = stand.turns_at(node)
         if independent(node.footprint, stand.watch.firm) and not node.shut:
             turns = stand.timing_at(node)
         else:
             stand.raced.append(earlier)
+        kept = unordered(self.pasts, earlier, stand.index)
+        openers = self._openers(kept, turns)
         if node.offers(stand.task):
             stand.touched.update(stand.near_to(node))
             if self._opens(node, turns) or self._closes(node, turns):
-                self._go_on(earlier, node, stand, turns)
-        for step in self._openers(earlier, stand, turns):
-            self._lead(earlier, self.pasts[step], last)
+                if not openers and node.may_go_on(stand.task):
+                    self._stay(earlier, node, stand, kept)
+                    return
+                self._go_on(earlier, node, stand, turns, kept)
+        node.soften()
+        self._open(earlier, node, stand, openers)
 
-    def _go_on(self, earlier: int, node: Choice, stand: Stand, turns: Footprint) -> None:
+    def _stay(self, earlier: int, node: Choice, stand: Stand, kept: int) -> None:
+        """Have a step tried that was possible, and stays so whatever else is made before it."""
+        touched = (node.near or {})[stand.task]
+        self._have(earlier, stand.index, kept, (stand.task * VARIANTS, touched))
+
+    def _open(self, earlier: int, node: Choice, stand: Stand, openers: list[int]) -> None:
+        """Have what may have opened a way of a step tried before an earlier one, and the step."""
+        if openers and not self._is_kept_back(earlier, node, stand):
+            for step in openers:
+                if not self._leaves_closed(earlier, step, stand):
+                    self._lead(earlier, self.pasts[step], [stand.task * VARIANTS])
+
+    def _is_kept_back(self, earlier: int, node: Choice, stand: Stand) -> bool:
+        """Is a step explored from a node that all orders in question begin with, or could?
+
+        It commutes with the node's step, with what was made until it came, and with the step that
+        is stood at.
+        """
+        bound = stand.bound()
+        if bound is None:
+            return False
+        path = self.path
+        before: list[Footprint] = [node.footprint, bound]
+        moved = {node.chosen // VARIANTS, stand.task}
+        for step in range(earlier + 1, stand.index):
+            made = path[step]
+            task = made.chosen // VARIANTS
+            if task not in moved:
+                moved.add(task)
+                if (
+                    task in node.tried
+                    and made.chosen in node.enabled
+                    and made.chosen not in node.sleep
+                    and all(independent(made.footprint, one) for one in before)
+                    and not (stand.starts and (made.ways or node.is_open_to_handlers(made.ordinal)))
+                ):
+                    return True
+            before.append(made.footprint)
+        return False
+
+    def _leaves_closed(self, earlier: int, step: int, stand: Stand) -> bool:
+        """Is the way that is stood at closed after a step, as what decides that shows later?"""
+        if stand.guard is None or not self.preemption:  # else it gives up its CPU
+            return False
+        path = self.path
+        decides = (stand.decides | WRITE,)
+        if not independent(path[earlier].footprint, decides):
+            return False
+        if independent(path[step].footprint, (stand.decides,)):
+            return False
+        for later in range(step + 1, len(path)):
+            made = path[later]
+            if made.obj == stand.obj:
+                return stand.guard in made.closed or (stand.guard, stand.task) in made.closed
+            if not independent(made.footprint, (stand.decides,)):
+                return False
+        return stand.index == len(path) and not stand.is_ready
+
+    def _go_on(self, earlier: int, node: Choice, stand: Stand, turns: Footprint, kept: int) -> None:
         """Have a step tried that was possible, or one that says nothing about it."""
-        kept = unordered(self.pasts, earlier, stand.index)
         for step in firsts(self.pasts, earlier, kept):
             other = self.path[step]
             if node.has(other.chosen) and not self._opens(other, turns):
@@ -225,14 +367,19 @@ class Races:
                 assert stand is not None
                 for earlier in stand.raced:
                     raced = self.path[earlier]
+                    raced.soften()
                     if not past >> earlier & 1 and self._opens(node, stand.turns_at(raced)):
                         self._lead(earlier, past, [stand.task * VARIANTS])
 
     def _open_ways(self, index: int, node: Choice) -> None:
         """Have a step tried before earlier ones that could have gone another way after it."""
         past = self.pasts[index]
-        for footprint in (node.footprint, node.opened) if node.opened else (node.footprint,):
+        if node.left_open:
+            self._enter_later(index, node)
+        opened = node.opened and not node.left_open
+        for footprint in (node.footprint, node.opened) if opened else (node.footprint,):
             for earlier in latest_first(self._ways.all_before(footprint, past)):
+                self.path[earlier].soften()
                 kept = past >> (earlier + 1) << (earlier + 1)
                 if not self._is_covered(earlier, kept, self.path[earlier].other):
                     self._ask(earlier, kept, [self.path[earlier].chosen])
@@ -251,6 +398,9 @@ class Races:
             stand.obj = runtime.number_of(task.obj) << 1
             stand.access = task.op.access if task.op.touches is None else READ
             stand.guard = self._watches.guard(task)
+            stand.is_ready = task.number in enabled
+            stand.is_plain, stand.own = task.op.touches is None, own
+            stand.starts = callable(task.options)
             stand.decides = runtime.number_of(task.op.awaited(task.obj)) << 1
             if watch.firm:
                 self._come_first(stand)
@@ -267,6 +417,9 @@ class Races:
             self._ways.drop(node.ways)
         if node.shut:
             self._shut.drop(node.shut)
+        if node.relied:
+            self._relied.drop(node.leaned)
+            node.relied = ()
         task = node.chosen // VARIANTS
         if node.before < 0:
             del self._latest[task]

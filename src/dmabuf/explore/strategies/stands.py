@@ -44,11 +44,15 @@ class Stand:
         "decides",
         "guard",
         "index",
+        "is_plain",
+        "is_ready",
         "known",
         "led",
         "obj",
         "ordinal",
+        "own",
         "raced",
+        "starts",
         "task",
         "touched",
         "watch",
@@ -66,8 +70,19 @@ class Stand:
         self.decides = -1
         self.obj = -1
         self.access = READ
+        self.is_plain = False
+        self.own = -1
+        self.is_ready = True
+        self.starts = False
         self.raced: list[int] = []
         self.touched: set[int] = set()
+
+    def bound(self) -> Footprint | None:
+        """At most what the step touches whichever way it goes; None if not known."""
+        if not self.is_plain or self.watch.time:
+            return None
+        changed = [number | WRITE for number in self.watch.whole]
+        return (self.obj | self.access, self.own & ~WRITE, *changed)
 
     def near_to(self, node: Choice) -> Footprint:
         """What the step would have touched at a node from which its task could have moved."""

@@ -103,6 +103,30 @@ class Watches:
         cpu = cpus.number(cpus.of(task)) << 1 | READ
         return (cpu, cpus.doors_number << 1 | READ) if callable(task.options) else (cpu,)
 
+    @staticmethod
+    def bound(task: ExploredTask, watch: Watch, runtime: Tasks) -> Footprint | None:
+        """At most what the step that a task stands at touches, whichever way; None if not known."""
+        op = task.op
+        if op is None or op.touches is not None or task.deadline is not None:
+            return None
+        numbers = runtime.numbers
+        mine = (numbers[id(task.obj)] << 1 | op.access, numbers[id(task)] << 1)
+        if isinstance(op, GatedOp):
+            return None
+        return (*mine, *(number | WRITE for number in watch.whole))
+
+    def of_way(self, transition: int, runtime: Tasks) -> Footprint | None:
+        """At most what a transition touches that is possible now; None if not known."""
+        task = runtime.by_number[transition // VARIANTS]
+        touched = self.bound(task, self.of(task, runtime), runtime)
+        way = transition % VARIANTS
+        if touched is None or way >= BLOCK or task.interruptible:
+            return None
+        if way and callable(task.options):
+            cpus = runtime.cpus
+            touched += (cpus.number(cpus.of(runtime.tasks[way - 1])) << 1 | WRITE,)
+        return touched
+
     def other_ways(self, task: ExploredTask, runtime: Tasks, variant: int) -> Footprint:
         """What could open another way of a step that is now made in one, and commutes with it.
 
