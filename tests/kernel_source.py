@@ -1,13 +1,15 @@
 """Files of the kernel's source, from the package linux-source-6.12 where it is installed.
 
 Unpacking the archive up to a file takes some 20 s, so all that any test reads is taken out in one
-pass and kept in `.cache/source`, for all workers of a run and for the next one.
+pass and kept in `.cache/source`, for all workers of a run and for the next one. On a busy machine
+that takes longer than a test may: `python -m tests.kernel_source` does it beforehand.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import sys
 import tarfile
 import zlib
 from pathlib import Path
@@ -93,3 +95,8 @@ def _unpack(archive: Path, folder: Path) -> None:
             if not left:
                 break
     part.rename(folder)
+
+
+if __name__ == "__main__":
+    what = _unpacked().name if ARCHIVES else "the package linux-source-6.12 is not here"
+    sys.stdout.write(f"{what}\n")
