@@ -78,9 +78,10 @@ def _result(result: Result | Audited) -> dict[str, Any]:
 
 def audited_data(audited: Audited) -> dict[str, Any]:
     """What became of a tree of C source, each finding with its rule's sentence."""
-    data = {"kind": "audit", **audited.to_data(), "exit_code": int(audited.exit_code)}
+    data: dict[str, Any] = {"kind": "audit", **audited.to_data()}
+    data["exit_code"] = int(audited.exit_code)
     data["findings"] = [
-        {**finding.to_data(), "rule": code_data(finding.code)} for finding in audited.findings
+        {**finding, "rule": code_data(finding["code"])} for finding in data["findings"]
     ]
     return data
 

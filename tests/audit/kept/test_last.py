@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.audit.kept.edits import FOLDERS, HEADER, found_in, plant, wrong_after_edits
+from tests.audit.kept.edits import CASES, FOLDERS, HEADER, found_in, plant, wrong_after_edits
 
 ONE = f"{FOLDERS[0]}/df301_flags/df301_flags.c"
 
@@ -72,6 +72,20 @@ def test_header_counts_for_who_includes_it(root, keep):
     first, _ = found_in(root, FOLDERS, keep)
     header = root / HEADER
     header.write_text(header.read_text().replace("GFP_KERNEL | ", "GFP_ATOMIC | "))
+
+    second, _ = found_in(root, FOLDERS, keep)
+
+    assert second == found_in(root, FOLDERS, None)[0]
+    assert second != first
+
+
+@pytest.mark.slow
+def test_excuse_ends_with_what_speaks_for_it(root, keep):
+    """A way that stays the same is told as it is once its function no longer excuses it."""
+    path = root / FOLDERS[0] / "excused.c"
+    path.write_text((CASES / "df301_made_once.c").read_text())
+    first, _ = found_in(root, FOLDERS, keep)
+    path.write_text(path.read_text().replace("hive = gpu->hive;", "gpu->hive = NULL;"))
 
     second, _ = found_in(root, FOLDERS, keep)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from dmabuf.audit.checks.build_files import BuildFiles
 from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, merged, unique
 from dmabuf.audit.checks.doubts import allowed, doubt, doubt_of_both
-from dmabuf.audit.checks.excuses.excused import excused
+from dmabuf.audit.checks.excuses.excused import excuse_of, excused
 from dmabuf.audit.checks.failures import lost_completions
 from dmabuf.audit.checks.held import under_reservation_locks
 from dmabuf.audit.checks.index import Calls
@@ -31,8 +31,9 @@ from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.effect import Kind, Way
 from dmabuf.audit.ways.event import Event
-from dmabuf.audit.ways.keeping import Keeper
+from dmabuf.audit.ways.keeping import Keeper, remembered
 from dmabuf.audit.ways.known.core_locks import HELD_OVER
+from dmabuf.audit.ways.plain import digest_of
 from dmabuf.audit.ways.ways import Ways
 from dmabuf.report.source_finding import Evidence, Level, SourceFinding
 
@@ -157,7 +158,7 @@ class _Audit:
 
     def _case(self, way: Way, grade: Grade, path: str) -> Case | None:
         found = None if allowed(way) else judge(grade, way, path)
-        found = excused(found, way, self.program) if found is not None else None
+        found = excused(found, self._excuse(way)) if found is not None else None
         if found is None:
             return None
         if found.code != "DF202":
@@ -178,6 +179,16 @@ class _Audit:
         less = judge(grade, replace(way, sure=sure), path) or found
         found = replace(found, level=mildest(found.level, less.level))
         return Case(way, found, (Evidence(f"{lock}; {text}", hops_of(other)),), sure)
+
+    def _excuse(self, way: Way) -> str:
+        """What speaks for a way; it is looked for in all the bodies on it."""
+        (words,) = remembered(
+            self.ways.keeper,
+            ("excuse", digest_of(way)),
+            lambda: (excuse_of(way, self.program),),
+            self.program.asked,
+        )
+        return words
 
     def _of_gaps(self) -> Iterator[SourceFinding]:
         for part in gaps(self.ways, self.calls):

@@ -23,8 +23,10 @@ from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.effect import Kind, LockClass, Way
 from dmabuf.audit.ways.event import Event
+from dmabuf.audit.ways.keeping import remembered
 from dmabuf.audit.ways.known.acts import Takes
 from dmabuf.audit.ways.known.locks import LOCKS
+from dmabuf.audit.ways.plain import digest_of
 from dmabuf.audit.ways.ways import Ways
 from dmabuf.sync.gfp import Gfp
 
@@ -136,7 +138,13 @@ class Taint:
 
     def _standing(self, way: Way) -> frozenset[str]:
         """The functions that cannot run where a way is, as its driver has stopped the scheduler."""
-        if not is_stopped(way, self._program):
+        (stopped,) = remembered(
+            self._ways.keeper,
+            ("stopped", digest_of(way)),
+            lambda: (is_stopped(way, self._program),),
+            self._program.asked,
+        )
+        if not stopped:
             return frozenset()
         driver = driver_of(way.root.file)
         if driver not in self._runners:
@@ -152,13 +160,22 @@ class Taint:
         exact = {routine for routine, struct in takers if struct == lock[0]}
         found = dict.fromkeys(routine for routine, _struct in takers)
         for routine in tuple(exact):
-            bracket = self._ways.brackets.of(routine)
-            if bracket is not None and any(one == lock for one, _kind in bracket.takes):
+            if lock in self._wrapped(routine):
                 wrapped = self._calls.callers([routine.name])
                 exact |= wrapped
                 found.update(dict.fromkeys(wrapped))
         ordered = sorted(found, key=lambda one: (one not in exact, one.path, one.nth))
         return ordered[:_MOST_HOLDERS]
+
+    def _wrapped(self, routine: Routine) -> tuple[LockClass, ...]:
+        """The locks that a function takes and leaves to its caller."""
+
+        def find() -> tuple[LockClass, ...]:
+            bracket = self._ways.brackets.of(routine)
+            return tuple(sorted({one for one, _kind in bracket.takes})) if bracket else ()
+
+        question = ("wraps", routine.path, routine.nth, routine.name)
+        return remembered(self._ways.keeper, question, find, self._program.asked)
 
     def _held(self, routine: Routine, lock: LockClass, kinds: frozenset[Kind]) -> Way | None:
         ways = self._ways.each(routine, _Holds(lock), kinds, nodes=_NODES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from posixpath import dirname
 from typing import Any, Final
 
@@ -51,7 +52,7 @@ def across(files: Mapping[str, FileFacts]) -> dict[str, FileFacts]:
 
 
 Expanded = dict[str, tuple[bytes, bytes]]
-"""By path what the facts were made of, as a sum, and the facts, packed."""
+"""By path what was looked at, as a sum, and the facts, packed; b"" where the file's own are all."""
 
 
 def expand_in(shelf: Shelf, known: Mapping[str, tuple[bytes, bytes]]) -> Expanded:
@@ -65,37 +66,55 @@ def expand_in(shelf: Shelf, known: Mapping[str, tuple[bytes, bytes]]) -> Expande
     makers = _Makers(outlines, {want[1] for one in outlines.values() for want in one.wants})
     found: Expanded = {}
     for path, outline in list(outlines.items()):
-        seen = makers.seen_by(path) if outline.wants or outline.items else {}
-        wants = [want for want in outline.wants if want[1] in seen]
-        if wants or not seen.keys().isdisjoint(outline.items):
-            made_of = digest(shelf.contents.get(path, b"") + makers.sum_of(path))
-            before = known.get(path)
-            if before is None or before[0] != made_of:
-                facts = _with(shelf[path], wants, seen)
-                before = (made_of, pack(_in_tables(facts, seen)))
-            found[path] = before
+        if not (outline.wants or outline.items):
+            continue
+        content = shelf.contents.get(path, b"")
+        made_of = digest(content + makers.sum_of(path))
+        before = known.get(path) if content else None
+        if before is None or before[0] != made_of:
+            before = (made_of, _expanded(path, outline, shelf, makers))
+        found[path] = before
+        if before[1]:
             shelf.expanded(path, *before)
     return found
 
 
+def _expanded(path: str, outline: Outline, shelf: Shelf, makers: _Makers) -> bytes:
+    """The facts of a file with what macros of headers define in it; b"" if that is nothing."""
+    seen = makers.seen_by(path)
+    wants = [want for want in outline.wants if want[1] in seen]
+    if not wants and seen.keys().isdisjoint(outline.items):
+        return b""
+    return pack(_in_tables(_with(shelf[path], wants, seen), seen))
+
+
 class _Makers:
-    """The macros of headers that define something, by who sees them."""
+    """The macros of headers that define something, by who sees them; read when one is looked at."""
 
     def __init__(self, files: Mapping[str, FileFacts | Outline], wanted: set[str]) -> None:
-        general: dict[str, Definer] = {}
-        private: dict[str, dict[str, Definer]] = {}
+        general: dict[str, _Maker] = {}
+        private: dict[str, dict[str, _Maker]] = {}
         for path, facts in files.items():
             there = general if path.startswith(_GENERAL) else private.setdefault(dirname(path), {})
-            for name, parameters, text in facts.makers:
-                scanned = Scanned()
-                tokenize(text, 0, scanned)
-                there.setdefault(name, Definer(parameters, tuple(scanned.tokens)))
+            for one in facts.makers:
+                there.setdefault(one[0], one)
         self._general = general
-        self._chosen = chosen(general)
         self._private = {folder: made for folder, made in private.items() if made}
         self._wanted = wanted
         self._known: dict[str, dict[str, Definer]] = {}
-        self._sums: dict[int, bytes] = {}
+        self._sums: dict[str, bytes] = {}
+
+    @cached_property
+    def _definers(self) -> dict[str, Definer]:
+        return {name: _definer(one) for name, one in self._general.items()}
+
+    @cached_property
+    def _chosen(self) -> dict[str, Definer]:
+        return chosen(self._definers)
+
+    @cached_property
+    def _sum(self) -> bytes:
+        return digest(repr(list(self._general.values())).encode())
 
     def seen_by(self, path: str) -> dict[str, Definer]:
         """What a file can call."""
@@ -106,19 +125,36 @@ class _Makers:
 
     def sum_of(self, path: str) -> bytes:
         """A sum of what a file can call."""
-        seen = self.seen_by(path)
-        if id(seen) not in self._sums:
-            self._sums[id(seen)] = digest(repr(sorted(seen.items())).encode())
-        return self._sums[id(seen)]
+        folder = dirname(path)
+        if folder not in self._sums:
+            own = list(self._own(folder).values())
+            self._sums[folder] = digest(self._sum + repr(own).encode()) if own else self._sum
+        return self._sums[folder]
 
-    def _look(self, folder: str) -> dict[str, Definer]:
-        own: dict[str, Definer] = {}
+    def _own(self, folder: str) -> dict[str, _Maker]:
+        """The macros of a folder and those above, if one of them is wanted."""
+        own: dict[str, _Maker] = {}
         for other, made in self._private.items():
             if f"{folder}/".startswith(f"{other}/"):
                 own |= made
-        if not own or self._wanted.isdisjoint(own):
+        return {} if self._wanted.isdisjoint(own) else own
+
+    def _look(self, folder: str) -> dict[str, Definer]:
+        own = self._own(folder)
+        if not own:
             return self._chosen
-        return chosen({**self._general, **own})
+        return chosen({**self._definers, **{name: _definer(one) for name, one in own.items()}})
+
+
+_Maker = tuple[str, tuple[str, ...], str]
+"""A macro of a header: its name, its parameters, its text."""
+
+
+def _definer(maker: _Maker) -> Definer:
+    _name, parameters, text = maker
+    scanned = Scanned()
+    tokenize(text, 0, scanned)
+    return Definer(parameters, tuple(scanned.tokens))
 
 
 def _with(facts: FileFacts, wants: list[Want], makers: dict[str, Definer]) -> FileFacts:

@@ -15,10 +15,11 @@ one that does not gets none, and finds it out anew. So nobody needs to know who 
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dmabuf.audit.front.across import Expanded, expand_in
 from dmabuf.audit.front.packing import unpack_signs
@@ -147,17 +148,30 @@ class LastAudit:
 
     def recall(self, question: Question) -> Answer | None:
         """The answer of the last run, if nothing that was asked for it is dirty."""
+        data = self._recalled(question)
+        return unpack_answer(data) if data is not None else None
+
+    def recall_plain(self, question: Question) -> tuple[Any, ...] | None:
+        """The same for an answer of plain values."""
+        data = self._recalled(question)
+        return cast("tuple[Any, ...]", marshal.loads(data)) if data is not None else None
+
+    def _recalled(self, question: Question) -> bytes | None:
         self.asked += 1
         kept = self._before.answers.get(question)
         if kept is None or self._all_dirty or meets(kept[0], self._numbers_of_dirty):
             return None
         self._now.answers[question] = kept
         self.recalled += 1
-        return unpack_answer(kept[1])
+        return kept[1]
 
     def keep(self, question: Question, answer: Answer, names: Iterable[str]) -> None:
         """Take down an answer, and what was asked for it."""
         self._now.answers[question] = (self._numbers.pack(names), pack_answer(answer))
+
+    def keep_plain(self, question: Question, answer: tuple[Any, ...], names: Iterable[str]) -> None:
+        """The same for an answer of plain values."""
+        self._now.answers[question] = (self._numbers.pack(names), marshal.dumps(answer))
 
     def save(self) -> None:
         """Write what this audit found out, if that is not what there is already."""

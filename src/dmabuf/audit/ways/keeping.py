@@ -11,13 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from types import FunctionType
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from dmabuf.audit.program.asked import Asked
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.effect import Kind, Way
 
-__all__ = ["Answer", "Keeper", "Question", "answered", "question_of"]
+__all__ = ["Answer", "Keeper", "Question", "answered", "question_of", "remembered"]
+
+Plain = TypeVar("Plain", bound="tuple[Any, ...]")
 
 Question = tuple[Any, ...]
 """Plain values only; equal if and only if the same is asked."""
@@ -46,6 +48,14 @@ class Keeper(Protocol):
 
     def keep(self, question: Question, answer: Answer, names: Iterable[str]) -> None:
         """Take down an answer, and what was asked of the program for it."""
+        raise NotImplementedError
+
+    def recall_plain(self, question: Question) -> tuple[Any, ...] | None:
+        """The same for an answer of plain values."""
+        raise NotImplementedError
+
+    def keep_plain(self, question: Question, answer: tuple[Any, ...], names: Iterable[str]) -> None:
+        """The same for an answer of plain values."""
         raise NotImplementedError
 
 
@@ -96,6 +106,33 @@ def answered(
                 yield way
     finally:
         keeper.keep(question, Answer(tuple(ways), complete, dict(met)), names)
+
+
+def remembered(
+    keeper: Keeper | None, question: Question, find: Callable[[], Plain], asked: Asked
+) -> Plain:
+    """What is known of an answer of plain values; else it is found out, and kept.
+
+    Context: not within `Asked.begin`; what was asked for a known answer is not taken down again.
+
+    Args:
+        keeper: knows what is known.
+        question: what is asked, begun by a word of its own.
+        find: finds it out from the program, and from what the question says.
+        asked: where names are taken down meanwhile.
+    """
+    if keeper is None:
+        return find()
+    known = cast("Plain | None", keeper.recall_plain(question))
+    if known is not None:
+        return known
+    before = asked.begin()
+    try:
+        found = find()
+    finally:
+        names = asked.end(before)
+    keeper.keep_plain(question, found, names)
+    return found
 
 
 def question_of(

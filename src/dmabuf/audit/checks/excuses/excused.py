@@ -18,7 +18,10 @@ from dmabuf.audit.program.program import Program
 from dmabuf.audit.ways.effect import Way
 from dmabuf.report.source_finding import Level
 
-__all__ = ["excused"]
+__all__ = ["ALLOWED", "excuse_of", "excused"]
+
+ALLOWED = "allowed"
+"""What speaks for a way so much that nothing is told."""
 
 _MILDER = (
     (is_dump, "in a dump after a hang"),
@@ -29,18 +32,28 @@ _MILDER = (
 )
 
 
-def excused(found: Judgement, way: Way, program: Program) -> Judgement | None:
-    """The judgement with what speaks for the way; None where it is allowed.
+def excuse_of(way: Way, program: Program) -> str:
+    """What speaks for a way, in words; "" for nothing. It depends on these two alone.
 
     Args:
-        found: what is wrong with it by its root and its end.
         way: the way.
         program: where its functions are looked up.
     """
     if makes_room(way, program):
+        return ALLOWED
+    return next((words for holds, words in _MILDER if holds(way, program)), "")
+
+
+def excused(found: Judgement, words: str) -> Judgement | None:
+    """The judgement with what speaks for the way; None where it is allowed.
+
+    Args:
+        found: what is wrong with it by its root and its end.
+        words: what `excuse_of` says of it.
+    """
+    if words == ALLOWED:
         return None
-    for holds, words in _MILDER:
-        if holds(way, program):
-            text = f"{found.text}, {words}"
-            return replace(found, level=mildest(found.level, Level.WARNING), text=text)
-    return found
+    if not words:
+        return found
+    text = f"{found.text}, {words}"
+    return replace(found, level=mildest(found.level, Level.WARNING), text=text)
