@@ -19,6 +19,7 @@ from dmabuf.report.source_finding import Audited, Level, SourceFinding
 from dmabuf.report.verdict import ExitCode, Trouble
 
 if TYPE_CHECKING:
+    from dmabuf.audit.front.gather import Progress as FilesProgress
     from dmabuf.audit.outside.asking import Asked
 
 __all__ = ["Request", "audit_one", "split", "write_design"]
@@ -124,6 +125,7 @@ def _audit(
 ) -> tuple[Audited, list[SourceFinding]]:
     from dmabuf.audit.checks.audit import audit
     from dmabuf.audit.checks.build_files import BuildFiles
+    from dmabuf.audit.checks.spread import Recipe, Spread
     from dmabuf.audit.front import gather as front
     from dmabuf.audit.front.cache import Cache, default_folder
     from dmabuf.audit.kept.last import LastAudit
@@ -131,13 +133,8 @@ def _audit(
     from dmabuf.audit.ways.beyond import NOTHING
     from dmabuf.explore.budget import parse_jobs
 
-    def tell(standing: front.Progress) -> None:
-        left = standing.remaining_s
-        rest = f", {left:.0f} s left" if left is not None else ""
-        progress.tell(
-            f"{request.shown}: {standing.done} of {standing.total} files, "
-            f"{standing.rate:.0f}/s{rest}"
-        )
+    def say(what: front.Progress | str) -> None:
+        progress.tell(f"{request.shown}: {what if isinstance(what, str) else _standing(what)}")
 
     keep = default_folder() if not options.cache else Path(options.cache)
 
@@ -148,9 +145,9 @@ def _audit(
         jobs = parse_jobs(options.jobs)
     except ValueError as error:
         raise Unusable(str(error)) from None
-    gathered = front.gather(request.root, request.folders, jobs=jobs, cache=cache(), progress=tell)
-    outlines = gathered.files.outlines.values()
-    last = LastAudit(_kept_at(request, keep, options))
+    gathered = front.gather(request.root, request.folders, jobs=jobs, cache=cache(), progress=say)
+    kept = _kept_at(request, keep, options)
+    last = LastAudit(kept)
     # Millions of tuples live until the end, and none of them in circles.
     collects = gc.isenabled()
     gc.freeze()
@@ -159,20 +156,24 @@ def _audit(
         program = last.link(gathered.files)
         asked = None
         if options.outside:
-            reading = Reading(jobs, keep if options.cache != "-" else None, cache, tell)
+            reading = Reading(jobs, keep if options.cache != "-" else None, cache, say)
             asked = ask(request.root, program, gathered.files, reading)
+        recipe = Recipe(request.root, request.folders, keep if kept is not None else None, kept)
+        spread = Spread(last, program, recipe, jobs=jobs)
         checked = audit(
             program,
             BuildFiles(str(request.root)),
-            lambda text: progress.tell(f"{request.shown}: {text}"),
+            say,
             asked.summaries if asked is not None else NOTHING,
             last.keeper if asked is None else None,
+            spread if asked is None else None,
         )
         last.save()
     finally:
         if collects:
             gc.enable()
         gc.unfreeze()
+    outlines = gathered.files.outlines.values()
     audited = Audited(
         request.shown,
         files=len(outlines),
@@ -183,11 +184,18 @@ def _audit(
             *gathered.troubles[:_MOST_NOTES],
             *gathered.notes,
             *last.notes,
+            *spread.notes,
             *_of_outside(asked),
             *_bounds(checked.limits),
         ),
     )
     return audited, list(checked.findings)
+
+
+def _standing(standing: FilesProgress) -> str:
+    left = standing.remaining_s
+    rest = f", {left:.0f} s left" if left is not None else ""
+    return f"{standing.done} of {standing.total} files, {standing.rate:.0f}/s{rest}"
 
 
 def _kept_at(request: Request, folder: Path, options: argparse.Namespace) -> Path | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import NamedTuple
 
 from dmabuf.audit.checks.build_files import BuildFiles
 from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, merged, unique
@@ -31,13 +33,13 @@ from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.beyond import NOTHING, Beyond
 from dmabuf.audit.ways.effect import Kind, Way
 from dmabuf.audit.ways.event import Event
-from dmabuf.audit.ways.keeping import Keeper, remembered
+from dmabuf.audit.ways.keeping import Keeper, Question, question_of, remembered
 from dmabuf.audit.ways.known.core_locks import HELD_OVER
 from dmabuf.audit.ways.plain import digest_of
 from dmabuf.audit.ways.ways import Ways
 from dmabuf.report.source_finding import Evidence, Level, SourceFinding
 
-__all__ = ["Checked", "audit"]
+__all__ = ["Checked", "Piece", "Walks", "audit", "walks_of"]
 
 _SIGNALS = frozenset({Kind.SIGNAL})
 _NODES = 500
@@ -67,6 +69,7 @@ def audit(
     tell: Tell | None = None,
     beyond: Beyond = NOTHING,
     keeper: Callable[[frozenset[str]], Keeper] | None = None,
+    ahead: Callable[[Walks], None] | None = None,
 ) -> Checked:
     """Everything that is found in a program.
 
@@ -76,12 +79,48 @@ def audit(
         tell: told from time to time how far it is.
         beyond: says what functions do that are not in the program.
         keeper: given the names that matter, who knows answers of the last audit.
+        ahead: given the entry points, lets others walk them, and the keeper know the answers.
     """
     run = _Audit(program, build, tell or (lambda _text: None), beyond)
     if keeper is not None:
         run.ways.keeper = keeper(run.ways.matter)
+    if ahead is not None:
+        ahead(run.walks)
     found = tuple(unique(merged(run.run())))
     return Checked(found, tuple(sorted(run.ways.limits.items())))
+
+
+class Piece(NamedTuple):
+    """An entry point.
+
+    Attributes:
+        owner: whose it is, as `Routine.owner`; those of one owner share most of what they call.
+        routine: where it is.
+        question: what is certainly asked about it; None if that cannot be told.
+        findings: asks all that is asked.
+    """
+
+    owner: str
+    routine: Routine
+    question: Question | None
+    findings: Callable[[], Iterator[SourceFinding]]
+
+
+class Walks(NamedTuple):
+    """The entry points of a program, for who walks some of them ahead.
+
+    Attributes:
+        ways: whose keeper is told what is found out.
+        pieces: the entry points, in the order of reports.
+    """
+
+    ways: Ways
+    pieces: tuple[Piece, ...]
+
+
+def walks_of(program: Program) -> Walks:
+    """The entry points of a program."""
+    return _Audit(program, BuildFiles(""), lambda _text: None, NOTHING).walks
 
 
 class _Audit:
@@ -94,30 +133,50 @@ class _Audit:
         self.ways = Ways(program, beyond)
         self.schedule = Schedule(program, self.calls)
         self.taint = Taint(program, self.ways, self.calls)
-        self.inner: set[tuple[str, str]] = set()
-        self._signals: dict[Routine, Way | None] = {}
-
-    def run(self) -> Iterator[SourceFinding]:
-        roots = find_roots(self.program, self.calls, self.schedule)
+        self.tails = find_tails(self.calls)
+        self.roots = find_roots(program, self.calls, self.schedule)
         self.inner = {
             (root.routine.path, root.routine.name)
-            for root in roots
+            for root in self.roots
             if root.grade.level is Level.ERROR and not root.grade.must_signal
         }
-        tails = find_tails(self.calls)
-        makers = makers_of_fences(self.program, self.calls)
-        yield from self._of_parts(tuple(map(armed, tails)), Grade.ARMED)
-        yield from self._of_parts(tuple(map(submission, tails)), Grade.SUBMISSION)
-        yield from self._of_parts(tuple(sections(self.ways, self.calls)), Grade.SECTION)
-        for number, root in enumerate(roots):
-            self.tell(f"{number} of {len(roots)} entry points, {root.routine.path}")
-            yield from self._of_root(root)
+        self._signals: dict[Routine, Way | None] = {}
+
+    @cached_property
+    def walks(self) -> Walks:
+        """The entry points."""
+        parts = (
+            *((part, Grade.ARMED) for part in map(armed, self.tails)),
+            *((part, Grade.SUBMISSION) for part in map(submission, self.tails)),
+            *((part, Grade.SECTION) for part in sections(self.ways, self.calls)),
+        )
+        pieces = (*(self._part(*part) for part in parts), *map(self._root, self.roots))
+        return Walks(self.ways, pieces)
+
+    def _part(self, part: Part, grade: Grade) -> Piece:
+        question = question_of(part.routine, part.span, KINDS, _REACH[grade.level])
+        findings = partial(self._of_part, part, grade)
+        return Piece(part.routine.owner, part.routine, question, findings)
+
+    def _root(self, root: Root) -> Piece:
+        kinds, nodes = KINDS, _REACH[root.grade.level]
+        if root.grade.must_signal:
+            kinds, nodes = _SIGNALS, _NODES
+        question = question_of(root.routine, None, kinds, nodes)
+        return Piece(root.routine.owner, root.routine, question, partial(self._of_root, root))
+
+    def run(self) -> Iterator[SourceFinding]:
+        pieces = self.walks.pieces
+        for number, piece in enumerate(pieces):
+            self.tell(f"{number} of {len(pieces)} entry points, {piece.routine.path}")
+            yield from piece.findings()
         self.tell("gaps, locks, queues, submissions")
+        makers = makers_of_fences(self.program, self.calls)
         yield from self._of_gaps()
         yield from under_reservation_locks(self.ways, self.calls)
         yield from without_rescuer(self.program, self.schedule, makers, self.signals)
-        yield from lost_submissions(tails)
-        yield from lost_completions(roots)
+        yield from lost_submissions(self.tails)
+        yield from lost_completions(self.roots)
         yield from endless_fences(self.program, self.calls)
         yield from missing_selects(self.calls, self.build)
 
@@ -134,12 +193,10 @@ class _Audit:
         origin = Origin(root.routine.name, root.entry, root.scheduled)
         yield from self._cases(root.routine, root.grade, origin, None)
 
-    def _of_parts(self, parts: tuple[Part, ...], grade: Grade) -> Iterator[SourceFinding]:
-        for part in parts:
-            self.tell(f"{grade.value}: {part.routine.path}")
-            entry = f"{grade.value}, lines {part.first} to {part.last}"
-            origin = Origin(part.routine.name, entry)
-            yield from self._cases(part.routine, grade, origin, part.span)
+    def _of_part(self, part: Part, grade: Grade) -> Iterator[SourceFinding]:
+        entry = f"{grade.value}, lines {part.first} to {part.last}"
+        origin = Origin(part.routine.name, entry)
+        yield from self._cases(part.routine, grade, origin, part.span)
 
     def _cases(
         self, routine: Routine, grade: Grade, origin: Origin, span: Span | None

@@ -15,6 +15,7 @@ one that does not gets none, and finds it out anew. So nobody needs to know who 
 
 from __future__ import annotations
 
+import hashlib
 import marshal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,8 +26,9 @@ from dmabuf.audit.front.across import Expanded, expand_in
 from dmabuf.audit.front.packing import unpack_signs
 from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.signs import changed
+from dmabuf.audit.kept.ahead import Asked, Found, Recorder
 from dmabuf.audit.kept.changes import of_handed, of_links, typedefs_of
-from dmabuf.audit.kept.names import NameSet, Numbers, meets
+from dmabuf.audit.kept.names import NameSet, Numbers, meets, renumbered
 from dmabuf.audit.kept.packed_ways import pack_answer, unpack_answer
 from dmabuf.audit.kept.store import read, write
 from dmabuf.audit.program.asked import EVERYTHING
@@ -35,9 +37,6 @@ from dmabuf.audit.program.program import Program
 from dmabuf.audit.ways.keeping import Answer, Question
 
 __all__ = ["LastAudit"]
-
-_Asked = tuple[NameSet, bytes]
-"""What was asked for an answer, and its bytes."""
 
 
 @dataclass(slots=True)
@@ -59,7 +58,7 @@ class _Before:
     handed: tuple[Held, ...] = ()
     typedefs: dict[str, str] = field(default_factory=dict[str, str])
     matter: frozenset[str] = frozenset()
-    answers: dict[Question, _Asked] = field(default_factory=dict[Question, _Asked])
+    answers: dict[Question, Asked] = field(default_factory=dict[Question, Asked])
     expanded: Expanded = field(default_factory=Expanded)
 
 
@@ -70,12 +69,13 @@ class LastAudit:
         notes: what was wrong with it, in sentences.
         linked: files whose links had to be found out.
         recalled: answers that held.
+        taken: answers that somebody had found out ahead.
         asked: answers that were asked for.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.notes: list[str] = []
-        self.linked = self.recalled = self.asked = 0
+        self.linked = self.recalled = self.taken = self.asked = 0
         self._path = path
         self._numbers = Numbers()
         self._before = _Before()
@@ -83,6 +83,7 @@ class LastAudit:
         self._dirty: set[str] = set()
         self._all_dirty = True
         self._numbers_of_dirty = frozenset[int]()
+        self._ahead: dict[Question, Asked] = {}
         found = read(path, self.notes) if path is not None else None
         if found is not None:
             names, *parts = found
@@ -146,8 +147,15 @@ class LastAudit:
         self._numbers_of_dirty = self._numbers.known(self._dirty)
         return self
 
+    def held(self, question: Question) -> Asked | None:
+        """The bytes of the last run's answer, if nothing that was asked for it is dirty."""
+        kept = self._before.answers.get(question)
+        if kept is None or self._all_dirty or meets(kept[0], self._numbers_of_dirty):
+            return None
+        return kept
+
     def recall(self, question: Question) -> Answer | None:
-        """The answer of the last run, if nothing that was asked for it is dirty."""
+        """What the last run answered, if it still holds, or somebody found out ahead."""
         data = self._recalled(question)
         return unpack_answer(data) if data is not None else None
 
@@ -158,12 +166,41 @@ class LastAudit:
 
     def _recalled(self, question: Question) -> bytes | None:
         self.asked += 1
-        kept = self._before.answers.get(question)
-        if kept is None or self._all_dirty or meets(kept[0], self._numbers_of_dirty):
-            return None
+        kept = self._ahead.get(question)
+        if kept is not None:
+            self.taken += 1
+        else:
+            kept = self.held(question)
+            if kept is None:
+                return None
+            self.recalled += 1
         self._now.answers[question] = kept
-        self.recalled += 1
         return kept[1]
+
+    def recorder(self, *, numbered: bool) -> Recorder:
+        """Takes down answers for `take`.
+
+        Args:
+            numbered: it is this object that takes them, or the one that it is a copy of.
+        """
+        return Recorder(self.held, self._numbers.of if numbered else ())
+
+    def take(self, found: Found) -> None:
+        """Take over answers that were found out ahead; of two to one question the longer one."""
+        of = self._numbers.of
+        other = [of.setdefault(name, len(of)) for name in found.names]
+        for question, (names, answer) in found.answers.items():
+            known = self._ahead.get(question)
+            if known is None or len(known[1]) < len(answer):
+                self._ahead[question] = (renumbered(names, found.base, other), answer)
+
+    @property
+    def state(self) -> bytes:
+        """A sum of the contents of all files: who has the same one has the same program."""
+        sums = hashlib.blake2b(digest_size=16)
+        for path, content in sorted(self._now.contents.items()):
+            sums.update(path.encode("utf-8", "surrogateescape") + b"\0" + content)
+        return sums.digest()
 
     def keep(self, question: Question, answer: Answer, names: Iterable[str]) -> None:
         """Take down an answer, and what was asked for it."""

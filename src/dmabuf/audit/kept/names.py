@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["NameSet", "Numbers", "meets"]
+__all__ = ["NameSet", "Numbers", "meets", "renumbered"]
 
 NameSet = bytes
 """First a letter: `n` for numbers, `b` for bits."""
@@ -44,3 +44,36 @@ def meets(packed: NameSet, numbers: frozenset[int]) -> bool:
     bits = zlib.decompress(packed[1:])
     end = len(bits)
     return any(number >> 3 < end and bits[number >> 3] >> (number & 7) & 1 for number in numbers)
+
+
+def renumbered(packed: NameSet, base: int, other: Sequence[int]) -> NameSet:
+    """The same set where names that had the numbers from `base` on have others.
+
+    Args:
+        packed: the set.
+        base: the first number that is another one.
+        other: what the numbers from `base` on are now.
+    """
+    if packed[:1] == b"n":
+        numbers = array("I", packed[1:])
+        if all(number < base for number in numbers):
+            return packed
+        moved = (one if one < base else other[one - base] for one in numbers)
+        return b"n" + array("I", moved).tobytes()
+    bits = bytearray(zlib.decompress(packed[1:]))
+    found = [
+        number
+        for at in range(base >> 3, len(bits))
+        if bits[at]
+        for number in range(at << 3, (at + 1) << 3)
+        if number >= base and bits[at] >> (number & 7) & 1
+    ]
+    if not found:
+        return packed
+    for number in found:
+        bits[number >> 3] &= ~(1 << (number & 7))
+    bits.extend(bytes(max(max(other) // 8 + 1 - len(bits), 0)))
+    for number in found:
+        new = other[number - base]
+        bits[new >> 3] |= 1 << (new & 7)
+    return b"b" + zlib.compress(bits, 1)

@@ -1,0 +1,76 @@
+"""Answers that somebody else finds out ahead of the audit that will ask for them.
+
+A worker takes down what it was asked as the audit would, and hands it on as bytes: questions, ways,
+and the names that were asked of the program. Names are told by number; those that the audit has no
+number for yet are handed on with the answers.
+"""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, cast
+
+from dmabuf.audit.kept.names import NameSet, Numbers
+from dmabuf.audit.kept.packed_ways import pack_answer, unpack_answer
+from dmabuf.audit.ways.keeping import Answer, Question
+
+__all__ = ["Asked", "Found", "Recorder"]
+
+Asked = tuple[NameSet, bytes]
+"""What was asked for an answer, and its bytes."""
+
+
+class Found(NamedTuple):
+    """What a worker found out; plain values.
+
+    Attributes:
+        base: numbers below it are those of the audit.
+        names: those with the numbers from `base` on.
+        answers: by question.
+    """
+
+    base: int
+    names: tuple[str, ...]
+    answers: dict[Question, Asked]
+
+
+class Recorder:
+    """A keeper of answers, for who hands them on.
+
+    Args:
+        held: what of the last audit still holds.
+        names: those that the audit has numbers for, in their order.
+    """
+
+    def __init__(self, held: Callable[[Question], Asked | None], names: Iterable[str] = ()) -> None:
+        self._held = held
+        self._numbers = Numbers(names)
+        self._base = len(self._numbers.of)
+        self._answers: dict[Question, Asked] = {}
+
+    def recall(self, question: Question) -> Answer | None:
+        """What is known from the last audit, or was found out just now."""
+        known = self._known(question)
+        return unpack_answer(known) if known is not None else None
+
+    def recall_plain(self, question: Question) -> tuple[Any, ...] | None:
+        """The same for an answer of plain values."""
+        known = self._known(question)
+        return cast("tuple[Any, ...]", marshal.loads(known)) if known is not None else None
+
+    def _known(self, question: Question) -> bytes | None:
+        known = self._answers.get(question) or self._held(question)
+        return known[1] if known is not None else None
+
+    def keep(self, question: Question, answer: Answer, names: Iterable[str]) -> None:
+        """Take down an answer, and what was asked for it."""
+        self._answers[question] = (self._numbers.pack(names), pack_answer(answer))
+
+    def keep_plain(self, question: Question, answer: tuple[Any, ...], names: Iterable[str]) -> None:
+        """The same for an answer of plain values."""
+        self._answers[question] = (self._numbers.pack(names), marshal.dumps(answer))
+
+    def found(self) -> Found:
+        """All that was taken down."""
+        return Found(self._base, tuple(self._numbers.of)[self._base :], self._answers)
