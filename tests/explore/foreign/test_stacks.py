@@ -20,7 +20,7 @@ def stack(*frames: tuple[object, str]) -> str:
     return "\n".join(["Thread 0x1 (most recent call first):", *lines, ""])
 
 
-SPINS = stack((DESIGN, "spin"), (PACKAGE / "rt" / "tasks.py", "_main"))
+SPINS = stack((DESIGN, "spin"), (PACKAGE / "rt" / "life.py", "main"))
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,6 @@ def test_culprit_has_the_name_that_the_file_really_has():
 
 def test_culprit_may_be_a_function_of_pythons_own():
     """A task that is nothing but such a function is blamed with its line."""
-    text = stack((STDLIB / "threading.py", "wait"), (PACKAGE / "rt" / "tasks.py", "_main"))
+    text = stack((STDLIB / "threading.py", "wait"), (PACKAGE / "rt" / "life.py", "main"))
 
     assert Place(str(STDLIB / "threading.py"), 1, "wait") == culprit(text, DESIGN)

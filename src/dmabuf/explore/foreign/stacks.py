@@ -18,11 +18,12 @@ from pathlib import Path
 
 from dmabuf.explore.foreign.whose import PACKAGE, is_installed, is_of_design, is_ours
 from dmabuf.report.finding import Place
+from dmabuf.rt.life import MAIN
 
 __all__ = ["blamed", "culprit", "stuck"]
 
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)$')
-_START = "_main"  # of a task
+_START = MAIN.co_name  # of a task
 _MACHINERY = (PACKAGE + "rt" + os.sep, PACKAGE + "explore" + os.sep)
 
 
