@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dmabuf.errors import InternalError
 from dmabuf.rt.api import Op
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, Footprint
 from dmabuf.rt.timeouts import earliest
@@ -68,13 +69,15 @@ class Possible:
 
     def _footprint(self, op: Op, obj: Any, task: ExploredTask) -> Footprint:
         if op.touches is None:
-            touched: Footprint = (self.numbers[id(obj)] << 1 | op.access,)
+            if task.place < 0:
+                raise InternalError(f"{op.name} on what belongs to no explored run")
+            touched: Footprint = (task.place | op.access,)
         else:
             touched = self._touched(op, obj, task)
         if task.deadline is not None:
             touched += (self.numbers[id(self.clock)] << 1,)
         if task.fresh:
-            touched += (self.numbers[id(task)] << 1,)
+            touched += (task.own,)
             task.fresh = False
         if task.cpu is None and not self.cpus.taken_away:
             return touched

@@ -11,7 +11,7 @@ from dmabuf.explore.strategies.watch import NOTHING
 from dmabuf.rt.strategy import BLOCK, VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
     from dmabuf.explore.strategies.stands import Stand
     from dmabuf.explore.strategies.watch import Guard
@@ -140,7 +140,7 @@ class Choice(Node):
         self.access = 0
         self.stand: Stand | None = None
         self.stood: Footprint = ()
-        self.closed: Collection[Guard | tuple[Guard, int]] = ()
+        self.closed: Sequence[Guard | tuple[Guard, int]] = ()
         self.may_stop = False
         self.near: dict[int, Footprint] | None = None
         self.before = -1

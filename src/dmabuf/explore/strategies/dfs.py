@@ -11,7 +11,7 @@ With `sleep=False` this is the naive search that serves as an oracle.
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.setup import PLAIN, Setup
@@ -201,7 +201,7 @@ class DepthFirst:
             node.number = footprint[0] >> 1
         else:
             node.op = op
-            node.number = cast("Tasks", task.runtime).number_of(task.obj)
+            node.number = task.place >> 1
         node.footprint = footprint
         node.step = step
 
