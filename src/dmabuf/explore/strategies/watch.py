@@ -207,7 +207,7 @@ class Watches:
 
     def _guards_of(self, obj: object, like: str) -> Guards:
         """The guards of operations on an object's class; each is looked for once."""
-        kind: type[Any] = type(obj)
+        kind: Any = type(obj)
         of_kind = self._guards.get(kind)
         if of_kind is None:
             of_kind = self._guards[kind] = {}
