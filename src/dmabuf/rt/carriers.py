@@ -18,13 +18,15 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dmabuf.rt.ambient import ambient, set_ambient
-from dmabuf.rt.life import carry
+from dmabuf.rt.life import carry, main
 
 if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
+    from dmabuf.rt.tasks import Tasks
 
 __all__ = ["Baton", "Carrier", "Greenlets", "best_carrier", "carrier_named", "has_greenlet"]
 
+Do = Callable[[], object]
 Body = Callable[[], "ExploredTask | None"]
 
 
@@ -33,8 +35,8 @@ class Carrier(Protocol):
 
     name: str
 
-    def start(self, task: ExploredTask, body: Body) -> None:
-        """Prepare a task; it runs when first resumed or switched to."""
+    def start(self, rt: Tasks, task: ExploredTask, fn: Do) -> None:
+        """Prepare a task that does `fn`; it runs when first resumed or switched to."""
         ...
 
     def retire(self) -> None:
@@ -72,13 +74,14 @@ class Greenlets:
         self._idle: list[tuple[Any, _Box]] = []
         self._following: list[ExploredTask | None] = [None]
 
-    def start(self, task: ExploredTask, body: Body) -> None:
-        """Prepare a task; it runs when first resumed or switched to."""
-        box: _Box = [body]
+    def start(self, rt: Tasks, task: ExploredTask, fn: Do) -> None:
+        """Prepare a task that does `fn`; it runs when first resumed or switched to."""
+        box: _Box
         if self._idle:
             one, box = self._idle.pop()
-            box[0] = body
+            box[0] = (rt, task, fn)
         else:
+            box = [(rt, task, fn)]
             one = self._greenlet(
                 functools.partial(carry, self._hub, box, self._following), self._hub
             )
@@ -116,8 +119,8 @@ class Greenlets:
         return frame
 
 
-_Box = list["Body | None"]
-"""What a greenlet is to run next; [None] where it waits for that."""
+_Box = list["tuple[Tasks, ExploredTask, Do] | None"]
+"""What a greenlet is to run next, as arguments of `main`; [None] where it waits for that."""
 
 
 class _Gate:
@@ -142,9 +145,9 @@ class Baton:
         self._hub = _Gate(None)
         self._error: BaseException | None = None
 
-    def start(self, task: ExploredTask, body: Body) -> None:
-        """Prepare a task; its thread starts when it is first given the baton."""
-        task.carrier = _Gate(body)
+    def start(self, rt: Tasks, task: ExploredTask, fn: Do) -> None:
+        """Prepare a task that does `fn`; its thread starts when it is first given the baton."""
+        task.carrier = _Gate(functools.partial(main, rt, task, fn))
 
     def retire(self) -> None:
         """Each thread ends with its task."""
@@ -174,7 +177,7 @@ class Baton:
         gate.started = True
         runtime = ambient()
 
-        def main() -> None:
+        def run() -> None:
             set_ambient(runtime)
             gate.ident = _thread.get_ident()
             assert gate.body is not None
@@ -185,7 +188,7 @@ class Baton:
                 following = None
             self._pass(self._hub if following is None else following.carrier)
 
-        threading.Thread(target=main, daemon=True).start()
+        threading.Thread(target=run, daemon=True).start()
 
 
 def has_greenlet() -> bool:

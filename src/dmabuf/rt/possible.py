@@ -37,7 +37,8 @@ class Possible:
         found: list[int] = []
         timed: list[ExploredTask] = []
         shared = self.cpus.are_shared
-        for task in filter(self.cpus.may_run, self.tasks) if shared else self.tasks:
+        tasks = [task for task in self.tasks if self.cpus.may_run(task)] if shared else self.tasks
+        for task in tasks:
             op = task.op
             if op is None:
                 continue

@@ -29,7 +29,7 @@ from dmabuf.rt.clock import VirtualClock
 from dmabuf.rt.cpus import Cpus
 from dmabuf.rt.explored_task import ExploredTask, Names
 from dmabuf.rt.known import Known
-from dmabuf.rt.life import ask, main
+from dmabuf.rt.life import ask
 from dmabuf.rt.own_steps import CLOCK_ARM, CLOCK_NOW, MAKE_PENDING, SPAWN
 from dmabuf.rt.possible import Possible
 from dmabuf.rt.strategy import (
@@ -432,7 +432,7 @@ class Tasks(Possible):
         self.by_number[task.number] = task
         if task.kind is _USER or task.kind is _HARDWARE:
             self.some_may_stop = True
-        self.carrier.start(task, functools.partial(main, self, task, fn))
+        self.carrier.start(self, task, fn)
         if not self._in_body:
             namer, self._namer = self._namer, None
             parent = task.spawner = self._current

@@ -88,7 +88,7 @@ class SourceSets(DepthFirst):
             if wanted not in awake:
                 continue
             node.add(task)
-            node.guides[wanted] = following
+            node.guide(wanted, following)
         if not node.todo:
             self._guide = None
             chosen = self._instead(guide, awake)
@@ -97,7 +97,7 @@ class SourceSets(DepthFirst):
         else:
             chosen = next(one for one in guide.branches if one in node.todo)
             node.todo.remove(chosen)
-            self._guide = node.guides.pop(chosen)
+            self._guide = node.take_guide(chosen)
             if node.strong and node.todo:
                 self._drop(node, guide, runtime)
         node.chosen = chosen
@@ -212,11 +212,11 @@ class SourceSets(DepthFirst):
         while path:
             node = path[-1]
             self._races.forget(node)
-            node.done[node.chosen] = node.footprint + HALTS * node.halts
+            node.done[node.chosen] = node.footprint + HALTS if node.halts else node.footprint
             node.halts = False
             if node.todo:
                 node.chosen = node.todo.pop(0)
-                self._guide = node.guides.pop(node.chosen, None)
+                self._guide = node.take_guide(node.chosen)
                 node.rank += 1
                 return True
             path.pop()
