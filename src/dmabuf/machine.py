@@ -354,7 +354,8 @@ class Machine:
         idle: bool = False,
     ) -> Task:
         name = name or self._name_of(fn)
-        if _never_runs(fn):
+        code = getattr(fn, "__code__", None)
+        if (code is None or code.co_flags & _SUSPENDS) and _never_runs(fn):
             raise DesignError(f"{name} is an async or generator function; tasks simply block")
         if self._cpus is not None and cpu is None and kind is not Kind.HARDWARE:
             cpu = next(self._cpus)

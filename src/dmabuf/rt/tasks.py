@@ -23,12 +23,12 @@ from typing import Any, Final, cast
 from dmabuf.errors import ContractViolation, DesignError, InternalError, Unwind
 from dmabuf.rt.adopted import Adopted
 from dmabuf.rt.ambient import set_ambient
-from dmabuf.rt.api import WRITE, Instrument, Kind, Op, Outcome, Task
+from dmabuf.rt.api import Instrument, Kind, Op, Outcome, Task
 from dmabuf.rt.carriers import Carrier, Greenlets, best_carrier
 from dmabuf.rt.clock import VirtualClock
 from dmabuf.rt.cpus import Cpus
 from dmabuf.rt.explored_task import ExploredTask, Names
-from dmabuf.rt.known import Known
+from dmabuf.rt.known import Known, Picker
 from dmabuf.rt.life import ask
 from dmabuf.rt.own_steps import CLOCK_ARM, CLOCK_NOW, MAKE_PENDING, SPAWN
 from dmabuf.rt.possible import Possible
@@ -41,7 +41,7 @@ from dmabuf.rt.strategy import (
     Strategy,
 )
 from dmabuf.rt.unwinding import refuse, unwind
-from dmabuf.rt.ways import go_another_way, step_in_body
+from dmabuf.rt.ways import go_another_way, go_one_way, step_in_body
 
 __all__ = ["MAX_TASKS", "Tasks"]
 
@@ -98,13 +98,13 @@ class Tasks(Possible):
         self.creators = self._adopted.creators
         self._namer: ExploredTask | None = None
         self._in_body = True
-        self._only_reads = self.any_time = False
-        self.some_may_stop = False
+        self._only_reads = self.any_time = self.some_may_stop = False
         self._made = self._chained = 0
         self._memory: Remembers | None = None
         self._path: list[Known] = []
         self._known = 0
         self._is_marked = True
+        self._picker: Picker | None = None
         self.cpus = Cpus(self.names)
         self._body = self._make_task("design", Kind.KTHREAD, (), None)
         self._current = self._body
@@ -133,6 +133,7 @@ class Tasks(Possible):
                 self._must_be_recorded()
             self._in_body = False
             self._is_marked = getattr(self.strategy, "reads_frames", True)
+            self._picker = self.strategy if isinstance(self.strategy, Picker) else None
             if getattr(self.strategy, "known", 0):
                 memory = self._memory = cast("Remembers", self.strategy)
                 self._path, self._known = memory.path, memory.known
@@ -183,10 +184,9 @@ class Tasks(Possible):
             raise InternalError("a violation was raised without being recorded") from None
 
     def _has_started(self, task: ExploredTask) -> ExploredTask | None:
-        """A task has come to its first step: back to who made it, or on to the next of the body's.
+        """A task stands at its first step: back to who made it, or on to the next of the body's.
 
-        When all of these stand at a step the first one is made. Where frames are looked at they
-        start one by one from the hub, so that none is in the middle of making another's carrier.
+        Where frames are looked at these start from the hub: none is in the middle of a switch.
         """
         task.starting = False
         following = task.spawner
@@ -202,13 +202,12 @@ class Tasks(Possible):
 
     def _next(self) -> ExploredTask | None:
         """Let the strategy pick, make that transition, return its task; None ends the run."""
-        strategy = self.strategy
         if self._memory is not None:
             following = self._repeat(self._memory)
             if following is not None:
                 return following
-        marked = self._is_marked
-        while (transition := ask(strategy, self) if marked else strategy.pick(self)) >= 0:
+        quick = self._picker if self._picker is self.strategy and not self._is_marked else None
+        while (transition := self._ask() if quick is None else quick.pick(self)) >= 0:
             task = self.by_number[transition // VARIANTS]
             variant = transition % VARIANTS
             if variant >= BLOCK:
@@ -219,22 +218,24 @@ class Tasks(Possible):
                 if not self.cpus.preemption:
                     self.cpus.ran(task)
                 if task.options:
-                    task.value = task.arg = variant  # what it touches may depend on the way taken
-                    footprint = self._footprint(op, obj, task)
-                    op.action(obj, task)
-                    if task.interrupts is not None:
-                        footprint = (*footprint, self.cpus.number(task.interrupts) << 1 | WRITE)
+                    footprint = go_one_way(self, task, variant)
                 else:
                     footprint = self._footprint(op, obj, task)
                     task.value = op.action(obj, task)
                 task.outcome = _DONE
             self._made += 1
-            strategy.executed(transition, task, footprint)
+            if quick is None:
+                self.strategy.executed(transition, task, footprint)
+            else:
+                quick.executed(transition, task, footprint)
             if variant != BLOCK:
                 self._current = task
                 return task
         self.over = True
         return None
+
+    def _ask(self) -> int:
+        return ask(self.strategy, self) if self._is_marked else self.strategy.pick(self)
 
     def _repeat(self, memory: Remembers) -> ExploredTask | None:
         """Make the next step of those that are known, if all about it is as it was; else None.
@@ -430,8 +431,7 @@ class Tasks(Possible):
         task.ordinal = len(self.tasks)
         self.tasks.append(task)
         self.by_number[task.number] = task
-        if task.kind is _USER or task.kind is _HARDWARE:
-            self.some_may_stop = True
+        self.some_may_stop |= task.kind is _USER or task.kind is _HARDWARE
         self.carrier.start(self, task, fn)
         if not self._in_body:
             namer, self._namer = self._namer, None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.setup import PLAIN, Setup
-from dmabuf.rt.known import Known
+from dmabuf.rt.known import Known, Picker
 from dmabuf.rt.strategy import TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Node(Known):
         self.step: tuple[str, int] = ("", -1)
 
 
-class DepthFirst:
+class DepthFirst(Picker):
     """The strategy; `backtrack` moves on to the next execution, False when there is none.
 
     Args:

@@ -76,7 +76,7 @@ class Accesses:
         of = self._of
         for number in footprint:
             entries = of.get(number >> 1)
-            if entries is None:
+            if not entries:  # mostly
                 continue
             found += [
                 entry >> 1

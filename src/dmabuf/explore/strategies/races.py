@@ -61,7 +61,9 @@ class Races:
         past = self._before_it(index, node, stand, halts=halts)
         self.pasts.append(past | 1 << index)
         if self._stands.is_used:
-            self._come_late(index, node)
+            self._come_late(index, node, node.footprint)
+            if node.opened:
+                self._come_late(index, node, node.opened)
         if self._ways.is_used:
             self._open_ways(index, node)
         node.stand = None
@@ -355,21 +357,20 @@ class Races:
         """Have what came before something tried before an earlier step that did not."""
         self._ask(earlier, past >> (earlier + 1) << (earlier + 1), last)
 
-    def _come_late(self, index: int, node: Choice) -> None:
+    def _come_late(self, index: int, node: Choice, footprint: Footprint) -> None:
         """Have what came before a step tried before races that were found when it was not made.
 
         It does not depend on a step that ended a wait, but the wait had other ways.
         """
         past = self.pasts[index]
-        for footprint in (node.footprint, node.opened) if node.opened else (node.footprint,):
-            for made in self._stands.all_before(footprint, past):
-                stand = self.path[made].stand
-                assert stand is not None
-                for earlier in stand.raced:
-                    raced = self.path[earlier]
-                    raced.soften()
-                    if not past >> earlier & 1 and self._opens(node, stand.turns_at(raced)):
-                        self._lead(earlier, past, [stand.task * VARIANTS])
+        for made in self._stands.all_before(footprint, past):
+            stand = self.path[made].stand
+            assert stand is not None
+            for earlier in stand.raced:
+                raced = self.path[earlier]
+                raced.soften()
+                if not past >> earlier & 1 and self._opens(node, stand.turns_at(raced)):
+                    self._lead(earlier, past, [stand.task * VARIANTS])
 
     def _open_ways(self, index: int, node: Choice) -> None:
         """Have a step tried before earlier ones that could have gone another way after it."""

@@ -219,9 +219,11 @@ class Watches:
 
 def owned_by(task: ExploredTask, numbers: dict[int, int]) -> Footprint:
     """The locks that a task has to itself, as read."""
-    return tuple(
-        [numbers[id(lock)] << 1 for lock in task.held if getattr(lock, "owner", None) is task]
-    )
+    found: Footprint = ()
+    for lock in task.held:
+        if getattr(lock, "owner", None) is task:
+            found += (numbers[id(lock)] << 1,)
+    return found
 
 
 def _is_closed(guard: Guard, obj: Any, task: ExploredTask) -> bool:
