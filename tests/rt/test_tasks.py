@@ -1,6 +1,7 @@
 """The explored runtime: what may happen next, how an execution ends, numbers, time, CPUs."""
 
 import contextlib
+import functools
 
 import pytest
 
@@ -880,3 +881,38 @@ def test_service_is_one_task_whoever_asks_first():
         seen.add(found[0].number)
 
     assert 1 == len(seen)
+
+
+def test_a_step_on_what_was_not_made_in_the_execution_is_an_error(carrier):
+    """An object without a number has no footprint, so no step can be made on it."""
+    runtime = Tasks(FirstEnabled(), carrier=carrier())
+
+    with pytest.raises(DesignError) as raised:
+        runtime.run(lambda rt: rt.spawn(lambda: rt.step(TICK, object()), name="A"))
+
+    assert "test.tick on what was not made in this execution" == str(raised.value)
+
+
+class Blind(FirstEnabled):
+    """It looks at no frames, so tasks start one after the other without the hub."""
+
+    reads_frames = False
+
+
+@pytest.mark.parametrize("strategy", [FirstEnabled, Blind])
+def test_tasks_of_the_body_start_in_order_of_creation(carrier, strategy):
+    """Each runs to its first step before the next one starts, and no step is made before."""
+    ran = []
+
+    def body(rt):
+        def task(name):
+            ran.append(name)
+            rt.step(TICK, rt.clock)
+            ran.append("made")
+
+        for name in "ABC":
+            rt.spawn(functools.partial(task, name), name=name)
+
+    Tasks(strategy(), carrier=carrier()).run(body)
+
+    assert ["A", "B", "C", "made", "made", "made"] == ran

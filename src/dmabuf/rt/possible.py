@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dmabuf.errors import InternalError
+from dmabuf.errors import DesignError
 from dmabuf.rt.api import Op
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, Footprint
 from dmabuf.rt.timeouts import earliest
@@ -71,7 +71,7 @@ class Possible:
     def _footprint(self, op: Op, obj: Any, task: ExploredTask) -> Footprint:
         if op.touches is None:
             if task.place < 0:
-                raise InternalError(f"{op.name} on what belongs to no explored run")
+                raise DesignError(f"{op.name} on what was not made in this execution")
             touched: Footprint = (task.place | op.access,)
         else:
             touched = self._touched(op, obj, task)
