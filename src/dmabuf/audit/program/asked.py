@@ -3,8 +3,9 @@
 Every question about a program names something: a function, a macro, a struct, a field. Who answers
 takes the name down, so who computes from answers need not think of it. What was computed while
 names were taken down is as it was as long as nothing that the program says about one of them has
-changed. A name is told as it is; what tables hold in a field `run` as `.run`; where a function
-stands in tables, and who registered it, as `@function`.
+changed. A name is told as it is; what tables hold in a field as `struct ops.run`, or as `.run` by
+who does not know the struct; where a function stands in tables, and who registered it, as
+`@function`; the variables of a type as `~type`.
 """
 
 from __future__ import annotations

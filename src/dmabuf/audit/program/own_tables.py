@@ -10,6 +10,7 @@ from collections import defaultdict
 from functools import cached_property
 
 from dmabuf.audit.front.code import Expr
+from dmabuf.audit.front.signs import KINDS, variables_name
 from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.routine import owner_of
@@ -51,7 +52,7 @@ class OwnTables:
         """The initialisers of a struct, by driver."""
         kinds, names = self._kinds
         self._names.asked.again(names)
-        self._names.asked.now.add(struct)
+        self._names.asked.now.update((variables_name(struct), KINDS))
         known = self._of.get(struct)
         if known is None:
             known = self._of[struct] = defaultdict(list)

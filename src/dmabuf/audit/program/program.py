@@ -201,7 +201,7 @@ class Program:
 
     def _candidates(self, struct: str, field: str, owner: str) -> list[Target]:
         key = (struct, field, owner)
-        self.asked.now.add(f".{field}")
+        self.asked.now.add(field_name((struct, field)))
         found = self._targets.get(key)
         if found is None:
             found = self._targets[key] = self._select(struct, field, owner)

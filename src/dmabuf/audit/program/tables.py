@@ -57,8 +57,11 @@ class Made:
 
 
 def field_name(subject: Subject) -> str:
-    """How it is told that a field was asked for."""
-    return f".{subject[1]}"
+    """How it is told that a field of a struct was asked for.
+
+    Who does not know the struct asks for `.field`, that of any of them.
+    """
+    return f"{subject[0]}.{subject[1]}"
 
 
 class Tables:
