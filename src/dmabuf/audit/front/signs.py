@@ -2,7 +2,8 @@
 
 A function counts with its place among those of its file and its lines, as who keeps what was found
 in it tells these. The variables of a type have a name as well, as some ask for all of these, and
-so has the set of these types. Typedefs are not among them: who compares two programs compares all of these.
+so has the set of these types. Typedefs are not among them: who compares two programs compares all
+of these.
 """
 
 from __future__ import annotations

@@ -1,19 +1,37 @@
 """Which names a program says something else about than the last one did.
 
-In the words of `program.asked`: a name, `struct.field` and `.field` of tables, `@function` for where
-one stands.
+In the words of `program.asked`: a name, `struct.field` and `.field` of tables, `@function` for
+where one stands.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dmabuf.audit.front.outline import Outline
+from dmabuf.audit.front.signs import KINDS
+from dmabuf.audit.program.asked import of_owner
 from dmabuf.audit.program.links import Held, Links, Subject
+from dmabuf.audit.program.routine import owner_of
 from dmabuf.audit.program.tables import field_name
 
-__all__ = ["of_handed", "of_links", "typedefs_of"]
+__all__ = ["by_owner", "of_handed", "of_links", "sum_of_contents", "typedefs_of"]
+
+
+def by_owner(names: set[str], path: str) -> set[str]:
+    """The names that a file tells otherwise, and what of the variables of types its driver has."""
+    owner = owner_of(path)
+    return names | {of_owner(name, owner) for name in names if name.startswith(KINDS)}
+
+
+def sum_of_contents(contents: Mapping[str, bytes]) -> bytes:
+    """A sum of the names of the contents of all files, by path."""
+    sums = hashlib.blake2b(digest_size=16)
+    for path, content in sorted(contents.items()):
+        sums.update(path.encode("utf-8", "surrogateescape") + b"\0" + content)
+    return sums.digest()
 
 
 def typedefs_of(outlines: Iterable[Outline]) -> dict[str, str]:

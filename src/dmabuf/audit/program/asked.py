@@ -5,7 +5,7 @@ takes the name down, so who computes from answers need not think of it. What was
 names were taken down is as it was as long as nothing that the program says about one of them has
 changed. A name is told as it is; what tables hold in a field as `struct ops.run`, or as `.run` by
 who does not know the struct; where a function stands in tables, and who registered it, as
-`@function`; the variables of a type as `~type`.
+`@function`; the variables of a type as `~type`, those in one driver as `~type:driver`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-__all__ = ["EVERYTHING", "Answers", "Asked", "Lookup", "Memo"]
+__all__ = ["EVERYTHING", "Answers", "Asked", "Lookup", "Memo", "of_owner"]
 
 EVERYTHING = "*"
 """Asked by who looks at all there is; any change is one of that."""
+
+
+def of_owner(name: str, owner: str) -> str:
+    """How it is told that of `~type` only what one driver has was asked for."""
+    return f"{name}:{owner}"
+
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

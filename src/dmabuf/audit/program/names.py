@@ -129,6 +129,10 @@ class Names:
     def variables_of(self, kind: str) -> list[tuple[str, Variable]]:
         """The variables of a type that have a value, with their files, sorted by name and file."""
         self.asked.now.add(variables_name(kind))
+        return self.all_variables_of(kind)
+
+    def all_variables_of(self, kind: str) -> list[tuple[str, Variable]]:
+        """The same; what of them was asked takes down who calls this."""
         found = [
             (name, path, nth)
             for path, outline in self._shelf.outlines.items()
