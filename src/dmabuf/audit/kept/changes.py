@@ -1,6 +1,6 @@
 """Which names a program says something else about than the last one did.
 
-In the words of `program.asked`: a name, `struct.field` and `.field` of tables, `@function` for
+In the words of `program.asked`: a name, `struct.field` and `*.field` of tables, `@function` for
 where one stands.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from dmabuf.audit.front.outline import Outline
 from dmabuf.audit.front.signs import KINDS
-from dmabuf.audit.program.asked import of_owner
+from dmabuf.audit.program.asked import any_field, of_owner
 from dmabuf.audit.program.links import Held, Links, Subject
 from dmabuf.audit.program.routine import owner_of
 from dmabuf.audit.program.tables import field_name
@@ -62,7 +62,7 @@ def of_links(before: Mapping[str, Links], after: Mapping[str, Links]) -> set[str
         for subject, _flags, _where, _line in _apart(old.queues, new.queues):
             found.update(_of_subject(subject))
         for field, _table, _path, _nth in _apart(old.holders, new.holders):
-            found.add(f".{field}")
+            found.add(any_field(field))
     return found
 
 
@@ -80,7 +80,7 @@ def _of_held(old: tuple[Held, ...], new: tuple[Held, ...], found: set[str]) -> N
 
 def _of_subject(subject: Subject) -> tuple[str, str]:
     """A field, by who knows the struct and by who does not."""
-    return field_name(subject), field_name(("", subject[1]))
+    return field_name(subject), any_field(subject[1])
 
 
 def _apart(old: tuple[Any, ...], new: tuple[Any, ...]) -> set[Any]:
