@@ -69,9 +69,19 @@ def plant(root: Path, wanted: int = 0) -> None:
     (root / HEADER).write_text(SHARED)
 
 
-def found_in(root: Path, folders: Sequence[str], keep: Path | None) -> tuple[Any, LastAudit]:
-    """What an audit says, and what of the last one it could use."""
-    cache = cache_of(root, keep) if keep is not None else None
+def found_in(
+    root: Path, folders: Sequence[str], keep: Path | None, facts: Path | None = None
+) -> tuple[Any, LastAudit]:
+    """What an audit says, and what of the last one it could use.
+
+    Args:
+        root: of the tree.
+        folders: of it.
+        keep: where the last one was kept; None for a cold one.
+        facts: where a cold one keeps what was read of files, as reading a real tree takes minutes.
+    """
+    there = keep or facts
+    cache = cache_of(root, there) if there is not None else None
     gathered = gather(root, folders, jobs=1, cache=cache)
     last = LastAudit(where(keep, root, folders) if keep is not None else None)
     program = last.link(gathered.files)
@@ -184,7 +194,7 @@ def _wrong_in(root: Path, folders: Sequence[str], keep: Path, seed: int, end: fl
             started = time.process_time()
             warm, last = found_in(root, folders, keep)
             took = time.process_time() - started
-            cold, _none = found_in(root, folders, None)
+            cold, _none = found_in(root, folders, None, keep / "facts")
         finally:
             put_back(before)
         told = f"{sorted(map(str, before))}: {took:.1f} s, {last.recalled} of {last.asked} answers"

@@ -80,8 +80,11 @@ class Volume:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         begin, length, check_of_it, end = _TAIL.unpack(data[-_TAIL.size :])
         raw = data[begin : begin + length]
-        if end != _END or data[: len(_MAGIC)] != _MAGIC or zlib.crc32(raw) != check_of_it:
+        magic = data[: len(_MAGIC)]
+        if end != _END or magic[:-2] != _MAGIC[:-2] or zlib.crc32(raw) != check_of_it:
             raise ValueError("damaged")
+        if magic != _MAGIC:
+            raise ValueError("of another version")
         version, other, written_ns, index = marshal.loads(raw)
         if version != self._version:
             raise ValueError("of another version")
