@@ -88,7 +88,7 @@ class SourceSets(DepthFirst):
             if wanted not in awake:
                 continue
             node.add(task)
-            node.guides[wanted] = following
+            node.guide(wanted, following)
         if not node.todo:
             self._guide = None
             chosen = self._instead(guide, awake)
@@ -97,7 +97,7 @@ class SourceSets(DepthFirst):
         else:
             chosen = next(one for one in guide.branches if one in node.todo)
             node.todo.remove(chosen)
-            self._guide = node.guides.pop(chosen)
+            self._guide = node.take_guide(chosen)
             if node.strong and node.todo:
                 self._drop(node, guide, runtime)
         node.chosen = chosen
@@ -108,7 +108,7 @@ class SourceSets(DepthFirst):
         """Leave out other CPUs of handlers that were asked for, if what sleeps stands for them."""
         for other in node.todo[:]:
             task = runtime.by_number[other // VARIANTS]
-            if other in guide.branches or not callable(task.options):
+            if other in guide.branches or not task.may_start_elsewhere:
                 continue
             touched = self._watches.of_way(other, runtime)
             if touched is not None and node.is_left_to_sleepers(touched):
@@ -145,26 +145,27 @@ class SourceSets(DepthFirst):
     def _note_watch(self, runtime: Tasks, chosen: int) -> None:
         node = self._choices[self._depth]
         watches = self._watches
+        variant = chosen % VARIANTS
         task = runtime.by_number[chosen // VARIANTS]
         op = task.op
         assert op is not None
         numbers = runtime.numbers
-        node.obj = numbers[id(task.obj)] << 1
+        node.obj = task.place
         node.access = op.access if op.touches is None else READ
-        node.is_plain = op.touches is None and chosen % VARIANTS < BLOCK
+        node.is_plain = op.touches is None and variant < BLOCK
         node.closed = watches.closed(task, runtime)
         if task.held:
-            node.owned = tuple([numbers[id(lock)] << 1 for lock in owned_by(task)])
+            node.owned = owned_by(task, numbers)
         node.watch = watches.of(task, runtime)
         node.guard = watches.guard(task)
         node.decides = node.obj if op.waits_on is None else numbers[id(op.awaited(task.obj))] << 1
-        node.other = node.watch.other_way(chosen % VARIANTS)
-        node.ways = watches.other_ways(task, runtime, chosen % VARIANTS) if has_ways(task) else ()
+        node.other = node.watch.other_way(variant)
+        node.ways = watches.other_ways(task, runtime, variant) if has_ways(task) else ()
         node.opened = node.shut = ()
-        node.starts = callable(task.options)
-        node.entered = chosen % VARIANTS - 1 if callable(task.options) else -1
+        node.starts = task.may_start_elsewhere
+        node.entered = variant - 1 if node.starts else -1
         node.ordinal = task.ordinal
-        node.own = numbers[id(task)] << 1 | WRITE
+        node.own = task.own | WRITE
         node.may_stop = runtime.some_may_stop and task.may_stop
         node.near = watches.near(runtime, node.enabled, task) if len(node.enabled) > 1 else None
 
@@ -211,11 +212,11 @@ class SourceSets(DepthFirst):
         while path:
             node = path[-1]
             self._races.forget(node)
-            node.done[node.chosen] = node.footprint + HALTS * node.halts
+            node.done[node.chosen] = node.footprint + HALTS if node.halts else node.footprint
             node.halts = False
             if node.todo:
                 node.chosen = node.todo.pop(0)
-                self._guide = node.guides.pop(node.chosen, None)
+                self._guide = node.take_guide(node.chosen)
                 node.rank += 1
                 return True
             path.pop()

@@ -75,7 +75,7 @@ class Stand:
         self.is_ready = True
         self.starts = False
         self.raced: list[int] = []
-        self.touched: set[int] = set()
+        self.touched: Footprint = ()
 
     def bound(self) -> Footprint | None:
         """At most what the step touches whichever way it goes; None if not known."""
@@ -87,6 +87,12 @@ class Stand:
     def near_to(self, node: Choice) -> Footprint:
         """What the step would have touched at a node from which its task could have moved."""
         return (self.obj | self.access, *(node.near or {}).get(self.task, ()))
+
+    def touch(self, near: Footprint) -> None:
+        """It would have touched that before an earlier step."""
+        for number in near:
+            if number not in self.touched:
+                self.touched += (number,)
 
     def turns_at(self, node: Choice) -> Footprint:
         """What the step's way depends on from a node on; a possible step is ended by nothing."""
