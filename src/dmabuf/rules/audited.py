@@ -62,7 +62,7 @@ _NOTICED: dict[str, tuple[str, str]] = {
         "a section that is left around what it forbids, and entered again",
     ),
     "DF209": (
-        "dmabuf.audit.checks.held.under_reservation_locks",
+        "dmabuf.audit.checks.held.under_reservation_lock",
         "user memory or mmap_lock where a reservation lock is held",
     ),
     "DF301": (_JUDGE, "an allocation that may enter file systems on a way from an entry point"),

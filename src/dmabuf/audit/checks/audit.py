@@ -17,10 +17,10 @@ from dmabuf.audit.checks.clusters import Case, Origin, findings_of, hops_of, mer
 from dmabuf.audit.checks.doubts import allowed, doubt, doubt_of_both
 from dmabuf.audit.checks.excuses.excused import excuse_of, excused
 from dmabuf.audit.checks.failures import lost_completions
-from dmabuf.audit.checks.held import under_reservation_locks
+from dmabuf.audit.checks.held import holders, in_sight, question_about, under_reservation_lock
 from dmabuf.audit.checks.index import Calls
 from dmabuf.audit.checks.judge import KINDS, Judgement, judge, lock_name, mildest
-from dmabuf.audit.checks.rescuers import without_rescuer
+from dmabuf.audit.checks.rescuers import queued_badly, without_rescuer
 from dmabuf.audit.checks.roots import Grade, Root, find_roots, makers_of_fences
 from dmabuf.audit.checks.schedule import Schedule
 from dmabuf.audit.checks.selects import missing_selects
@@ -91,7 +91,7 @@ def audit(
 
 
 class Piece(NamedTuple):
-    """An entry point.
+    """A function that is walked from: an entry point, or one that holds a lock.
 
     Attributes:
         owner: whose it is, as `Routine.owner`; those of one owner share most of what they call.
@@ -107,11 +107,11 @@ class Piece(NamedTuple):
 
 
 class Walks(NamedTuple):
-    """The entry points of a program, for who walks some of them ahead.
+    """What is walked from in a program, for who walks some of it ahead.
 
     Attributes:
         ways: whose keeper is told what is found out.
-        pieces: the entry points, in the order of reports.
+        pieces: the functions that are walked from.
     """
 
     ways: Ways
@@ -119,7 +119,7 @@ class Walks(NamedTuple):
 
 
 def walks_of(program: Program) -> Walks:
-    """The entry points of a program."""
+    """What is walked from in a program."""
     return _Audit(program, BuildFiles(""), lambda _text: None, NOTHING).walks
 
 
@@ -144,14 +144,56 @@ class _Audit:
 
     @cached_property
     def walks(self) -> Walks:
-        """The entry points."""
+        """All that is walked from."""
+        return Walks(self.ways, (*self.entries, *self.holders, *self.works))
+
+    @cached_property
+    def entries(self) -> tuple[Piece, ...]:
+        """The entry points, in the order of reports."""
         parts = (
             *((part, Grade.ARMED) for part in map(armed, self.tails)),
             *((part, Grade.SUBMISSION) for part in map(submission, self.tails)),
             *((part, Grade.SECTION) for part in sections(self.ways, self.calls)),
         )
-        pieces = (*(self._part(*part) for part in parts), *map(self._root, self.roots))
-        return Walks(self.ways, pieces)
+        return (*(self._part(*part) for part in parts), *map(self._root, self.roots))
+
+    @cached_property
+    def holders(self) -> tuple[Piece, ...]:
+        """The functions that hold a reservation lock."""
+        sight = in_sight(self.calls)
+        return tuple(
+            Piece(
+                one.owner,
+                one,
+                question_about(one),
+                partial(under_reservation_lock, self.ways, one, in_sight=one in sight),
+            )
+            for one in holders(self.ways, self.calls)
+        )
+
+    @cached_property
+    def works(self) -> tuple[Piece, ...]:
+        """The works that are queued where nobody rescues them: which of them signal?"""
+        badly = queued_badly(self.program, self.schedule, self.makers)
+        return tuple(
+            Piece(
+                one.owner,
+                one,
+                question_of(one, None, _SIGNALS, _NODES),
+                partial(self._sought, one),
+            )
+            for one, _registration, _queued in badly
+        )
+
+    @cached_property
+    def makers(self) -> set[str]:
+        """The drivers that make fences."""
+        return makers_of_fences(self.program, self.calls)
+
+    def _sought(self, routine: Routine) -> Iterator[SourceFinding]:
+        """Look for a signal; that is no finding."""
+        self.signals(routine)
+        yield from ()
 
     def _part(self, part: Part, grade: Grade) -> Piece:
         question = question_of(part.routine, part.span, KINDS, _REACH[grade.level])
@@ -166,15 +208,15 @@ class _Audit:
         return Piece(root.routine.owner, root.routine, question, partial(self._of_root, root))
 
     def run(self) -> Iterator[SourceFinding]:
-        pieces = self.walks.pieces
+        pieces = self.entries
         for number, piece in enumerate(pieces):
             self.tell(f"{number} of {len(pieces)} entry points, {piece.routine.path}")
             yield from piece.findings()
         self.tell("gaps, locks, queues, submissions")
-        makers = makers_of_fences(self.program, self.calls)
         yield from self._of_gaps()
-        yield from under_reservation_locks(self.ways, self.calls)
-        yield from without_rescuer(self.program, self.schedule, makers, self.signals)
+        for piece in self.holders:
+            yield from piece.findings()
+        yield from without_rescuer(self.program, self.schedule, self.makers, self.signals)
         yield from lost_submissions(self.tails)
         yield from lost_completions(self.roots)
         yield from endless_fences(self.program, self.calls)

@@ -13,12 +13,13 @@ from dmabuf.audit.checks.look import is_test_code
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.effect import Kind, Way
 from dmabuf.audit.ways.event import Event
+from dmabuf.audit.ways.keeping import Question, question_of
 from dmabuf.audit.ways.known.acts import Takes
 from dmabuf.audit.ways.known.locks import LOCKS
 from dmabuf.audit.ways.ways import Ways
 from dmabuf.report.source_finding import Level, SourceFinding
 
-__all__ = ["under_reservation_locks"]
+__all__ = ["holders", "in_sight", "question_about", "under_reservation_lock"]
 
 _KINDS = frozenset({Kind.USER_MEMORY, Kind.MMAP_LOCK})
 _RESV = ("struct dma_resv", "lock")
@@ -30,19 +31,36 @@ _NODES = 400
 """From how many functions below each lock, the nearest and surest first."""
 
 
-def under_reservation_locks(ways: Ways, calls: Calls) -> Iterator[SourceFinding]:
-    """Functions that hold a reservation lock and touch user memory, or wait for mmap_lock."""
-    plain = calls.callers(_PLAIN)
-    for routine in _holders(ways, calls):
-        cases = [
-            Case(way, _judgement(way, certain=routine in plain), sure=way.sure)
-            for way in map(_weighed, ways.each(routine, _held, _KINDS, nodes=_NODES))
-            if not way.effect.attempt and not allowed(way)
-        ]
-        yield from findings_of(Origin(routine.name, "takes a reservation lock"), cases)
+def under_reservation_lock(
+    ways: Ways, routine: Routine, *, in_sight: bool
+) -> Iterator[SourceFinding]:
+    """What a function that holds a reservation lock does with user memory or mmap_lock.
+
+    Args:
+        ways: of the program.
+        routine: one of `holders`.
+        in_sight: it takes the lock itself.
+    """
+    cases = [
+        Case(way, _judgement(way, certain=in_sight), sure=way.sure)
+        for way in map(_weighed, ways.each(routine, _held, _KINDS, nodes=_NODES))
+        if not way.effect.attempt and not allowed(way)
+    ]
+    yield from findings_of(Origin(routine.name, "takes a reservation lock"), cases)
 
 
-def _holders(ways: Ways, calls: Calls) -> list[Routine]:
+def question_about(routine: Routine) -> Question | None:
+    """What `under_reservation_lock` asks."""
+    return question_of(routine, _held, _KINDS, _NODES)
+
+
+def in_sight(calls: Calls) -> set[Routine]:
+    """The functions that take a reservation lock themselves."""
+    return calls.callers(_PLAIN)
+
+
+def holders(ways: Ways, calls: Calls) -> list[Routine]:
+    """The functions that take a reservation lock, by a wrapper or themselves, in order."""
     takers = calls.callers(
         name
         for name, acts in LOCKS.items()

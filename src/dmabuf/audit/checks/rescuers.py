@@ -13,7 +13,7 @@ from dmabuf.audit.program.tables import Registration
 from dmabuf.audit.ways.effect import Way
 from dmabuf.report.source_finding import Hop, Level, SourceFinding
 
-__all__ = ["without_rescuer"]
+__all__ = ["queued_badly", "without_rescuer"]
 
 _SURE = 0.85
 _NEAR = 2
@@ -24,14 +24,29 @@ def without_rescuer(
     program: Program, schedule: Schedule, makers: set[str], signals: Callable[[Routine], Way | None]
 ) -> Iterator[SourceFinding]:
     """Works of drivers that make fences, each with the first line that queues it badly."""
+    for routine, registration, queued in queued_badly(program, schedule, makers):
+        way = signals(routine)
+        if way is not None:
+            yield _finding(routine, registration, queued, way)
+
+
+def queued_badly(
+    program: Program, schedule: Schedule, makers: set[str]
+) -> Iterator[tuple[Routine, Registration, Queued]]:
+    """Works of drivers that make fences, with the first line that queues each badly.
+
+    Args:
+        program: their functions.
+        schedule: who queues what where.
+        makers: drivers that make fences.
+    """
     for routine, registrations in program.registrations.items():
         if driver_of(routine.path) not in makers or is_test_code(routine.path):
             continue
         for one in registrations:
             queued = _bad(schedule, one) if one.kind == "work" else None
-            way = signals(routine) if queued is not None else None
-            if queued is not None and way is not None:
-                yield _finding(routine, one, queued, way)
+            if queued is not None:
+                yield routine, one, queued
                 break
 
 

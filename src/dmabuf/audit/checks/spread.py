@@ -32,7 +32,7 @@ __all__ = ["Recipe", "Spread"]
 
 _FEW: Final = 100
 """Fewer entry points than this are walked sooner than workers are there."""
-_BATCH: Final = 150
+_BATCH: Final = 400
 """Entry points of one piece of work; a driver's share most of what they walk through."""
 _runs = count()
 

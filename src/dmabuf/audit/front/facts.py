@@ -55,7 +55,7 @@ class Function:
         return _decoded(self.body)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _decoded(body: bytes) -> Code:
     found: Code = marshal.loads(body)
     return found

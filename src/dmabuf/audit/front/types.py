@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from dmabuf.audit.front.facts import Parameter, Struct
 from dmabuf.audit.front.reader import DEPTH, Lost, Reader
 from dmabuf.audit.front.words import (
@@ -17,6 +19,8 @@ __all__ = ["Declared", "TypeReader"]
 
 _TAGGED = ("struct", "union", "enum")
 _CLEANUPS = ("__free", "__cleanup", "__no_free_ptr_attr")
+_ASSEMBLER = ("asm", "__asm__")
+_BEGINNINGS = frozenset((*_CLEANUPS, *ATTRIBUTES, *_ASSEMBLER))
 
 
 class Declared:
@@ -98,6 +102,8 @@ class TypeReader(Reader):
     def attribute(self) -> bool:
         """Step over an attribute, if one stands here; note what cleans a variable up."""
         token = self.tokens[self.at]
+        if token not in _BEGINNINGS:
+            return False
         if token in _CLEANUPS and self.tokens[self.at + 1] == "(":
             end = self.closing(self.at + 1)
             self.cleanup = self.text(self.at + 2, end)
@@ -108,7 +114,7 @@ class TypeReader(Reader):
             if token in ATTRIBUTE_CALLS and self.tokens[self.at] == "(":
                 self.at = self.closing(self.at) + 1
             return True
-        if token in ("asm", "__asm__") and self.tokens[self.at + 1] == "(":
+        if token in _ASSEMBLER and self.tokens[self.at + 1] == "(":
             self.at = self.closing(self.at + 1) + 1
             return True
         return False
@@ -390,5 +396,6 @@ class TypeReader(Reader):
         return one.type
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def _is_name(token: str) -> bool:
     return (token[:1].isalpha() or token[:1] == "_") and token not in KEYWORDS
