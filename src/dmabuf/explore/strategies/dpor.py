@@ -21,7 +21,7 @@ from dmabuf.explore.strategies.races import Races
 from dmabuf.explore.strategies.setup import PLAIN, Setup
 from dmabuf.explore.strategies.stops import Rests
 from dmabuf.explore.strategies.wakeup import Tree
-from dmabuf.explore.strategies.watch import Watches, has_ways, owned_by
+from dmabuf.explore.strategies.watch import Watches, has_ways, owned_by, takes_a_cpu
 from dmabuf.rt.api import READ, WRITE
 from dmabuf.rt.strategy import BLOCK, VARIANTS
 
@@ -108,7 +108,7 @@ class SourceSets(DepthFirst):
         """Leave out other CPUs of handlers that were asked for, if what sleeps stands for them."""
         for other in node.todo[:]:
             task = runtime.by_number[other // VARIANTS]
-            if other in guide.branches or not callable(task.options):
+            if other in guide.branches or not takes_a_cpu(task):
                 continue
             touched = self._watches.of_way(other, runtime)
             if touched is not None and node.is_left_to_sleepers(touched):
@@ -161,8 +161,8 @@ class SourceSets(DepthFirst):
         node.other = node.watch.other_way(chosen % VARIANTS)
         node.ways = watches.other_ways(task, runtime, chosen % VARIANTS) if has_ways(task) else ()
         node.opened = node.shut = ()
-        node.starts = callable(task.options)
-        node.entered = chosen % VARIANTS - 1 if callable(task.options) else -1
+        node.starts = takes_a_cpu(task)
+        node.entered = chosen % VARIANTS - 1 if node.starts else -1
         node.ordinal = task.ordinal
         node.own = numbers[id(task)] << 1 | WRITE
         node.may_stop = runtime.some_may_stop and task.may_stop
@@ -173,7 +173,7 @@ class SourceSets(DepthFirst):
         doors = runtime.cpus.doors(runtime.tasks)
         if self._depth > max(self.replayed - 1, 0):
             last = self._choices[self._depth - 1]
-            door = (runtime.cpus.doors_number << 1 | WRITE,)
+            door = (runtime.cpus.doors_number << 1 | READ,)
             last.opened = door if doors - last.doors else ()
             last.shut = door if last.doors - doors else ()
             others = any(one // 2 != last.ordinal for one in doors ^ last.doors)

@@ -12,7 +12,7 @@ from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.happens import Accesses, firsts, latest_first, steps_of, unordered
 from dmabuf.explore.strategies.stands import Stand
 from dmabuf.explore.strategies.wakeup import Planned
-from dmabuf.explore.strategies.watch import has_ways
+from dmabuf.explore.strategies.watch import has_ways, takes_a_cpu
 from dmabuf.rt.api import READ, WRITE
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
 
@@ -400,7 +400,7 @@ class Races:
             stand.guard = self._watches.guard(task)
             stand.is_ready = task.number in enabled
             stand.is_plain, stand.own = task.op.touches is None, own
-            stand.starts = callable(task.options)
+            stand.starts = takes_a_cpu(task)
             stand.decides = runtime.number_of(task.op.awaited(task.obj)) << 1
             if watch.firm:
                 self._come_first(stand)

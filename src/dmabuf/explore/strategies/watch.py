@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["NOTHING", "Watch", "Watches", "has_ways"]
+__all__ = ["NOTHING", "Watch", "Watches", "has_ways", "takes_a_cpu"]
 
 Footprint = tuple[int, ...]
 Guard = Callable[[Any, Any], bool]
@@ -101,7 +101,7 @@ class Watches:
     def _of_cpu(task: ExploredTask, runtime: Tasks) -> Footprint:
         cpus = runtime.cpus
         cpu = cpus.number(cpus.of(task)) << 1 | READ
-        return (cpu, cpus.doors_number << 1 | READ) if callable(task.options) else (cpu,)
+        return (cpu, cpus.doors_number << 1 | WRITE) if takes_a_cpu(task) else (cpu,)
 
     @staticmethod
     def bound(task: ExploredTask, watch: Watch, runtime: Tasks) -> Footprint | None:
@@ -122,7 +122,7 @@ class Watches:
         way = transition % VARIANTS
         if touched is None or way >= BLOCK or task.interruptible:
             return None
-        if way and callable(task.options):
+        if way and takes_a_cpu(task):
             cpus = runtime.cpus
             touched += (cpus.number(cpus.of(runtime.tasks[way - 1])) << 1 | WRITE,)
         return touched
@@ -132,8 +132,8 @@ class Watches:
 
         What a wait is for is touched by whichever way it ends; so is the clock by a timeout.
         """
-        if callable(task.options):
-            return (runtime.cpus.doors_number << 1 | READ,)
+        if takes_a_cpu(task):
+            return (runtime.cpus.doors_number << 1 | WRITE,)
         if variant == TIMEOUT and task.interruptible:
             return (runtime.number_of(task) << 1 | READ,)
         if variant == INTERRUPT and task.deadline is not None:
@@ -166,7 +166,7 @@ class Watches:
     def _of_its_cpu(task: ExploredTask, runtime: Tasks) -> Footprint:
         """At most: as if it changed it, and opened a door."""
         cpus = runtime.cpus
-        return (cpus.number(cpus.of(task)) << 1 | WRITE, cpus.doors_number << 1 | WRITE)
+        return (cpus.number(cpus.of(task)) << 1 | WRITE, cpus.doors_number << 1 | READ)
 
     @staticmethod
     def guard(task: ExploredTask) -> Guard | None:
@@ -227,6 +227,14 @@ def _guards_of(kind: type, like: Op) -> tuple[tuple[Guard, str], ...]:
             and op.guard.__module__.startswith(kind.__module__)
         )
     )
+
+
+def takes_a_cpu(task: ExploredTask) -> bool:
+    """Does it stand where it starts as a handler, on any CPU that is open to handlers?
+
+    One that is bound to a CPU starts there alone, in one way: what its CPU's tasks do decides.
+    """
+    return task.op is not None and task.op.starts and task.cpu is None
 
 
 def has_ways(task: ExploredTask) -> bool:
