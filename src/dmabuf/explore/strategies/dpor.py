@@ -66,15 +66,20 @@ class SourceSets(DepthFirst):
         if guide is not None and guide.branches:
             node = Choice(awake[0], [], sleep, enabled, len(runtime.tasks))
             node.tried.clear()
-            return self._follow(guide, awake, node, runtime)
+            node.starts_at = self._watches.starts(runtime, enabled)
+            return self._follow(guide, awake, node)
         self._guide = None
         chosen = awake[0]
         task = chosen // VARIANTS
         todo = [t for t in awake if t // VARIANTS == task and t != chosen]
-        self.path.append(Choice(chosen, todo, sleep, enabled, len(runtime.tasks)))
+        node = Choice(chosen, todo, sleep, enabled, len(runtime.tasks))
+        node.starts_at = self._watches.starts(runtime, enabled)
+        if chosen in node.starts_at:
+            node.todo, node.dropped = [], frozenset(todo)
+        self.path.append(node)
         return chosen
 
-    def _follow(self, guide: Tree, awake: list[int], node: Choice, runtime: Tasks) -> int:
+    def _follow(self, guide: Tree, awake: list[int], node: Choice) -> int:
         """The first step of those that races have asked for; any if none of them is possible."""
         if self.path:
             previous = self._choices[-1]
@@ -84,35 +89,22 @@ class SourceSets(DepthFirst):
                 if one in previous.strong or (one in previous.done and previous.stands_for(one))
             )
         for wanted, following in guide.branches.items():
-            task = wanted // VARIANTS
             if wanted not in awake:
                 continue
-            node.add(task)
+            node.add_way(wanted)
             node.guides[wanted] = following
         if not node.todo:
             self._guide = None
             chosen = self._instead(guide, awake)
-            node.add(chosen // VARIANTS)
+            node.add_way(chosen)
             node.todo.remove(chosen)
         else:
             chosen = next(one for one in guide.branches if one in node.todo)
             node.todo.remove(chosen)
             self._guide = node.guides.pop(chosen)
-            if node.strong and node.todo:
-                self._drop(node, guide, runtime)
         node.chosen = chosen
         self.path.append(node)
         return chosen
-
-    def _drop(self, node: Choice, guide: Tree, runtime: Tasks) -> None:
-        """Leave out other CPUs of handlers that were asked for, if what sleeps stands for them."""
-        for other in node.todo[:]:
-            task = runtime.by_number[other // VARIANTS]
-            if other in guide.branches or not takes_a_cpu(task):
-                continue
-            touched = self._watches.of_way(other, runtime)
-            if touched is not None and node.is_left_to_sleepers(touched):
-                node.drop(other)
 
     @staticmethod
     def _instead(guide: Tree, awake: list[int]) -> int:
@@ -213,6 +205,8 @@ class SourceSets(DepthFirst):
             self._races.forget(node)
             node.done[node.chosen] = node.footprint + HALTS * node.halts
             node.halts = False
+            if node.dropped and not node.todo:
+                node.take_up_rest()
             if node.todo:
                 node.chosen = node.todo.pop(0)
                 self._guide = node.guides.pop(node.chosen, None)

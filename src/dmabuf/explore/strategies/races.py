@@ -314,9 +314,8 @@ class Races:
             if task not in moved:
                 moved.add(task)
                 if (
-                    task in node.tried
-                    and made.chosen in node.enabled
-                    and made.chosen not in node.sleep
+                    made.chosen in node.enabled
+                    and node.explores(made.chosen)
                     and all(independent(made.footprint, one) for one in before)
                     and not (stand.starts and (made.ways or node.is_open_to_handlers(made.ordinal)))
                 ):

@@ -104,28 +104,19 @@ class Watches:
         return (cpu, cpus.doors_number << 1 | WRITE) if takes_a_cpu(task) else (cpu,)
 
     @staticmethod
-    def bound(task: ExploredTask, watch: Watch, runtime: Tasks) -> Footprint | None:
-        """At most what the step that a task stands at touches, whichever way; None if not known."""
-        op = task.op
-        if op is None or op.touches is not None or task.deadline is not None:
-            return None
-        numbers = runtime.numbers
-        mine = (numbers[id(task.obj)] << 1 | op.access, numbers[id(task)] << 1)
-        if isinstance(op, GatedOp):
-            return None
-        return (*mine, *(number | WRITE for number in watch.whole))
-
-    def of_way(self, transition: int, runtime: Tasks) -> Footprint | None:
-        """At most what a transition touches that is possible now; None if not known."""
-        task = runtime.by_number[transition // VARIANTS]
-        touched = self.bound(task, self.of(task, runtime), runtime)
-        way = transition % VARIANTS
-        if touched is None or way >= BLOCK or task.interruptible:
-            return None
-        if way and takes_a_cpu(task):
-            cpus = runtime.cpus
-            touched += (cpus.number(cpus.of(runtime.tasks[way - 1])) << 1 | WRITE,)
-        return touched
+    def starts(runtime: Tasks, enabled: list[int]) -> dict[int, Footprint]:
+        """What starts of handlers would touch that are possible, at most; by transition."""
+        found: dict[int, Footprint] = {}
+        cpus, numbers = runtime.cpus, runtime.numbers
+        for transition in enabled if cpus.taken_away else ():
+            task, way = runtime.by_number[transition // VARIANTS], transition % VARIANTS
+            if takes_a_cpu(task):
+                own = cpus.number(cpus.of(task)) << 1
+                found[transition] = (numbers[id(task.obj)] << 1 | WRITE, own)
+                if way:
+                    taken = cpus.of(runtime.tasks[way - 1])
+                    found[transition] += (cpus.number(taken) << 1 | WRITE,)
+        return found
 
     def other_ways(self, task: ExploredTask, runtime: Tasks, variant: int) -> Footprint:
         """What could open another way of a step that is now made in one, and commutes with it.
