@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["needs_source", "source"]
+__all__ = ["AUDITED", "DRIVERS", "needs_source", "source", "tree"]
 
 FILES = frozenset(
     {
@@ -26,6 +26,8 @@ FILES = frozenset(
         "drivers/dma-buf/dma-fence-unwrap.c",
         "drivers/dma-buf/dma-fence.c",
         "drivers/dma-buf/sync_file.c",
+        "drivers/gpu/drm/drm_gem.c",
+        "drivers/gpu/drm/drm_gem_shmem_helper.c",
         "drivers/gpu/drm/drm_syncobj.c",
         "include/drm/drm_syncobj.h",
         "include/linux/bio.h",
@@ -55,7 +57,29 @@ FILES = frozenset(
         "include/linux/xarray.h",
     }
 )
+DRIVERS = tuple(
+    f"drivers/gpu/drm/{name}" for name in ("etnaviv", "lima", "panfrost", "panthor", "scheduler")
+)
+AUDITED = (
+    *DRIVERS,
+    "drivers/dma-buf",
+    "drivers/gpu/drm/drm_gem.c",
+    "drivers/gpu/drm/drm_gem_shmem_helper.c",
+)
+"""The drivers, and what they give memory back by."""
+FOLDERS = (
+    *DRIVERS,
+    "drivers/dma-buf",
+    *(f"include/{name}" for name in ("asm-generic", "drm", "linux", "soc", "trace", "uapi")),
+    "arch/x86/include",
+)
+"""What is audited, and the headers that it may read."""
+ROOT = ("Kconfig", "Makefile")
+"""What the root of a tree is known by."""
 ARCHIVES = sorted(Path("/usr/src").glob("linux-source-6.12*.tar.*"))
+_STARTS = tuple(f"{folder}/" for folder in FOLDERS)
+_LAST = f"{max(_STARTS)}\uffff"
+"""Archives are in the order of names: nothing wanted comes after this."""
 _KEPT = Path(__file__).resolve().parent.parent / ".cache" / "source"
 
 needs_source = pytest.mark.skipif(not ARCHIVES, reason="needs the package linux-source-6.12")
@@ -67,10 +91,15 @@ def source(name: str) -> str:
     return (_unpacked() / name).read_text()
 
 
+def tree() -> Path:
+    """A tree of `FILES` and `FOLDERS`."""
+    return _unpacked()
+
+
 def _unpacked() -> Path:
     """The folder with the files, made by whoever comes first."""
     archive = ARCHIVES[0]
-    names = zlib.crc32("\n".join(sorted(FILES)).encode())
+    names = zlib.crc32("\n".join((*sorted(FILES), *FOLDERS, *ROOT)).encode())
     folder = _KEPT / f"{archive.name}-{archive.stat().st_mtime_ns}-{names:08x}"
     _KEPT.mkdir(parents=True, exist_ok=True)
     with (_KEPT / "lock").open("w") as lock:
@@ -82,18 +111,19 @@ def _unpacked() -> Path:
 
 def _unpack(archive: Path, folder: Path) -> None:
     part = folder.with_name(f"{folder.name}.{os.getpid()}")
-    left = set(FILES)
+    left = {*FILES, *ROOT}
     with tarfile.open(archive) as opened:
         for member in opened:
             name = member.name.partition("/")[2]
-            if name in left:
-                left.remove(name)
+            if member.isfile() and (name in left or name.startswith(_STARTS)):
+                left.discard(name)
                 (part / name).parent.mkdir(parents=True, exist_ok=True)
                 file = opened.extractfile(member)
                 assert file is not None
                 (part / name).write_bytes(file.read())
-            if not left:
+            if name > _LAST and not left:
                 break
+    assert not left, f"not in the archive: {sorted(left)}"
     part.rename(folder)
 
 
