@@ -221,7 +221,7 @@ RULE_MUTANTS = (
     ),
     RuleMutant(
         "a signal ends nothing",
-        ("lock", 390),
+        ("queue", 87),
         Stand,
         "turns_at",
         lambda self, node: (*self.watch.firm, *self.near_to(node)),

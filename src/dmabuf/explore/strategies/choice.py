@@ -49,7 +49,9 @@ class Choice(Node):
         soft: transitions explored here that do not, though they sleep later on.
         leans: by transition explored here, others that stand for what races with it ask for.
         obj: the object of the step that was made, as read.
-        closed: guards that were false on it just before, for every task or for one.
+        asked: guards of operations on it, and of what they ask.
+        closed: those that were false on it just before, for every task or for one.
+        taken: the CPU that its task had interrupted, as read; else -1.
         ways: the watch of a step that could have gone another way later on.
         other: what it would have touched that way, if that can be told.
         doors: where handlers could start.
@@ -69,6 +71,7 @@ class Choice(Node):
 
     __slots__ = (
         "access",
+        "asked",
         "before",
         "closed",
         "decides",
@@ -100,6 +103,7 @@ class Choice(Node):
         "starts_at",
         "stood",
         "strong",
+        "taken",
         "tasks",
         "tried",
         "watch",
@@ -145,7 +149,9 @@ class Choice(Node):
         self.access = 0
         self.stand: Stand | None = None
         self.stood: Footprint = ()
+        self.asked: tuple[tuple[Guard, str], ...] = ()
         self.closed: Collection[Guard | tuple[Guard, int]] = ()
+        self.taken = -1
         self.may_stop = False
         self.near: dict[int, Footprint] | None = None
         self.before = -1

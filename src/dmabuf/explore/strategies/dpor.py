@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["SourceSets"]
 
 Footprint = tuple[int, ...]
+_NONE: frozenset[int] = frozenset()
 
 
 class SourceSets(DepthFirst):
@@ -63,9 +64,11 @@ class SourceSets(DepthFirst):
         if len(awake) > 1:
             self._order(awake, previous)
         guide = self._guide
+        strong = self._strong(sleep)
         if guide is not None and guide.branches:
             node = Choice(awake[0], [], sleep, enabled, len(runtime.tasks))
             node.tried.clear()
+            node.strong = strong
             node.starts_at = self._watches.starts(runtime, enabled)
             return self._follow(guide, awake, node)
         self._guide = None
@@ -73,21 +76,26 @@ class SourceSets(DepthFirst):
         task = chosen // VARIANTS
         todo = [t for t in awake if t // VARIANTS == task and t != chosen]
         node = Choice(chosen, todo, sleep, enabled, len(runtime.tasks))
+        node.strong = strong
         node.starts_at = self._watches.starts(runtime, enabled)
         if chosen in node.starts_at:
             node.todo, node.dropped = [], frozenset(todo)
         self.path.append(node)
         return chosen
 
+    def _strong(self, sleep: dict[int, Footprint]) -> frozenset[int]:
+        """What sleeps in a new state, and stands for all that it commutes with."""
+        if not sleep:
+            return _NONE
+        previous = self._choices[-1]
+        return frozenset(
+            one
+            for one in sleep
+            if one in previous.strong or (one in previous.done and previous.stands_for(one))
+        )
+
     def _follow(self, guide: Tree, awake: list[int], node: Choice) -> int:
         """The first step of those that races have asked for; any if none of them is possible."""
-        if self.path:
-            previous = self._choices[-1]
-            node.strong = frozenset(
-                one
-                for one in node.sleep
-                if one in previous.strong or (one in previous.done and previous.stands_for(one))
-            )
         for wanted, following in guide.branches.items():
             if wanted not in awake:
                 continue
@@ -144,7 +152,10 @@ class SourceSets(DepthFirst):
         node.obj = numbers[id(task.obj)] << 1
         node.access = op.access if op.touches is None else READ
         node.is_plain = op.touches is None and chosen % VARIANTS < BLOCK
-        node.closed = watches.closed(task, runtime)
+        node.asked = watches.guards(task)
+        node.closed = watches.closed(node.asked, task, runtime) if node.asked else ()
+        taken = task.interrupts
+        node.taken = -1 if taken is None else runtime.cpus.number(taken) << 1
         if task.held:
             node.owned = tuple([numbers[id(lock)] << 1 for lock in owned_by(task)])
         node.watch = watches.of(task, runtime)

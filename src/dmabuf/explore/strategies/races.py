@@ -264,8 +264,9 @@ class Races:
         if stand.is_closed_at(node):
             return
         if not stand.is_there(earlier, node):
-            node.soften()
-            self._lead(earlier, stand.led, [stand.task * VARIANTS])
+            self._lead_there(earlier, node, stand)
+            return
+        if stand.starts and self._start_first(earlier, node, stand):
             return
         turns = stand.turns_at(node)
         if independent(node.footprint, stand.watch.firm) and not node.shut:
@@ -283,6 +284,40 @@ class Races:
                 self._go_on(earlier, node, stand, turns, kept)
         node.soften()
         self._open(earlier, node, stand, openers)
+
+    def _lead_there(self, earlier: int, node: Choice, stand: Stand) -> None:
+        """Have a step tried that its task came to only after the earlier step."""
+        if stand.is_open_at(node):
+            kept = unordered(self.pasts, earlier, stand.index)
+            arrived = self._before_stand(stand)
+            rest = stand.watch.firm[1:]
+            if all(
+                independent(self.path[step].footprint, rest)
+                for step in steps_of(kept)
+                if step > arrived
+            ):
+                planned = (stand.task * VARIANTS, stand.would_touch())
+                self._have(earlier, stand.index, kept, planned)
+                return
+        node.soften()
+        self._lead(earlier, stand.led, [stand.task * VARIANTS])
+
+    def _start_first(self, earlier: int, node: Choice, stand: Stand) -> bool:
+        """Have a handler start on an idle CPU before an earlier step; False if it could not.
+
+        Where else it may start then is asked after that start.
+        """
+        start = stand.task * VARIANTS
+        touched = node.starts_at.get(start)
+        if touched is None or node.shut or independent(node.footprint, touched):
+            return False
+        kept = unordered(self.pasts, earlier, stand.index)
+        if self._openers(kept, touched):
+            return False
+        stand.raced.append(earlier)
+        stand.touched.update(touched)
+        self._have(earlier, stand.index, kept, (start, touched))
+        return True
 
     def _stay(self, earlier: int, node: Choice, stand: Stand, kept: int) -> None:
         """Have a step tried that was possible, and stays so whatever else is made before it."""

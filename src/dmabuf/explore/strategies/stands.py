@@ -105,6 +105,8 @@ class Stand:
 
     def is_closed_at(self, node: Choice) -> bool:
         """Was its step impossible at a node, wherever the task was, until after the node's step?"""
+        if node.taken in self.watch.firm:
+            return True
         if self.guard is None:
             return False
         if self.decides in node.owned:
@@ -112,3 +114,20 @@ class Stand:
         if self.obj != node.obj or independent(node.footprint, (self.decides | WRITE,)):
             return False
         return self.guard in node.closed or (self.guard, self.task) in node.closed
+
+    def is_open_at(self, node: Choice) -> bool:
+        """Was its step possible just before a node's step, but for what led its task there?
+
+        The node's step changes the object, so that none that is independent of it closes it.
+        """
+        if self.guard is None or not self.is_plain or not self.decides == self.obj == node.obj:
+            return False
+        if independent(node.footprint, (self.obj,)) or self.ordinal >= node.tasks:
+            return False
+        if self.guard in node.closed or (self.guard, self.task) in node.closed:
+            return False
+        return any(guard is self.guard for guard, _asks in node.asked)
+
+    def would_touch(self) -> Footprint:
+        """What it touches, at most, where it is possible and touches its object alone."""
+        return (self.obj | self.access, *(number | WRITE for number in self.watch.firm[1:]))

@@ -168,16 +168,20 @@ class Watches:
         return op.guard if _asks_of(op.guard) else None
 
     @staticmethod
-    def closed(task: ExploredTask, runtime: Tasks) -> Collection[Guard | tuple[Guard, int]]:
-        """Guards that are false on the object that a task is about to make a step on.
+    def guards(task: ExploredTask) -> tuple[tuple[Guard, str], ...]:
+        """Guards of operations on the object that a task is about to make a step on."""
+        assert task.op is not None
+        return _guards_of(task.obj.__class__, task.op)
+
+    @staticmethod
+    def closed(
+        guards: tuple[tuple[Guard, str], ...], task: ExploredTask, runtime: Tasks
+    ) -> Collection[Guard | tuple[Guard, int]]:
+        """Those of some guards that are false on the object that a task is about to make a step on.
 
         With a task's number those that ask who asks, too.
         """
-        op, obj = task.op, task.obj
-        assert op is not None
-        guards = _guards_of(obj.__class__, op)
-        if not guards:
-            return ()
+        obj = task.obj
         found: set[Guard | tuple[Guard, int]] = set()
         for guard, asks in guards:
             if asks == "object":
