@@ -224,7 +224,7 @@ RULE_MUTANTS = (
         ("queue", 87),
         Stand,
         "turns_at",
-        lambda self, node: (*self.watch.firm, *self.near_to(node)),
+        lambda self, _node: self.watch.firm,
     ),
 )
 """All of them are noticed; `test_dpor` says so."""

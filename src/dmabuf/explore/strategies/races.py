@@ -98,7 +98,7 @@ class Races:
         """Add a step to the history; most have neither other ways nor doors."""
         self._accesses.add(index, node.footprint)
         if node.stand is not None:
-            node.stood = (*node.watch.whole, *node.stand.touched)
+            node.stood = node.watch.whole
             self._stands.add(index, node.stood)
         if node.ways:
             self._ways.add(index, node.ways)
@@ -275,13 +275,11 @@ class Races:
             stand.raced.append(earlier)
         kept = unordered(self.pasts, earlier, stand.index)
         openers = self._openers(kept, turns)
-        if node.offers(stand.task):
-            stand.touched.update(stand.near_to(node))
-            if self._opens(node, turns) or self._closes(node, turns):
-                if not openers and node.may_go_on(stand.task):
-                    self._stay(earlier, node, stand, kept)
-                    return
-                self._go_on(earlier, node, stand, turns, kept)
+        if node.offers(stand.task) and (self._opens(node, turns) or self._closes(node, turns)):
+            if not openers and node.may_go_on(stand.task):
+                self._stay(earlier, node, stand, kept)
+                return
+            self._go_on(earlier, node, stand, turns, kept)
         node.soften()
         self._open(earlier, node, stand, openers)
 
@@ -315,14 +313,15 @@ class Races:
         if self._openers(kept, touched):
             return False
         stand.raced.append(earlier)
-        stand.touched.update(touched)
         self._have(earlier, stand.index, kept, (start, touched))
         return True
 
     def _stay(self, earlier: int, node: Choice, stand: Stand, kept: int) -> None:
         """Have a step tried that was possible, and stays so whatever else is made before it."""
-        touched = (node.near or {})[stand.task]
-        self._have(earlier, stand.index, kept, (stand.task * VARIANTS, touched))
+        near = (node.near or {})[stand.task]
+        is_same = stand.is_plain or not self._openers(kept, near)  # else it may touch more by then
+        planned = (stand.task * VARIANTS, near if is_same else None)
+        self._have(earlier, stand.index, kept, planned)
 
     def _open(self, earlier: int, node: Choice, stand: Stand, openers: list[int]) -> None:
         """Have what may have opened a way of a step tried before an earlier one, and the step."""

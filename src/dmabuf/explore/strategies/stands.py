@@ -35,7 +35,6 @@ class Stand:
         obj: its object, as read.
         access: how it touches that if it touches nothing else; as read if it may.
         raced: earlier steps that it stood beside, and races with.
-        touched: what it would have touched before those.
     """
 
     __slots__ = (
@@ -54,7 +53,6 @@ class Stand:
         "raced",
         "starts",
         "task",
-        "touched",
         "watch",
     )
 
@@ -75,7 +73,6 @@ class Stand:
         self.is_ready = True
         self.starts = False
         self.raced: list[int] = []
-        self.touched: set[int] = set()
 
     def bound(self) -> Footprint | None:
         """At most what the step touches whichever way it goes; None if not known."""
@@ -84,14 +81,12 @@ class Stand:
         changed = [number | WRITE for number in self.watch.whole]
         return (self.obj | self.access, self.own & ~WRITE, *changed)
 
-    def near_to(self, node: Choice) -> Footprint:
-        """What the step would have touched at a node from which its task could have moved."""
-        return (self.obj | self.access, *(node.near or {}).get(self.task, ()))
-
     def turns_at(self, node: Choice) -> Footprint:
-        """What the step's way depends on from a node on; a possible step is ended by nothing."""
-        near = self.near_to(node) if node.offers(self.task) else ()
-        return (*(self.watch.firm if node.lets_pass(self.task) else self.watch.whole), *near)
+        """What the step's way depends on from a node on; a possible step is ended by nothing.
+
+        What it would have touched is left to the races of the step itself.
+        """
+        return self.watch.firm if node.lets_pass(self.task) else self.watch.whole
 
     def timing_at(self, node: Choice) -> Footprint:
         """The same if only a timeout matters."""
