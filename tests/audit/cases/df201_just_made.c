@@ -91,3 +91,63 @@ static const struct drm_sched_backend_ops extend_ops = {
 	.run_job = extend_run,
 	.timedout_job = quiet_timedout,
 };
+
+struct toy_range {
+	struct mutex lock;
+	struct mutex other;
+};
+
+/* near-miss: the evidence is the lock of what a call left in its argument */
+static int toy_table(struct toy_gpu *gpu, struct toy_bo **table)
+{
+	struct toy_bo *bo;
+	int r = toy_bo_create(gpu, table);
+
+	bo = *table;
+	dma_resv_lock(bo->base.resv, NULL);
+	dma_resv_unlock(bo->base.resv);
+	return r;
+}
+
+/* found: another one is locked, and that is evidence */
+static int toy_tables(struct toy_gpu *gpu, struct toy_bo *old)
+{
+	struct toy_bo *bo;
+	int r = toy_bo_create(gpu, &bo);
+
+	dma_resv_lock(old->base.resv, NULL);
+	dma_resv_unlock(old->base.resv);
+	return r;
+}
+
+void toy_map(struct toy_gpu *gpu, struct toy_range *range)
+{
+	struct toy_bo *table;
+
+	mutex_lock(&range->lock);
+	toy_table(gpu, &table);
+	mutex_unlock(&range->lock);
+}
+
+void toy_remap(struct toy_gpu *gpu, struct toy_range *range)
+{
+	mutex_lock(&range->other);
+	toy_tables(gpu, gpu->table);
+	mutex_unlock(&range->other);
+}
+
+static struct dma_fence *range_run(struct drm_sched_job *job)
+{
+	struct toy_range *range = job->range;
+
+	mutex_lock(&range->lock); // EXPECT DF202 warning
+	mutex_unlock(&range->lock);
+	mutex_lock(&range->other); // EXPECT DF202 error
+	mutex_unlock(&range->other);
+	return NULL;
+}
+
+static const struct drm_sched_backend_ops range_ops = {
+	.run_job = range_run,
+	.timedout_job = quiet_timedout,
+};

@@ -15,6 +15,7 @@ from dmabuf.audit.checks.axioms import taken_in_reclaim
 from dmabuf.audit.checks.beginnings import Beginnings
 from dmabuf.audit.checks.devices import meet
 from dmabuf.audit.checks.doubts import AXIOMS, allowed
+from dmabuf.audit.checks.excuses.just_made import is_just_made
 from dmabuf.audit.checks.excuses.restarts import is_stopped
 from dmabuf.audit.checks.index import Calls
 from dmabuf.audit.checks.job_runners import job_runners
@@ -44,6 +45,8 @@ _DEBUGGING = 0.8
 """What is only done where a developer asks for it by debugfs."""
 _BEGINNING = 0.3
 """Of the lock of a device that only comes up: nobody waits yet."""
+_JUST_MADE = 0.3
+"""Over the lock of a buffer that nobody else knows: it is never waited for."""
 _NODES = 300
 """Evidence behind more functions than this is not looked for."""
 
@@ -127,6 +130,8 @@ class Taint:
             return _PRIMED
         if way.effect.name not in AXIOMS and self._beginnings.owns(routine, lock):
             return _BEGINNING
+        if is_just_made(way, self._program):
+            return _JUST_MADE
         return _DEBUGGING if "debugfs" in way.root.file else 1.0
 
     def _apart(self, way: Way | None) -> frozenset[str]:
