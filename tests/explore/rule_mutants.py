@@ -226,5 +226,39 @@ RULE_MUTANTS = (
         "turns_at",
         lambda self, _node: self.watch.firm,
     ),
+    RuleMutant(
+        "whatever sleeps stands for others", ("queue", 87), Choice, "stands_for", lambda *_: True
+    ),
+    RuleMutant(
+        "every opener is kept back", (("any", "time"), 7), Races, "_is_kept_back", lambda *_: True
+    ),
+    RuleMutant(
+        "every step leaves the way closed",
+        (("any", "time"), 7),
+        Races,
+        "_leaves_closed",
+        lambda *_: True,
+    ),
+    RuleMutant(
+        "a door that closes asks for no start",
+        (("irq", "completion"), 16),
+        Races,
+        "_enters",
+        lambda self, earlier, _stand: bool(self.path[earlier].shut),
+    ),
+    RuleMutant("any step opens the door", ("queue", 239), Choice, "opens_door_of", lambda *_: True),
+    RuleMutant(
+        "each step of a task opens its door",
+        (("irq", "spin"), 50),
+        Choice,
+        "opens_door_of",
+        lambda self, ordinal: ordinal == self.ordinal,
+    ),
+    RuleMutant(
+        "starts that are left over stay so", (("irq",), 10), Choice, "take_up_rest", _nothing
+    ),
+    RuleMutant(
+        "anything stands for a start", (("irq",), 10), Choice, "_is_stood_for", lambda *_: True
+    ),
 )
 """All of them are noticed; `test_dpor` says so."""
