@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dmabuf.explore.strategies.choice import Choice
+from dmabuf.explore.strategies.dpor import SourceSets
 from dmabuf.explore.strategies.races import Races
 from dmabuf.explore.strategies.stands import Stand
 from dmabuf.explore.strategies.watch import Watch, Watches
@@ -256,6 +257,16 @@ RULE_MUTANTS = (
     ),
     RuleMutant(
         "starts that are left over stay so", (("irq",), 10), Choice, "take_up_rest", _nothing
+    ),
+    RuleMutant(
+        "whatever sleeps is strong",
+        ("queue", 87),
+        SourceSets,
+        "_strong",
+        lambda _self, sleep: frozenset(sleep),
+    ),
+    RuleMutant(
+        "who has a CPU has every CPU", (("irq",), 26), Stand, "_is_kept_out", lambda *_: True
     ),
     RuleMutant(
         "anything stands for a start", (("irq",), 10), Choice, "_is_stood_for", lambda *_: True

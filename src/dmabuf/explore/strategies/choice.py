@@ -51,7 +51,9 @@ class Choice(Node):
         obj: the object of the step that was made, as read.
         asked: guards of operations on it, and of what they ask.
         closed: those that were false on it just before, for every task or for one.
-        taken: the CPU that its task had interrupted, as read; else -1.
+        taken: the CPU that its task had interrupted, as read, or where it had interrupts off, as
+            changed; else -1.
+        is_bound: it starts a handler that is bound to a CPU.
         ways: the watch of a step that could have gone another way later on.
         other: what it would have touched that way, if that can be told.
         doors: where handlers could start.
@@ -83,6 +85,7 @@ class Choice(Node):
         "guard",
         "guides",
         "halts",
+        "is_bound",
         "is_plain",
         "leaned",
         "leans",
@@ -152,6 +155,7 @@ class Choice(Node):
         self.asked: tuple[tuple[Guard, str], ...] = ()
         self.closed: Collection[Guard | tuple[Guard, int]] = ()
         self.taken = -1
+        self.is_bound = False
         self.may_stop = False
         self.near: dict[int, Footprint] | None = None
         self.before = -1

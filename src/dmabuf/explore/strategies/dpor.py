@@ -154,8 +154,8 @@ class SourceSets(DepthFirst):
         node.is_plain = op.touches is None and chosen % VARIANTS < BLOCK
         node.asked = watches.guards(task)
         node.closed = watches.closed(node.asked, task, runtime) if node.asked else ()
-        taken = task.interrupts
-        node.taken = -1 if taken is None else runtime.cpus.number(taken) << 1
+        node.taken = watches.taken(task, runtime)
+        node.is_bound = op.starts and task.cpu is not None
         if task.held:
             node.owned = tuple([numbers[id(lock)] << 1 for lock in owned_by(task)])
         node.watch = watches.of(task, runtime)

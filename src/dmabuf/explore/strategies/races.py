@@ -56,6 +56,7 @@ class Races:
         stand.guard, stand.decides = node.guard, node.decides
         stand.obj, stand.access = node.obj, node.access
         stand.is_plain, stand.own, stand.starts = node.is_plain, node.own, node.starts
+        stand.is_bound = node.is_bound
         if node.chosen % VARIANTS != TIMEOUT:
             stand.beside = node.watch.firm
         past = self._before_it(index, node, stand, halts=halts)
@@ -434,6 +435,7 @@ class Races:
             stand.is_ready = task.number in enabled
             stand.is_plain, stand.own = task.op.touches is None, own
             stand.starts = takes_a_cpu(task)
+            stand.is_bound = task.op.starts and task.cpu is not None
             stand.decides = runtime.number_of(task.op.awaited(task.obj)) << 1
             if watch.firm:
                 self._come_first(stand)

@@ -34,6 +34,8 @@ class Stand:
         decides: the object that it asks.
         obj: its object, as read.
         access: how it touches that if it touches nothing else; as read if it may.
+        starts: it starts a handler, on any CPU that is open to it.
+        is_bound: it starts one that is bound to a CPU.
         raced: earlier steps that it stood beside, and races with.
     """
 
@@ -43,6 +45,7 @@ class Stand:
         "decides",
         "guard",
         "index",
+        "is_bound",
         "is_plain",
         "is_ready",
         "known",
@@ -72,6 +75,7 @@ class Stand:
         self.own = -1
         self.is_ready = True
         self.starts = False
+        self.is_bound = False
         self.raced: list[int] = []
 
     def bound(self) -> Footprint | None:
@@ -100,7 +104,7 @@ class Stand:
 
     def is_closed_at(self, node: Choice) -> bool:
         """Was its step impossible at a node, wherever the task was, until after the node's step?"""
-        if node.taken in self.watch.firm:
+        if node.taken >= 0 and self._is_kept_out(node.taken):
             return True
         if self.guard is None:
             return False
@@ -109,6 +113,10 @@ class Stand:
         if self.obj != node.obj or independent(node.footprint, (self.decides | WRITE,)):
             return False
         return self.guard in node.closed or (self.guard, self.task) in node.closed
+
+    def _is_kept_out(self, taken: int) -> bool:
+        """Has somebody else its CPU, or does it start a handler there and interrupts are off?"""
+        return taken & ~WRITE in self.watch.firm and (self.is_bound or not taken & WRITE)
 
     def is_open_at(self, node: Choice) -> bool:
         """Was its step possible just before a node's step, but for what led its task there?

@@ -104,6 +104,19 @@ class Watches:
         return (cpu, cpus.doors_number << 1 | WRITE) if takes_a_cpu(task) else (cpu,)
 
     @staticmethod
+    def taken(task: ExploredTask, runtime: Tasks) -> int:
+        """The CPU that a task keeps others from until its own steps give it back; else -1.
+
+        As read if it interrupted what ran there; as changed if it keeps only handlers away.
+        """
+        cpus = runtime.cpus
+        if task.interrupts is not None:
+            return cpus.number(task.interrupts) << 1
+        if task.irqs_off and task.cpu is not None:
+            return cpus.number(task.cpu) << 1 | WRITE
+        return -1
+
+    @staticmethod
     def starts(runtime: Tasks, enabled: list[int]) -> dict[int, Footprint]:
         """What starts of handlers would touch that are possible, at most; by transition."""
         found: dict[int, Footprint] = {}
