@@ -65,12 +65,14 @@ _RUNTIME = (
     "possible",
     "tasks",
     "timeouts",
+    "unwinding",
     "ways",
 )
 MODULES = (
     *(f"rt/{name}" for name in _RUNTIME),
     "explore/calm",
     "explore/dependence",
+    "explore/explanations/shrink",
     "explore/jobs/numbers",
     "explore/traits",
     "explore/wakers",

@@ -55,6 +55,7 @@ class Property(NamedTuple):
 
 
 _MOST_CPUS = 64
+_KTHREAD = Kind.KTHREAD  # at hand: on Python 3.11 the class takes as long as a call
 
 PRESSURE_LIMIT = "machine.pressure_limit"
 """Name in `Runtime.extras` of how many shortages are tried at most, whatever the design says."""
@@ -120,7 +121,7 @@ class Machine:
             cpu: the CPU it is bound to; one of its own if not given.
             idle: it waits for work that nobody owes, so it may stay blocked.
         """
-        return self._spawn(fn, name, Kind.KTHREAD, cpu, idle=idle)
+        return self._spawn(fn, name, _KTHREAD, cpu, idle=idle)
 
     @no_kernel("a process")
     def userspace(
@@ -353,9 +354,10 @@ class Machine:
         idle: bool = False,
     ) -> Task:
         name = name or self._name_of(fn)
-        if _never_runs(fn):
+        code = getattr(fn, "__code__", None)
+        if (code is None or code.co_flags & _SUSPENDS) and _never_runs(fn):
             raise DesignError(f"{name} is an async or generator function; tasks simply block")
-        if cpu is None and kind is not Kind.HARDWARE and self._cpus is not None:
+        if self._cpus is not None and cpu is None and kind is not Kind.HARDWARE:
             cpu = next(self._cpus)
         return self.rt.spawn(fn, name=name, kind=kind, cpu=cpu, idle=idle)
 

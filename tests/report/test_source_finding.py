@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from dmabuf.report.json import check_document
 from dmabuf.report.sarif import sarif_document
@@ -29,6 +29,14 @@ def test_source_finding_survives_json():
     """A finding that went through JSON is the same finding."""
     for finding in AUDITED.findings:
         assert finding == SourceFinding.from_data(json.loads(json.dumps(finding.to_data())))
+
+
+def test_data_of_a_finding_is_what_its_fields_say():
+    """No field is forgotten in the data, and each is under its own name, in order."""
+    for finding in AUDITED.findings:
+        said = {**asdict(finding), "level": finding.level.value}
+
+        assert list(said.items()) == list(finding.to_data().items())
 
 
 def test_source_findings_are_ordered_by_level_then_place():

@@ -22,7 +22,7 @@ from dmabuf.sync.mutex import Mutex
 from dmabuf.sync.shared import Shared
 from dmabuf.sync.spinlock import SpinLock
 from dmabuf.sync.waitqueue import WaitQueue
-from tests.support import Fair, op_of_test
+from tests.support import Fair, needs_python_engines, op_of_test
 
 COIN = op_of_test("coin")
 PATIENCE_S = 8.0
@@ -205,6 +205,7 @@ def test_carriers_run_executions_of_several_threads_at_once(carrier):
     assert [True] * 10 == ends
 
 
+@needs_python_engines  # compiled code imports a module once
 def test_best_carrier_is_greenlets_where_they_are(monkeypatch):
     """And the baton where the package is missing."""
     expected = "greenlet" if has_greenlet() else "threads"

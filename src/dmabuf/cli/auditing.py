@@ -6,7 +6,8 @@ import argparse
 import gc
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,11 @@ from dmabuf.report.source_finding import Audited, Level, SourceFinding
 from dmabuf.report.verdict import ExitCode, Trouble
 
 if TYPE_CHECKING:
+    from dmabuf.audit.checks.build_files import BuildFiles
+    from dmabuf.audit.front.cache import Cache
     from dmabuf.audit.front.gather import Progress as FilesProgress
+    from dmabuf.audit.front.shelf import Shelf
+    from dmabuf.audit.kept.whole import Result
     from dmabuf.audit.outside.asking import Asked
 
 __all__ = ["Request", "audit_one", "split", "write_design"]
@@ -123,14 +128,10 @@ def audit_one(
 def _audit(
     request: Request, options: argparse.Namespace, progress: Progress
 ) -> tuple[Audited, list[SourceFinding]]:
-    from dmabuf.audit.checks.audit import audit
     from dmabuf.audit.checks.build_files import BuildFiles
-    from dmabuf.audit.checks.spread import Recipe, Spread
     from dmabuf.audit.front import gather as front
-    from dmabuf.audit.front.cache import Cache, default_folder
-    from dmabuf.audit.kept.last import LastAudit
-    from dmabuf.audit.outside.asking import Reading, ask
-    from dmabuf.audit.ways.beyond import NOTHING
+    from dmabuf.audit.front.cache import default_folder
+    from dmabuf.audit.kept.whole import Whole
     from dmabuf.explore.budget import parse_jobs
 
     def say(what: front.Progress | str) -> None:
@@ -147,49 +148,94 @@ def _audit(
         raise Unusable(str(error)) from None
     gathered = front.gather(request.root, request.folders, jobs=jobs, cache=cache(), progress=say)
     kept = _kept_at(request, keep, options)
-    last = LastAudit(kept)
-    # Millions of tuples live until the end, and none of them in circles.
+    means = _Means(jobs, keep if options.cache != "-" else None, kept, options.outside, cache, say)
+    whole = Whole(kept if not options.outside else None, gathered.files)
+    notes: list[str] = []
+    result = whole.recall(BuildFiles(str(request.root)).still)
+    if result is None:
+        build = BuildFiles(str(request.root))
+        with _no_collector():
+            result, notes = _search(request, gathered.files, build, means)
+        whole.keep(result, build.said)
+    briefs = gathered.files.briefs.values()
+    notes = [*gathered.notes, *whole.notes, *notes, *_bounds(result.limits)]
+    audited = Audited(
+        request.shown,
+        files=len(briefs),
+        functions=result.functions,
+        bytes_read=sum(one.size for one in briefs),
+        bytes_in_flaws=gathered.bytes_lost,
+        notes=(*gathered.troubles[:_MOST_NOTES], *notes),
+    )
+    return audited, list(result.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What an audit may use.
+
+    Attributes:
+        jobs: how many processes.
+        keep: folder of the cache; None for none.
+        kept: file of the last audit; None for none.
+        outside: whether it looks through the rest of the tree, too.
+        cache: opens that of the facts.
+        say: tells how far it is.
+    """
+
+    jobs: int
+    keep: Path | None
+    kept: Path | None
+    outside: bool
+    cache: Callable[[], Cache | None]
+    say: Callable[[FilesProgress | str], None]
+
+
+@contextmanager
+def _no_collector() -> Generator[None]:
+    """Millions of tuples live until the end of an audit, and none of them in circles."""
     collects = gc.isenabled()
     gc.freeze()
     gc.disable()
     try:
-        program = last.link(gathered.files)
-        asked = None
-        if options.outside:
-            reading = Reading(jobs, keep if options.cache != "-" else None, cache, say)
-            asked = ask(request.root, program, gathered.files, reading)
-        recipe = Recipe(request.root, request.folders, keep if kept is not None else None, kept)
-        spread = Spread(last, program, recipe, jobs=jobs)
-        checked = audit(
-            program,
-            BuildFiles(str(request.root)),
-            say,
-            asked.summaries if asked is not None else NOTHING,
-            last.keeper if asked is None else None,
-            spread if asked is None else None,
-        )
-        last.save()
+        yield
     finally:
         if collects:
             gc.enable()
         gc.unfreeze()
-    outlines = gathered.files.outlines.values()
-    audited = Audited(
-        request.shown,
-        files=len(outlines),
-        functions=sum(len(one.functions) for one in outlines),
-        bytes_read=sum(one.size for one in outlines),
-        bytes_in_flaws=gathered.bytes_lost,
-        notes=(
-            *gathered.troubles[:_MOST_NOTES],
-            *gathered.notes,
-            *last.notes,
-            *spread.notes,
-            *_of_outside(asked),
-            *_bounds(checked.limits),
-        ),
+
+
+def _search(
+    request: Request, files: Shelf, build: BuildFiles, means: _Means
+) -> tuple[Result, list[str]]:
+    """What is found, and what has to be told of how."""
+    from dmabuf.audit.checks.audit import audit
+    from dmabuf.audit.checks.spread import Recipe, Spread
+    from dmabuf.audit.kept.last import LastAudit
+    from dmabuf.audit.kept.whole import Result
+    from dmabuf.audit.outside.asking import Reading, ask
+    from dmabuf.audit.ways.beyond import NOTHING
+
+    last = LastAudit(means.kept)
+    program = last.link(files)
+    asked = None
+    if means.outside:
+        reading = Reading(means.jobs, means.keep, means.cache, means.say)
+        asked = ask(request.root, program, files, reading)
+    recipe = Recipe(request.root, request.folders, means.keep, means.kept)
+    spread = Spread(last, program, recipe, jobs=means.jobs)
+    checked = audit(
+        program,
+        build,
+        means.say,
+        asked.summaries if asked is not None else NOTHING,
+        last.keeper if asked is None else None,
+        spread if asked is None else None,
     )
-    return audited, list(checked.findings)
+    last.save()
+    functions = sum(one.functions for one in files.briefs.values())
+    notes = [*last.notes, *spread.notes, *_of_outside(asked)]
+    return Result(checked.findings, checked.limits, functions), notes
 
 
 def _standing(standing: FilesProgress) -> str:

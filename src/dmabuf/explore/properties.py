@@ -41,7 +41,9 @@ def build(design: Design, rt: Tasks) -> None:
 
 def is_judged(rt: Tasks) -> bool:
     """Is there anything to look at in every state?"""
-    return bool(JUDGES) or any(one.kind == "always" for one in _of(rt.extras))
+    if JUDGES:
+        return True
+    return PROPERTIES in rt.extras and any(one.kind == "always" for one in _of(rt.extras))
 
 
 def _of(extras: dict[str, Any]) -> list[Property]:

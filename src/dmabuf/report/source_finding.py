@@ -9,7 +9,7 @@ True
 from __future__ import annotations
 
 import enum
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from dmabuf.report.finding import Place
@@ -115,8 +115,26 @@ class SourceFinding:
         return (self.level.rank, place.file, place.line, self.code, self.key)
 
     def to_data(self) -> dict[str, Any]:
-        """As plain data for JSON."""
-        return {**asdict(self), "level": self.level.value}
+        """As plain data for JSON; what `dataclasses.asdict` says, which takes six times as long."""
+        return {
+            "code": self.code,
+            "level": self.level.value,
+            "message": self.message,
+            "place": _place_data(self.place),
+            "root": self.root,
+            "entry": self.entry,
+            "scheduled": self.scheduled,
+            "hops": _hops_data(self.hops),
+            "sinks": tuple(
+                {"place": _place_data(one.place), "text": one.text} for one in self.sinks
+            ),
+            "evidence": tuple(
+                {"text": one.text, "hops": _hops_data(one.hops)} for one in self.evidence
+            ),
+            "hint": self.hint,
+            "key": self.key,
+            "sure": self.sure,
+        }
 
     @staticmethod
     def from_data(data: dict[str, Any]) -> SourceFinding:
@@ -132,6 +150,17 @@ class SourceFinding:
             ),
         }
         return SourceFinding(**fields)
+
+
+def _place_data(place: Place) -> dict[str, Any]:
+    return {"file": place.file, "line": place.line, "function": place.function}
+
+
+def _hops_data(hops: tuple[Hop, ...]) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"place": _place_data(one.place), "text": one.text, "how": one.how, "note": one.note}
+        for one in hops
+    )
 
 
 def _hops(data: list[dict[str, Any]]) -> tuple[Hop, ...]:

@@ -18,14 +18,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dmabuf.rt.ambient import ambient, set_ambient
-from dmabuf.rt.life import carry
+from dmabuf.rt.life import carry, main
 
 if TYPE_CHECKING:
-    from dmabuf.rt.api import Task
+    from dmabuf.rt.explored_task import ExploredTask
+    from dmabuf.rt.tasks import Tasks
 
 __all__ = ["Baton", "Carrier", "Greenlets", "best_carrier", "carrier_named", "has_greenlet"]
 
-Body = Callable[[], "Task | None"]
+Do = Callable[[], object]
+Body = Callable[[], "ExploredTask | None"]
 
 
 class Carrier(Protocol):
@@ -33,23 +35,23 @@ class Carrier(Protocol):
 
     name: str
 
-    def start(self, task: Task, body: Body) -> None:
-        """Prepare a task; it runs when first resumed or switched to."""
+    def start(self, rt: Tasks, task: ExploredTask, fn: Do) -> None:
+        """Prepare a task that does `fn`; it runs when first resumed or switched to."""
         ...
 
     def retire(self) -> None:
         """From the hub: the execution is over, and no task will go on."""
         ...
 
-    def resume(self, task: Task) -> None:
+    def resume(self, task: ExploredTask) -> None:
         """From the hub: run `task` and whatever follows it, until somebody returns to the hub."""
         ...
 
-    def switch(self, me: Task, to: Task | None) -> None:
+    def switch(self, me: ExploredTask, to: ExploredTask | None) -> None:
         """From task `me`: let `to` (None: the hub) go on; returns when somebody switches back."""
         ...
 
-    def frame_of(self, task: Task) -> FrameType | None:
+    def frame_of(self, task: ExploredTask) -> FrameType | None:
         """The innermost frame of a task that does not run now; None of the one that does."""
         ...
 
@@ -70,15 +72,16 @@ class Greenlets:
         self._hub: Any = greenlet.getcurrent()
         self._busy: list[tuple[Any, _Box]] = []
         self._idle: list[tuple[Any, _Box]] = []
-        self._following: list[Task | None] = [None]
+        self._following: list[ExploredTask | None] = [None]
 
-    def start(self, task: Task, body: Body) -> None:
-        """Prepare a task; it runs when first resumed or switched to."""
-        box: _Box = [body]
+    def start(self, rt: Tasks, task: ExploredTask, fn: Do) -> None:
+        """Prepare a task that does `fn`; it runs when first resumed or switched to."""
+        box: _Box
         if self._idle:
             one, box = self._idle.pop()
-            box[0] = body
+            box[0] = (rt, task, fn)
         else:
+            box = [(rt, task, fn)]
             one = self._greenlet(
                 functools.partial(carry, self._hub, box, self._following), self._hub
             )
@@ -94,15 +97,15 @@ class Greenlets:
                 self._idle.append(used)
         self._busy.clear()
 
-    def resume(self, task: Task) -> None:
+    def resume(self, task: ExploredTask) -> None:
         """From the hub: run `task` and whatever follows it."""
         slot = self._following
-        following: Any = task
+        following: ExploredTask | None = task
         while following is not None:
             following.carrier.switch()
             following, slot[0] = slot[0], None
 
-    def switch(self, me: Task, to: Task | None) -> None:
+    def switch(self, me: ExploredTask, to: ExploredTask | None) -> None:
         """From task `me`: let `to` (None: the hub) go on."""
         del me
         if to is None:
@@ -110,14 +113,14 @@ class Greenlets:
         else:
             to.carrier.switch()
 
-    def frame_of(self, task: Task) -> FrameType | None:
+    def frame_of(self, task: ExploredTask) -> FrameType | None:
         """The innermost frame of a task that does not run now; None of the one that does."""
         frame: FrameType | None = task.carrier.gr_frame
         return frame
 
 
-_Box = list["Body | None"]
-"""What a greenlet is to run next; [None] where it waits for that."""
+_Box = list["tuple[Tasks, ExploredTask, Do] | None"]
+"""What a greenlet is to run next, as arguments of `main`; [None] where it waits for that."""
 
 
 class _Gate:
@@ -142,14 +145,14 @@ class Baton:
         self._hub = _Gate(None)
         self._error: BaseException | None = None
 
-    def start(self, task: Task, body: Body) -> None:
-        """Prepare a task; its thread starts when it is first given the baton."""
-        task.carrier = _Gate(body)
+    def start(self, rt: Tasks, task: ExploredTask, fn: Do) -> None:
+        """Prepare a task that does `fn`; its thread starts when it is first given the baton."""
+        task.carrier = _Gate(functools.partial(main, rt, task, fn))
 
     def retire(self) -> None:
         """Each thread ends with its task."""
 
-    def resume(self, task: Task) -> None:
+    def resume(self, task: ExploredTask) -> None:
         """From the hub: pass the baton to `task` and wait until it comes back."""
         self._pass(task.carrier)
         self._hub.lock.acquire()
@@ -157,12 +160,12 @@ class Baton:
             error, self._error = self._error, None
             raise error
 
-    def switch(self, me: Task, to: Task | None) -> None:
+    def switch(self, me: ExploredTask, to: ExploredTask | None) -> None:
         """From task `me`: pass the baton on and wait until it comes back."""
         self._pass(self._hub if to is None else to.carrier)
         me.carrier.lock.acquire()
 
-    def frame_of(self, task: Task) -> FrameType | None:
+    def frame_of(self, task: ExploredTask) -> FrameType | None:
         """The innermost frame of a task that does not run now; None of the one that does."""
         ident: int = task.carrier.ident
         return None if ident == _thread.get_ident() else sys._current_frames().get(ident)
@@ -174,7 +177,7 @@ class Baton:
         gate.started = True
         runtime = ambient()
 
-        def main() -> None:
+        def run() -> None:
             set_ambient(runtime)
             gate.ident = _thread.get_ident()
             assert gate.body is not None
@@ -185,7 +188,7 @@ class Baton:
                 following = None
             self._pass(self._hub if following is None else following.carrier)
 
-        threading.Thread(target=main, daemon=True).start()
+        threading.Thread(target=run, daemon=True).start()
 
 
 def has_greenlet() -> bool:

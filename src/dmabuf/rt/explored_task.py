@@ -70,7 +70,9 @@ class ExploredTask:
     Attributes:
         number: of the task, the same in every schedule; `base` is that of its first transition.
         ordinal: its place among the tasks.
+        own: twice its number as an object; -1 where it is none.
         op, obj, deadline, interruptible: of the step that it stands at.
+        place: twice the number of that step's object; negative if it has none.
         options: the ways in which that may go.
         armed: where it arms a timeout, the step that is to follow.
         outcome: of its last step.
@@ -106,6 +108,8 @@ class ExploredTask:
         "options",
         "ordinal",
         "outcome",
+        "own",
+        "place",
         "refusals",
         "reliable",
         "runtime",
@@ -156,6 +160,8 @@ class ExploredTask:
         self.ordinal = -1
         self.op: Op | None = None
         self.obj: Any = None
+        self.place = -2
+        self.own = -1
         self.deadline: int | None = None
         self.interruptible = False
         self.options: Callable[[ExploredTask], list[int]] | int = 0
@@ -185,6 +191,11 @@ class ExploredTask:
     def is_atomic(self) -> bool:
         """Must this task not sleep now (as in_atomic() and irqs_disabled() say)?"""
         return self.atomic > 0 or self.irqs_off > 0 or self.in_irq or self.bh_off > 0
+
+    @property
+    def may_start_elsewhere(self) -> bool:
+        """Is its step one of a handler, whose ways are the CPUs that it may start on?"""
+        return not isinstance(self.options, int)
 
     @property
     def may_stop(self) -> bool:

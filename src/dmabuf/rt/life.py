@@ -42,7 +42,7 @@ def carry(hub: Any, box: list[Any], slot: list[Any]) -> None:
     So who goes on is left in `slot`: an argument of `switch` would be kept as long as that lasts.
     """
     while True:
-        slot[0] = box.pop()()
+        slot[0] = main(*box.pop())
         box.append(None)
         hub.switch()
 

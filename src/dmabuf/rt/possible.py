@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dmabuf.errors import InternalError
 from dmabuf.rt.api import Op
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, Footprint
 from dmabuf.rt.timeouts import earliest
@@ -36,7 +37,8 @@ class Possible:
         found: list[int] = []
         timed: list[ExploredTask] = []
         shared = self.cpus.are_shared
-        for task in filter(self.cpus.may_run, self.tasks) if shared else self.tasks:
+        tasks = [task for task in self.tasks if self.cpus.may_run(task)] if shared else self.tasks
+        for task in tasks:
             op = task.op
             if op is None:
                 continue
@@ -68,13 +70,15 @@ class Possible:
 
     def _footprint(self, op: Op, obj: Any, task: ExploredTask) -> Footprint:
         if op.touches is None:
-            touched: Footprint = (self.numbers[id(obj)] << 1 | op.access,)
+            if task.place < 0:
+                raise InternalError(f"{op.name} on what belongs to no explored run")
+            touched: Footprint = (task.place | op.access,)
         else:
             touched = self._touched(op, obj, task)
         if task.deadline is not None:
             touched += (self.numbers[id(self.clock)] << 1,)
         if task.fresh:
-            touched += (self.numbers[id(task)] << 1,)
+            touched += (task.own,)
             task.fresh = False
         if task.cpu is None and not self.cpus.taken_away:
             return touched

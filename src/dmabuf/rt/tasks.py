@@ -23,13 +23,13 @@ from typing import Any, Final, cast
 from dmabuf.errors import ContractViolation, DesignError, InternalError, Unwind
 from dmabuf.rt.adopted import Adopted
 from dmabuf.rt.ambient import set_ambient
-from dmabuf.rt.api import WRITE, Instrument, Kind, Op, Outcome, Task
-from dmabuf.rt.carriers import Carrier, best_carrier
+from dmabuf.rt.api import Instrument, Kind, Op, Outcome, Task
+from dmabuf.rt.carriers import Carrier, Greenlets, best_carrier
 from dmabuf.rt.clock import VirtualClock
 from dmabuf.rt.cpus import Cpus
 from dmabuf.rt.explored_task import ExploredTask, Names
-from dmabuf.rt.known import Known
-from dmabuf.rt.life import ask, main
+from dmabuf.rt.known import Known, Picker
+from dmabuf.rt.life import ask
 from dmabuf.rt.own_steps import CLOCK_ARM, CLOCK_NOW, MAKE_PENDING, SPAWN
 from dmabuf.rt.possible import Possible
 from dmabuf.rt.strategy import (
@@ -40,14 +40,14 @@ from dmabuf.rt.strategy import (
     Remembers,
     Strategy,
 )
-from dmabuf.rt.ways import go_another_way, step_in_body
+from dmabuf.rt.unwinding import refuse, unwind
+from dmabuf.rt.ways import go_another_way, go_one_way, step_in_body
 
 __all__ = ["MAX_TASKS", "Tasks"]
 
 MAX_TASKS: Final = 64
 """More tasks than this in one execution is taken as spawning without end."""
 
-_MAX_REFUSALS: Final = 200
 _UNUSED: Final = _thread.allocate_lock()
 _DONE: Final = Outcome.DONE
 _USER: Final = Kind.USER
@@ -81,6 +81,7 @@ class Tasks(Possible):
         self.strategy = strategy
         self.names = names or Names()
         self.carrier = carrier or best_carrier()
+        self._greenlets = self.carrier if isinstance(self.carrier, Greenlets) else None
         self.clock = VirtualClock()
         self.instrument: Instrument | None = None
         self.at_end: Callable[[Tasks], object] | None = None
@@ -97,13 +98,13 @@ class Tasks(Possible):
         self.creators = self._adopted.creators
         self._namer: ExploredTask | None = None
         self._in_body = True
-        self._only_reads = self.any_time = False
-        self.some_may_stop = False
-        self._made = 0
+        self._only_reads = self.any_time = self.some_may_stop = False
+        self._made = self._chained = 0
         self._memory: Remembers | None = None
         self._path: list[Known] = []
         self._known = 0
         self._is_marked = True
+        self._picker: Picker | None = None
         self.cpus = Cpus(self.names)
         self._body = self._make_task("design", Kind.KTHREAD, (), None)
         self._current = self._body
@@ -132,25 +133,34 @@ class Tasks(Possible):
                 self._must_be_recorded()
             self._in_body = False
             self._is_marked = getattr(self.strategy, "reads_frames", True)
+            self._picker = self.strategy if isinstance(self.strategy, Picker) else None
             if getattr(self.strategy, "known", 0):
                 memory = self._memory = cast("Remembers", self.strategy)
                 self._path, self._known = memory.path, memory.known
-            for task in list(self.tasks):
-                if not self.over:
-                    self._current = task
-                    self.carrier.resume(task)
-            if not self.over:
-                following = self._next()
-                if following is not None:
-                    self.carrier.resume(following)
+            self._start_all()
             if self.at_end is not None:
                 self.at_end(self)
-            self._unwind()
+            unwind(self)
         finally:
             set_ambient(before)
         raised, reported = self.failure is not None, bool(self.reports)
         self.end = End.RAISED if raised else End.REPORTED if reported else End.ENDED
         return self.end
+
+    def _start_all(self) -> None:
+        """Let each of the body's tasks run to its first step, and then make steps."""
+        body = list(self.tasks)
+        if not self._is_marked:
+            self._chained = len(body)
+            body = body[:1]
+        for task in body:
+            if not self.over:
+                self._current = task
+                self.carrier.resume(task)
+        if not self.over:
+            following = self._next()
+            if following is not None:
+                self.carrier.resume(following)
 
     def raised(self, task: ExploredTask, error: BaseException) -> None:
         """A task has raised: a broken rule that was recorded, or the end of the execution."""
@@ -166,28 +176,38 @@ class Tasks(Possible):
         task.finished = True
         task.op = None
         if task.starting:
-            task.starting = False
-            return self._back_to(task.spawner)
+            return self._has_started(task)
         return None if self.over else self._next()
 
     def _must_be_recorded(self) -> None:
         if not self.reports:
             raise InternalError("a violation was raised without being recorded") from None
 
-    def _back_to(self, task: ExploredTask | None) -> ExploredTask | None:
-        if task is not None:
-            self._current = task
-        return task
+    def _has_started(self, task: ExploredTask) -> ExploredTask | None:
+        """A task stands at its first step: back to who made it, or on to the next of the body's.
+
+        Where frames are looked at these start from the hub: none is in the middle of a switch.
+        """
+        task.starting = False
+        following = task.spawner
+        if following is None:
+            ordinal = task.ordinal + 1
+            if self.over or ordinal > self._chained:
+                return None
+            if ordinal == self._chained:
+                return self._next()
+            following = self.tasks[ordinal]
+        self._current = following
+        return following
 
     def _next(self) -> ExploredTask | None:
         """Let the strategy pick, make that transition, return its task; None ends the run."""
-        strategy = self.strategy
         if self._memory is not None:
             following = self._repeat(self._memory)
             if following is not None:
                 return following
-        marked = self._is_marked
-        while (transition := ask(strategy, self) if marked else strategy.pick(self)) >= 0:
+        quick = self._picker if self._picker is self.strategy and not self._is_marked else None
+        while (transition := self._ask() if quick is None else quick.pick(self)) >= 0:
             task = self.by_number[transition // VARIANTS]
             variant = transition % VARIANTS
             if variant >= BLOCK:
@@ -198,22 +218,24 @@ class Tasks(Possible):
                 if not self.cpus.preemption:
                     self.cpus.ran(task)
                 if task.options:
-                    task.value = task.arg = variant  # what it touches may depend on the way taken
-                    footprint = self._footprint(op, obj, task)
-                    op.action(obj, task)
-                    if task.interrupts is not None:
-                        footprint = (*footprint, self.cpus.number(task.interrupts) << 1 | WRITE)
+                    footprint = go_one_way(self, task, variant)
                 else:
                     footprint = self._footprint(op, obj, task)
                     task.value = op.action(obj, task)
                 task.outcome = _DONE
             self._made += 1
-            strategy.executed(transition, task, footprint)
+            if quick is None:
+                self.strategy.executed(transition, task, footprint)
+            else:
+                quick.executed(transition, task, footprint)
             if variant != BLOCK:
                 self._current = task
                 return task
         self.over = True
         return None
+
+    def _ask(self) -> int:
+        return ask(self.strategy, self) if self._is_marked else self.strategy.pick(self)
 
     def _repeat(self, memory: Remembers) -> ExploredTask | None:
         """Make the next step of those that are known, if all about it is as it was; else None.
@@ -229,7 +251,7 @@ class Tasks(Possible):
             if op is not None and task is not None and task.op is op and task.deadline is None:
                 obj = task.obj
                 if (
-                    self.numbers.get(id(obj)) == node.number
+                    task.place == node.number << 1
                     and op.guard(obj, task)
                     and (op.touches is None or self._touched(op, obj, task) == node.footprint)
                 ):
@@ -242,16 +264,6 @@ class Tasks(Possible):
             self._memory = None
         memory.go_on_at(made)
         return None
-
-    def _unwind(self) -> None:
-        """End every task that is left; from now on `step` refuses."""
-        self.over = True
-        for task in self.tasks:
-            if not task.finished:
-                task.unwind = True
-                self._current = task
-                self.carrier.resume(task)
-        self.carrier.retire()
 
     def let_go(self) -> None:
         """Nobody looks at this execution any more: let go of what it was made of.
@@ -301,14 +313,15 @@ class Tasks(Possible):
             task.arg = arg
             task.op = op
             task.obj = obj
+            task.place = self.numbers.get(id(obj), -1) << 1
             task.deadline = None
             task.interruptible = interruptible
             task.options = 0
             following = self._next()
             if following is not task:
-                self.carrier.switch(task, following)
+                self._switch(task, following)
             if self.over:
-                self._refuse(task)
+                refuse(self, task)
             return task.outcome
         if deadline is not None:
             task.armed = (op, obj, arg, deadline, interruptible)
@@ -328,41 +341,33 @@ class Tasks(Possible):
     ) -> Outcome:
         task = self._current
         if self.over:
-            self._refuse(task)
+            refuse(self, task)
         task.arg = arg
         if self._in_body:
             return step_in_body(self, op, obj, task, only_reads=self._only_reads)
         task.op = op
         task.obj = obj
+        task.place = self.numbers.get(id(obj), -1) << 1
         task.deadline = deadline
         task.interruptible = interruptible
         task.options = options
         if self.instrument is not None:
             self.instrument.announced(task, op, obj)
-        if task.starting:
-            task.starting = False
-            following = self._back_to(task.spawner)
-        else:
-            following = self._next()
+        following = self._has_started(task) if task.starting else self._next()
         if following is not task:
-            self.carrier.switch(task, following)
+            self._switch(task, following)
         if task.unwind or self.over:
-            self._refuse(task)
+            refuse(self, task)
         if self.instrument is not None:
             self.instrument.stepped(task, op, obj, task.outcome)
         return task.outcome
 
-    def _refuse(self, task: ExploredTask) -> None:
-        """The execution has its verdict: unwind; a task that swallows that is left behind."""
-        task.refusals += 1
-        if task.refusals > _MAX_REFUSALS:
-            _LEFT_BEHIND.append(task)
-            if self.failure is None:
-                error = DesignError("swallows the end of its execution (a bare except)")
-                self.failure = (task, error)
-            task.finished = True
-            self.carrier.switch(task, None)
-        raise Unwind
+    def _switch(self, task: ExploredTask, to: ExploredTask | None) -> None:
+        greenlets = self._greenlets
+        if greenlets is not None:  # a call in C, where this is compiled
+            greenlets.switch(task, to)
+        else:
+            self.carrier.switch(task, to)
 
     def evaluate(self, condition: Callable[[], object]) -> bool:
         """Is a waiter's condition true now? Outside any step, so it may only read."""
@@ -405,6 +410,7 @@ class Tasks(Possible):
         task = self._make_task(name, kind, (*parent.key, parent.created), cpu)
         task.idle = idle
         self.adopt(task, name)
+        task.own = self.numbers[id(task)] << 1
         if not self._in_body and self._namer is None:
             self.step(SPAWN, task, fn)
             task.fresh = True
@@ -425,9 +431,8 @@ class Tasks(Possible):
         task.ordinal = len(self.tasks)
         self.tasks.append(task)
         self.by_number[task.number] = task
-        if task.kind is _USER or task.kind is _HARDWARE:
-            self.some_may_stop = True
-        self.carrier.start(task, functools.partial(main, self, task, fn))
+        self.some_may_stop |= task.kind is _USER or task.kind is _HARDWARE
+        self.carrier.start(self, task, fn)
         if not self._in_body:
             namer, self._namer = self._namer, None
             parent = task.spawner = self._current
@@ -493,7 +498,3 @@ class Tasks(Possible):
 
     def defer(self, fn: Callable[[], object]) -> None:
         """Explored, lifetime ends by an explicit put: what a finaliser wants is dropped."""
-
-
-_LEFT_BEHIND: list[ExploredTask] = []
-"""Tasks that could not be ended; kept so that their carriers are never collected mid-flight."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dmabuf.rt.op import Op
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["go_another_way", "overtaken", "step_in_body"]
+__all__ = ["go_another_way", "go_one_way", "overtaken", "step_in_body"]
 
 
 def go_another_way(rt: Tasks, task: ExploredTask, variant: int) -> Footprint:
@@ -40,6 +40,18 @@ def go_another_way(rt: Tasks, task: ExploredTask, variant: int) -> Footprint:
     read = [op.awaited(obj), task, *([] if task.deadline is None else [rt.clock])]
     task.outcome = Outcome.INTERRUPTED
     return cpus.widen(task, tuple(rt.number_of(one) << 1 for one in read))
+
+
+def go_one_way(rt: Tasks, task: ExploredTask, way: int) -> Footprint:
+    """Make a step that may go one of several ways; what it touches may depend on the way taken."""
+    op, obj = task.op, task.obj
+    assert op is not None
+    task.value = task.arg = way
+    footprint = rt._footprint(op, obj, task)
+    op.action(obj, task)
+    if task.interrupts is None:
+        return footprint
+    return (*footprint, rt.cpus.number(task.interrupts) << 1 | WRITE)
 
 
 def _time_out(rt: Tasks, task: ExploredTask) -> Footprint:

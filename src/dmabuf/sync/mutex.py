@@ -90,19 +90,24 @@ class Mutex:
         Raises:
             ContractViolation: DF004, the task owns it already; DF003, the task may not sleep.
         """
-        self._check("mutex_lock")
-        self.rt.step(LOCK, self)
+        rt = self.rt
+        task = rt.current()
+        if task.is_atomic or self.owner is task:
+            self._complain("mutex_lock", task)
+        rt.step(LOCK, self)
 
     @kernel("mutex_lock_interruptible", context="process")
     def lock_interruptible(self) -> None:
         """As `lock`, but a pending signal ends the wait. Raises Interrupted."""
-        self._check("mutex_lock_interruptible")
-        if self.rt.step(LOCK, self, interruptible=True) is Outcome.INTERRUPTED:
-            raise Interrupted(f"lock of {self.name}")
-
-    def _check(self, call: str) -> None:
         rt = self.rt
         task = rt.current()
+        if task.is_atomic or self.owner is task:
+            self._complain("mutex_lock_interruptible", task)
+        if rt.step(LOCK, self, interruptible=True) is Outcome.INTERRUPTED:
+            raise Interrupted(f"lock of {self.name}")
+
+    def _complain(self, call: str, task: Task) -> None:
+        rt = self.rt
         if task.is_atomic:
             might_sleep(f"{call} of {rt.label(self)}", runtime=rt)
         if self.owner is task:

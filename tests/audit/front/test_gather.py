@@ -193,9 +193,67 @@ def test_other_files_are_kept(root, tmp_path, settled):
 
 
 def the_file(tmp_path):
-    """The one file of the cache."""
-    (found,) = (tmp_path / "cache").iterdir()
+    """The first volume of the cache."""
+    (found,) = (tmp_path / "cache").glob("*.facts")
     return found
+
+
+@pytest.fixture
+def changed(root, tmp_path, settled, monkeypatch):
+    """One file was changed after all were kept; the volume with what changed."""
+    monkeypatch.setattr("dmabuf.audit.front.cache._SHARE", 0)
+    run(root, tmp_path)
+    before = the_file(tmp_path).read_bytes()
+    put(root, "drivers/d/b.h", "int changed(void) { return 2; }\n")
+    run(root, tmp_path)
+    assert before == the_file(tmp_path).read_bytes()
+    (found,) = (tmp_path / "cache").glob("*.more")
+    return found
+
+
+def test_what_changed_is_kept_apart(root, tmp_path, changed):
+    """The first volume stays as it is, and all files are known from the two."""
+    found = run(root, tmp_path)
+
+    assert 4 == found.kept
+    assert "changed" == found.files["drivers/d/b.h"].functions[0].name
+
+
+def test_damaged_second_volume_costs_what_changed(root, tmp_path, changed):
+    """It counts for nothing, which is said; the first one is still taken."""
+    changed.write_bytes(changed.read_bytes()[:-3])
+
+    found = run(root, tmp_path)
+
+    assert 3 == found.kept
+    assert "changed" == found.files["drivers/d/b.h"].functions[0].name
+    assert "it will be written anew" in found.notes[0]
+    assert 4 == run(root, tmp_path).kept
+
+
+def test_second_volume_of_another_first_one_is_not_taken(root, tmp_path, changed):
+    """Another run has written all anew meanwhile: nothing is wrong, and it costs what changed."""
+    of_another = changed.read_bytes()
+    put(root, "drivers/d/b.h", "int other(void) { return 3; }\n")
+    the_file(tmp_path).unlink()
+    run(root, tmp_path)
+    changed.write_bytes(of_another)
+
+    found = run(root, tmp_path)
+
+    assert "other" == found.files["drivers/d/b.h"].functions[0].name
+    assert [] == found.notes
+
+
+def test_second_volume_stays_small(root, tmp_path, changed, monkeypatch):
+    """Where it is too large a share of the first one, all is written anew."""
+    monkeypatch.setattr("dmabuf.audit.front.cache._SHARE", 1 << 40)
+    put(root, "drivers/d/b.h", "int other(void) { return 3; }\n")
+
+    run(root, tmp_path)
+
+    assert not changed.exists()
+    assert 4 == run(root, tmp_path).kept
 
 
 @pytest.mark.parametrize(

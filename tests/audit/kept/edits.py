@@ -51,10 +51,16 @@ WORDS = (
 )  # fmt: skip
 
 
-def plant(root: Path) -> None:
-    """Write the made-up tree: every third case, and those that tests ask for, are enough."""
-    every = sorted(CASES.glob("*.c"))
-    for case in sorted({*every[1::3], *(CASES / name for name in WANTED)}):
+def plant(root: Path, wanted: int = 0) -> None:
+    """Write the made-up tree: every third case, and those that tests ask for, are enough.
+
+    Args:
+        root: of the tree.
+        wanted: only so many of these, which is quick.
+    """
+    every = [] if wanted else sorted(CASES.glob("*.c"))
+    names = WANTED[:wanted] if wanted else WANTED
+    for case in sorted({*every[1::3], *(CASES / name for name in names)}):
         name = case.stem
         to = root / FOLDERS[0] / name / f"{name}.c"
         to.parent.mkdir(parents=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 __all__ = ["BuildFiles"]
 
 _TOPS = ("arch/x86", "drivers", "fs", "kernel", "lib", "mm", "net", "sound", "virt")
 _MOST_BYTES = 1_000_000
+_ALL = ("*",)
 
 
 class BuildFiles:
@@ -17,10 +19,23 @@ class BuildFiles:
 
     Args:
         root: the tree's.
+
+    Attributes:
+        said: a sum of each answer, by the folders that were asked about; of all there are, by `*`.
     """
 
     def __init__(self, root: str) -> None:
         self._root = root
+        self.said: dict[tuple[str, ...], bytes] = {}
+
+    def still(self, said: Mapping[tuple[str, ...], bytes]) -> bool:
+        """Whether other build files of the tree's said the same, as `said` tells it."""
+        for folders in said:
+            if folders == _ALL:
+                self.all()
+            else:
+                self._texts(folders)
+        return self.said == said
 
     def near(self, paths: Iterable[str]) -> dict[str, str]:
         """Those in the folders of these files, and in all folders above them."""
@@ -28,7 +43,7 @@ class BuildFiles:
         for path in paths:
             parts = path.split("/")[:-1]
             folders.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-        return dict(self._in_folders(sorted(folders)))
+        return self._texts(tuple(sorted(folders)))
 
     def all(self) -> dict[str, str]:
         """All of the tree."""
@@ -37,7 +52,14 @@ class BuildFiles:
             for top in _TOPS
             for folder, _folders, _files in os.walk(Path(self._root, top))
         ]
-        return dict(self._in_folders(folders))
+        found = dict(self._in_folders(folders))
+        self.said[_ALL] = _sum_of(found)
+        return found
+
+    def _texts(self, folders: tuple[str, ...]) -> dict[str, str]:
+        found = dict(self._in_folders(folders))
+        self.said[folders] = _sum_of(found)
+        return found
 
     def _in_folders(self, folders: Iterable[str]) -> Iterator[tuple[str, str]]:
         for folder in folders:
@@ -50,6 +72,10 @@ class BuildFiles:
                     text = _read(Path(self._root, folder, name))
                     if text is not None:
                         yield f"{folder}/{name}", text
+
+
+def _sum_of(texts: Mapping[str, str]) -> bytes:
+    return hashlib.blake2b(repr(sorted(texts.items())).encode(), digest_size=16).digest()
 
 
 def _read(path: Path) -> str | None:

@@ -1,60 +1,38 @@
-"""Facts that were kept from the last run: one file for a tree, with an index at its end.
+"""Facts that were kept from the last run: one volume for a tree, and one with what changed since.
 
 A file's facts are taken if its bytes are the same, which is known from its stamp, or else from a
-hash of them. A cache that is of another version of the extractor or of Python, or damaged, counts
-for nothing and is written anew. It is replaced as a whole by a rename, so that runs at the same
-time do not harm each other: the last one wins.
-
-The layout: `_MAGIC`; for each file the bytes of `packing.pack`; the index (marshal: version, time
-of writing, for each path its entry); `_TAIL` (where the index is, its size and check sum).
+hash of them; the brief of its outline is in the index. A cache that is of another version of the
+extractor or of Python, or damaged, counts for nothing and is written anew. A volume is replaced as
+a whole by a rename, so that runs at the same time do not harm each other: the last one wins. The
+second volume names the first one that it belongs to; with any other it counts for nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import marshal
-import mmap
 import os
 import struct
 import sys
 import time
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import Final
 
 from dmabuf.audit.front.tree import Stamp
+from dmabuf.audit.front.volume import Kept, Volume
 
-__all__ = ["Cache", "Entry", "Kept", "default_folder", "digest", "tidy"]
+__all__ = ["Cache", "default_folder", "digest", "tidy"]
 
-_MAGIC: Final = b"dmabuf facts 1\n"
-_TAIL: Final = struct.Struct("<QQI8s")
-_END: Final = b"facts.\n\0"
+_SHARE: Final = 8
+"""The second volume has no more of the first one's bytes than one in so many."""
 # Bytes of all caches together; the oldest go first.
 _LARGEST: Final = 2 << 30
 # A file that was changed so shortly before it was kept may have been changed again since.
 _RACY_NS: Final = 2_000_000_000
 _ABANDONED_S: Final = 3600
-_SUFFIXES: Final = (".facts", ".names", ".deeds", ".audit")
-
-
-class Entry(NamedTuple):
-    """Where a file's facts are, and of which bytes."""
-
-    stamp: Stamp
-    digest: bytes
-    start: int
-    size: int
-    check: int
-
-
-class Kept(NamedTuple):
-    """What is to be kept of a file."""
-
-    stamp: Stamp
-    digest: bytes
-    facts: bytes | memoryview
+_SUFFIXES: Final = (".facts", ".names", ".deeds", ".audit", ".found", ".more")
 
 
 def digest(data: bytes) -> bytes:
@@ -93,93 +71,76 @@ class Cache:
         self._version = (version, sys.hexversion, sys.implementation.cache_tag, marshal.version)
         tag = os.fsencode(Path(root).resolve()) + b"\0" + repr(sys.implementation).encode()
         self.path = self._folder / f"{digest(tag).hex()}.{kind}"
-        self._data: mmap.mmap | None = None
-        self._index: dict[str, Entry] = {}
-        self._written_ns = 0
-        self._open()
+        self._more_path = self.path.with_name(f"{self.path.name}.more")
+        self._base, self._more = Volume(self._version), Volume(self._version)
+        if self._open(self._base, self.path, b""):
+            self._open(self._more, self._more_path, self._base.ident)
 
-    def _open(self) -> None:
+    def _open(self, volume: Volume, path: Path, belongs_to: bytes) -> bool:
         try:
-            with self.path.open("rb") as file:
-                self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            self._read_index(self._data)
-            os.utime(self.path)  # the one that was used last is dropped last
+            return volume.open(path, belongs_to)
         except FileNotFoundError:
-            return
+            return False
         except (OSError, ValueError, EOFError, TypeError, struct.error) as error:
-            self.notes.append(f"{self.path}: not taken ({error}); it will be written anew")
-            self._index = {}
-
-    def _read_index(self, data: mmap.mmap) -> None:
-        start, size, check, end = _TAIL.unpack(data[-_TAIL.size :])
-        raw = data[start : start + size]
-        if end != _END or data[: len(_MAGIC)] != _MAGIC or zlib.crc32(raw) != check:
-            raise ValueError("damaged")
-        version, self._written_ns, index = marshal.loads(raw)
-        if version != self._version:
-            raise ValueError("of another version")
-        self._index = {path: Entry(*entry) for path, entry in index.items()}
+            self.notes.append(f"{path}: not taken ({error}); it will be written anew")
+            return False
 
     def __len__(self) -> int:
         """How many files it has facts of."""
-        return len(self._index)
+        return len(self._base.index.keys() | self._more.index.keys())
+
+    def _with(self, path: str) -> Volume | None:
+        """The volume that tells of a file; the second one goes first."""
+        for volume in (self._more, self._base):
+            if path in volume.index:
+                return volume
+        return None
 
     def unchanged(self, path: str, now: Stamp) -> bool:
         """Whether a file is, by its stamp, as it was."""
-        entry = self._index.get(path)
-        if entry is None or entry.stamp != now:
+        volume = self._with(path)
+        if volume is None or volume.index[path].stamp != now:
             return False
-        return max(now[1], now[2]) + _RACY_NS < self._written_ns
+        return max(now[1], now[2]) + _RACY_NS < volume.written_ns
 
     def digest_of(self, path: str) -> bytes:
         """The content of a file that the facts are of; b"" if there are none."""
-        entry = self._index.get(path)
-        return entry.digest if entry is not None else b""
+        volume = self._with(path)
+        return volume.index[path].digest if volume is not None else b""
 
     def get(self, path: str) -> Kept | None:
         """What was kept of a file; None if that is nothing, or has been damaged."""
-        entry = self._index.get(path)
-        if entry is None or self._data is None:
-            return None
-        facts = memoryview(self._data)[entry.start : entry.start + entry.size]
-        if zlib.crc32(facts) != entry.check:
+        volume = self._with(path)
+        found = volume.get(path) if volume is not None else None
+        if volume is not None and found is None:
             self.damaged += 1
-            del self._index[path]
-            return None
-        return Kept(entry.stamp, entry.digest, facts)
+        return found
 
     def save(self, root: Path, kept: Mapping[str, Kept]) -> None:
         """Keep these, and of the others what is still in the tree.
 
+        What the first volume does not tell goes into the second, as long as that stays small and
+        no file is gone; else all is written anew.
+
         Context: never raises for what the disk or its owner refuses; `notes` tells of it.
         """
-        rest = {path: one for path in self._index if path not in kept and (one := self.get(path))}
-        everything = {**kept, **{p: one for p, one in rest.items() if (root / p).is_file()}}
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
+        others = (self._base.index.keys() | self._more.index.keys()) - kept.keys()
+        there = {path for path in others if (root / path).is_file()}
+        more = {path: one for path in list(self._more.index) if (one := self._more.get(path))}
+        more |= {path: one for path, one in kept.items() if not self.unchanged(path, one.stamp)}
+        size = sum(len(one.facts) for one in more.values())
+        apart = size * _SHARE <= self._base.size and there == others and not self.damaged
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                self._write(file, everything)
-            temporary.replace(self.path)
+            if apart and self._base.ident:
+                self._more.write(self._more_path, more, self._base.ident)
+            else:
+                rest = {path: one for path in there if (one := self.get(path)) is not None}
+                self._base.write(self.path, {**kept, **rest})
+                self._more_path.unlink(missing_ok=True)
             tidy(self._folder, self.path)
         except OSError as error:
             self.notes.append(f"{self.path}: not written ({error.strerror}); nothing is kept")
-            with suppress(OSError):
-                temporary.unlink()
-
-    def _write(self, file: IO[bytes], everything: Mapping[str, Kept]) -> None:
-        file.write(_MAGIC)
-        at = len(_MAGIC)
-        index: dict[str, tuple[object, ...]] = {}
-        for path in sorted(everything):
-            one = everything[path]
-            size = len(one.facts)
-            index[path] = (one.stamp, one.digest, at, size, zlib.crc32(one.facts))
-            file.write(one.facts)
-            at += size
-        raw = marshal.dumps((self._version, time.time_ns(), index))
-        file.write(raw)
-        file.write(_TAIL.pack(at, len(raw), zlib.crc32(raw), _END))
 
 
 def tidy(folder: Path, keep: Path) -> None:

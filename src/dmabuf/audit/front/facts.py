@@ -6,6 +6,7 @@ without `const`, `volatile`, `static` and attributes, one blank between words an
 
 from __future__ import annotations
 
+import functools
 import marshal
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,8 +31,8 @@ class Function:
         name: as written.
         line, end: its first and last line, from 1.
         returns: the type.
-        body: its instructions as marshal writes them; `code` decodes them anew each time (10 us
-            for a function as they are), as those of a whole tree would not fit into memory.
+        body: its instructions as marshal writes them; `code` decodes them when they are asked for,
+            as those of a whole tree would not fit into memory. Those asked for last are kept.
         static: nobody outside the file sees it by name; a `static inline` of a header is that, too,
             but whoever includes the header does.
         conditions: the `#if` texts around it, outermost first, "!" before those of an `#else`.
@@ -51,8 +52,13 @@ class Function:
     @property
     def code(self) -> Code:
         """The instructions of its body."""
-        found: Code = marshal.loads(self.body)
-        return found
+        return _decoded(self.body)
+
+
+@functools.lru_cache(maxsize=4096)
+def _decoded(body: bytes) -> Code:
+    found: Code = marshal.loads(body)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dmabuf.audit.front.cache import Cache, Kept, digest
+from dmabuf.audit.front.cache import Cache, digest
 from dmabuf.audit.front.config import Config
 from dmabuf.audit.front.extract import extract, version
 from dmabuf.audit.front.facts import FileFacts
 from dmabuf.audit.front.includes import Includes
-from dmabuf.audit.front.outline import Outline
+from dmabuf.audit.front.outline import Brief
 from dmabuf.audit.front.packing import pack
 from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.tree import Stamp, find, read, stamp
+from dmabuf.audit.front.volume import Kept
 
 __all__ = ["Gathered", "Progress", "cache_of", "gather"]
 
@@ -86,7 +87,7 @@ class Gathered:
     @property
     def bytes_lost(self) -> int:
         """Bytes of C that were not understood."""
-        return sum(one.lost for one in self.files.outlines.values())
+        return sum(one.lost for one in self.files.briefs.values())
 
 
 def gather(
@@ -154,6 +155,7 @@ class _Work:
     ) -> None:
         self.out = Gathered()
         self._root = root
+        self._base = str(root)
         self._workers = workers
         self._cache = cache
         self._progress = progress
@@ -186,7 +188,7 @@ class _Work:
     def _unchanged(self, path: str) -> Kept | None:
         if self._cache is None:
             return None
-        now = stamp(self._root / path)
+        now = stamp(f"{self._base}/{path}")
         if now is None or not self._cache.unchanged(path, now):
             return None
         return self._cache.get(path)
@@ -195,16 +197,17 @@ class _Work:
         """Take what is kept of a file; returns the headers that it asks for."""
         self._keep[path] = kept
         self.out.kept += 1
-        return self._note(self.out.files.put_packed(path, kept.digest, kept.facts))
+        self.out.files.put_packed(path, kept.digest, kept.facts, kept.brief)
+        return self._note(path, kept.brief)
 
-    def _note(self, outline: Outline) -> list[str]:
+    def _note(self, path: str, brief: Brief) -> list[str]:
         """Tell of a file's troubles; returns the headers that it asks for."""
-        if outline.trouble:
-            self.out.troubles.append(f"{outline.path}: {outline.trouble}")
+        if brief.trouble:
+            self.out.troubles.append(f"{path}: {brief.trouble}")
         if self._includes is None:
             return []
-        found = {self._includes.find(outline.path, text) for text in outline.includes}
-        new = sorted(path for path in found if path is not None and path not in self._asked)
+        found = {self._includes.find(path, text) for text in brief.includes}
+        new = sorted(one for one in found if one is not None and one not in self._asked)
         self._asked.update(new)
         return new
 
@@ -237,7 +240,7 @@ class _Work:
         path, now, content, facts, trouble = one
         if trouble:
             self.out.files.put(FileFacts(path, trouble=trouble))
-            self._note(self.out.files.outlines[path])
+            self._note(path, self.out.files.briefs[path])
             return
         assert now is not None
         if not facts and self._cache is not None:
@@ -250,8 +253,9 @@ class _Work:
             facts = bytes(kept.facts)
         else:
             self._fresh += 1
-        self._keep[path] = Kept(now, content, facts)
-        self._later(self._note(self.out.files.put_packed(path, content, facts)))
+        brief = self.out.files.put_packed(path, content, facts)
+        self._keep[path] = Kept(now, content, facts, brief)
+        self._later(self._note(path, brief))
 
     def _later(self, paths: list[str]) -> None:
         self._asked.difference_update(paths)

@@ -1,7 +1,7 @@
 """The outline of a file's facts: what linking a tree needs of all files, without their bodies.
 
-A tree's outlines are a tenth of its facts, so they are all read; the facts of a file are when
-somebody looks at it.
+A tree's outlines are a tenth of its facts, so they are all read to link it; the facts of a file are
+when somebody looks at it. Where no file has changed its brief is enough.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from dmabuf.audit.front.code import CALL, DECLARE, SET, Code, Expr
 from dmabuf.audit.front.facts import FileFacts, Function, Macro
 
-__all__ = ["FunctionLine", "MacroLine", "Outline", "outline_of"]
+__all__ = ["Brief", "FunctionLine", "MacroLine", "Outline", "brief_of", "outline_of"]
 
 
 _PART = ("op", "&")
@@ -78,6 +78,28 @@ class Outline(NamedTuple):
     wants: tuple[tuple[int, str, str, tuple[str, ...]], ...]
     sets: tuple[str, ...]
     items: tuple[str, ...]
+
+
+class Brief(NamedTuple):
+    """What is asked of every file, whatever becomes of it.
+
+    Attributes:
+        trouble, includes, size, lost: as in the outline.
+        functions: how many.
+    """
+
+    trouble: str = ""
+    includes: tuple[str, ...] = ()
+    size: int = 0
+    lost: int = 0
+    functions: int = 0
+
+
+def brief_of(outline: Outline) -> Brief:
+    """The brief of a file."""
+    return Brief(
+        outline.trouble, outline.includes, outline.size, outline.lost, len(outline.functions)
+    )
 
 
 def outline_of(facts: FileFacts) -> Outline:

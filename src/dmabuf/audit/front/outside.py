@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from dmabuf.audit.front.cache import Cache, Kept, digest
+from dmabuf.audit.front.cache import Cache, digest
 from dmabuf.audit.front.tree import TreeError, find, read, stamp
+from dmabuf.audit.front.volume import Kept
 
 __all__ = ["FOLDERS", "Outside", "names"]
 

@@ -1,4 +1,4 @@
-"""Facts of many files, unpacked when they are looked at; their outlines are at hand.
+"""Facts of many files, unpacked when they are looked at, and so are their outlines.
 
 >>> shelf = Shelf.of([FileFacts("a.c"), FileFacts("b.c")])
 >>> list(shelf), shelf["a.c"].path, shelf.outlines["b.c"].size
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from dmabuf.audit.front.facts import FileFacts
-from dmabuf.audit.front.outline import Outline, outline_of
+from dmabuf.audit.front.outline import Brief, Outline, brief_of, outline_of
 from dmabuf.audit.front.packing import pack, signs_in, unpack, unpack_outline
 
 __all__ = ["Shelf"]
@@ -21,13 +21,16 @@ class Shelf(Mapping[str, FileFacts]):
 
     Attributes:
         outlines: by path, in the order of the files.
+        briefs: by path.
         contents: a name of the content of each file that came packed.
     """
 
     def __init__(self) -> None:
-        self.outlines: dict[str, Outline] = {}
-        self.contents: dict[str, bytes] = {}
         self._packed: dict[str, bytes | memoryview] = {}
+        self._outlines = _Outlines(self._packed)
+        self.outlines: Mapping[str, Outline] = self._outlines
+        self.briefs: dict[str, Brief] = {}
+        self.contents: dict[str, bytes] = {}
         self._facts: dict[str, FileFacts] = {}
 
     @classmethod
@@ -41,14 +44,18 @@ class Shelf(Mapping[str, FileFacts]):
     def put(self, facts: FileFacts) -> None:
         """Add a file."""
         self._facts[facts.path] = facts
-        self.outlines[facts.path] = outline_of(facts)
+        outline = self._outlines.known[facts.path] = outline_of(facts)
+        self.briefs[facts.path] = brief_of(outline)
 
-    def put_packed(self, path: str, content: bytes, packed: bytes | memoryview) -> Outline:
-        """Add a file as `packing` packs it; returns its outline."""
-        outline = self.outlines[path] = unpack_outline(packed)
+    def put_packed(
+        self, path: str, content: bytes, packed: bytes | memoryview, brief: Brief | None = None
+    ) -> Brief:
+        """Add a file as `packing` packs it, with its brief if that is known; returns its brief."""
         self.contents[path] = content
         self._packed[path] = packed
-        return outline
+        self._outlines.known[path] = None
+        self.briefs[path] = brief or brief_of(self.outlines[path])
+        return self.briefs[path]
 
     def expanded(self, path: str, content: bytes, packed: bytes) -> None:
         """Put other facts in the place of a file's own."""
@@ -62,7 +69,8 @@ class Shelf(Mapping[str, FileFacts]):
 
     def sort(self) -> None:
         """Put the files into the order of their paths."""
-        self.outlines = {path: self.outlines[path] for path in sorted(self.outlines)}
+        known = self._outlines.known
+        self._outlines.known = {path: known[path] for path in sorted(known)}
 
     def __getitem__(self, path: str) -> FileFacts:
         found = self._facts.get(path)
@@ -75,3 +83,27 @@ class Shelf(Mapping[str, FileFacts]):
 
     def __len__(self) -> int:
         return len(self.outlines)
+
+
+class _Outlines(Mapping[str, Outline]):
+    """Outlines that are unpacked when they are looked at.
+
+    Attributes:
+        known: by path; None for one that is packed yet.
+    """
+
+    def __init__(self, packed: Mapping[str, bytes | memoryview]) -> None:
+        self.known: dict[str, Outline | None] = {}
+        self._packed = packed
+
+    def __getitem__(self, path: str) -> Outline:
+        found = self.known[path]
+        if found is None:
+            found = self.known[path] = unpack_outline(self._packed[path])
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.known)
+
+    def __len__(self) -> int:
+        return len(self.known)

@@ -1,8 +1,9 @@
 """What a file says about each name, as short sums: two of these tell which names have changed.
 
 A function counts with its place among those of its file and its lines, as who keeps what was found
-in it tells these. The type of a variable is a name as well: some ask for all variables of a type.
-Typedefs are not among them: who compares two programs compares all of these.
+in it tells these. The variables of a type have a name as well, as some ask for all of these, and
+so has the set of these types. Typedefs are not among them: who compares two programs compares all
+of these.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import Any
 
 from dmabuf.audit.front.facts import FileFacts
 
-__all__ = ["changed", "signs_of"]
+__all__ = ["KINDS", "changed", "signs_of", "variables_name"]
+
+KINDS = "~"
+"""The name of the set of all types that there are variables of."""
 
 _PLAIN = 2
 """A version of marshal that writes equal values as equal bytes."""
@@ -41,10 +45,17 @@ def signs_of(
         if variable.value is not None:
             sum_of_it = said[variable.name][-1]
             for kind in {variable.type, variable.type.partition("[")[0].rstrip(" *")}:
-                said[kind].append(sum_of_it)
+                said[variables_name(kind)].append(sum_of_it)
+    if facts.variables:
+        said[KINDS] = [repr(sorted({one.type for one in facts.variables})).encode()]
     for name in sets:
         said[f"={name}"].append(b"")
     return {name: _sum(parts) for name, parts in said.items()}
+
+
+def variables_name(kind: str) -> str:
+    """How it is told that the variables of a type were asked for."""
+    return f"~{kind}"
 
 
 def _sum(parts: list[bytes]) -> bytes:

@@ -1,17 +1,37 @@
 """Which names a program says something else about than the last one did.
 
-In the words of `program.asked`: a name, `.field` of tables, `@function` for where one stands.
+In the words of `program.asked`: a name, `struct.field` and `*.field` of tables, `@function` for
+where one stands.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dmabuf.audit.front.outline import Outline
-from dmabuf.audit.program.links import Held, Links
+from dmabuf.audit.front.signs import KINDS
+from dmabuf.audit.program.asked import any_field, of_owner
+from dmabuf.audit.program.links import Held, Links, Subject
+from dmabuf.audit.program.routine import owner_of
+from dmabuf.audit.program.tables import field_name
 
-__all__ = ["of_handed", "of_links", "typedefs_of"]
+__all__ = ["by_owner", "of_handed", "of_links", "sum_of_contents", "typedefs_of"]
+
+
+def by_owner(names: set[str], path: str) -> set[str]:
+    """The names that a file tells otherwise, and what of the variables of types its driver has."""
+    owner = owner_of(path)
+    return names | {of_owner(name, owner) for name in names if name.startswith(KINDS)}
+
+
+def sum_of_contents(contents: Mapping[str, bytes]) -> bytes:
+    """A sum of the names of the contents of all files, by path."""
+    sums = hashlib.blake2b(digest_size=16)
+    for path, content in sorted(contents.items()):
+        sums.update(path.encode("utf-8", "surrogateescape") + b"\0" + content)
+    return sums.digest()
 
 
 def typedefs_of(outlines: Iterable[Outline]) -> dict[str, str]:
@@ -38,11 +58,11 @@ def of_links(before: Mapping[str, Links], after: Mapping[str, Links]) -> set[str
         for _kind, what, subject, _where, _line in _apart(old.registered, new.registered):
             found.add(f"@{what[2]}")
             if subject is not None:
-                found.add(f".{subject[1]}")
+                found.update(_of_subject(subject))
         for subject, _flags, _where, _line in _apart(old.queues, new.queues):
-            found.add(f".{subject[1]}")
+            found.update(_of_subject(subject))
         for field, _table, _path, _nth in _apart(old.holders, new.holders):
-            found.add(f".{field}")
+            found.add(any_field(field))
     return found
 
 
@@ -55,7 +75,12 @@ def of_handed(old: tuple[Held, ...], new: tuple[Held, ...]) -> set[str]:
 
 def _of_held(old: tuple[Held, ...], new: tuple[Held, ...], found: set[str]) -> None:
     for subject, what, _table, _path in _apart(old, new):
-        found.update((f".{subject[1]}", f"@{what[2]}"))
+        found.update((*_of_subject(subject), f"@{what[2]}"))
+
+
+def _of_subject(subject: Subject) -> tuple[str, str]:
+    """A field, by who knows the struct and by who does not."""
+    return field_name(subject), any_field(subject[1])
 
 
 def _apart(old: tuple[Any, ...], new: tuple[Any, ...]) -> set[Any]:

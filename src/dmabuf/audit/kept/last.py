@@ -15,7 +15,6 @@ one that does not gets none, and finds it out anew. So nobody needs to know who 
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +26,13 @@ from dmabuf.audit.front.packing import unpack_signs
 from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.signs import changed
 from dmabuf.audit.kept.ahead import Asked, Found, Recorder
-from dmabuf.audit.kept.changes import of_handed, of_links, typedefs_of
+from dmabuf.audit.kept.changes import (
+    by_owner,
+    of_handed,
+    of_links,
+    sum_of_contents,
+    typedefs_of,
+)
 from dmabuf.audit.kept.names import NameSet, Numbers, meets, renumbered
 from dmabuf.audit.kept.packed_ways import pack_answer, unpack_answer
 from dmabuf.audit.kept.store import read, write
@@ -107,7 +112,7 @@ class LastAudit:
             now.signs[path] = shelf.signs(path) if path in differ or kept is None else kept
         for path in differ:
             old, new = (_signs(one.signs.get(path)) for one in (before, now))
-            self._dirty |= changed(old, new)
+            self._dirty |= by_owner(changed(old, new), path)
         if differ:
             self._dirty.add(EVERYTHING)
         program = Program(shelf, self._sure_links(differ))
@@ -197,10 +202,7 @@ class LastAudit:
     @property
     def state(self) -> bytes:
         """A sum of the contents of all files: who has the same one has the same program."""
-        sums = hashlib.blake2b(digest_size=16)
-        for path, content in sorted(self._now.contents.items()):
-            sums.update(path.encode("utf-8", "surrogateescape") + b"\0" + content)
-        return sums.digest()
+        return sum_of_contents(self._now.contents)
 
     def keep(self, question: Question, answer: Answer, names: Iterable[str]) -> None:
         """Take down an answer, and what was asked for it."""

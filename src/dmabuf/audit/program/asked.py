@@ -3,8 +3,9 @@
 Every question about a program names something: a function, a macro, a struct, a field. Who answers
 takes the name down, so who computes from answers need not think of it. What was computed while
 names were taken down is as it was as long as nothing that the program says about one of them has
-changed. A name is told as it is; what tables hold in a field `run` as `.run`; where a function
-stands in tables, and who registered it, as `@function`.
+changed. A name is told as it is; what tables hold in a field as `struct ops.run`, or as `*.run` by
+who does not know the struct; where a function stands in tables, and who registered it, as
+`@function`; the variables of a type as `~type`, those in one driver as `~type:driver`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-__all__ = ["EVERYTHING", "Answers", "Asked", "Lookup", "Memo"]
+__all__ = ["EVERYTHING", "Answers", "Asked", "Lookup", "Memo", "any_field", "of_owner"]
 
 EVERYTHING = "*"
 """Asked by who looks at all there is; any change is one of that."""
+
+
+def any_field(field: str) -> str:
+    """How it is told that a field of any struct was asked for."""
+    return f"*.{field}"
+
+
+def of_owner(name: str, owner: str) -> str:
+    """How it is told that of `~type` only what one driver has was asked for."""
+    return f"{name}:{owner}"
+
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from dmabuf.audit.front.code import Expr
+from dmabuf.audit.program.asked import any_field
 from dmabuf.audit.program.links import Links
 from dmabuf.audit.program.names import Names
 
@@ -34,7 +35,7 @@ class Holders:
             path: a file that sees it under this name.
         """
         names = self._names
-        names.asked.now.add(f".{field}")
+        names.asked.now.add(any_field(field))
         meant = names.variable(table, path)
         return [
             (where, _fields(names.variable_at(where, nth).value))

@@ -16,6 +16,7 @@ from dmabuf.audit.front.config import Config
 from dmabuf.audit.front.facts import Macro, Struct, Variable
 from dmabuf.audit.front.outline import FunctionLine
 from dmabuf.audit.front.shelf import Shelf
+from dmabuf.audit.front.signs import variables_name
 from dmabuf.audit.program.asked import Asked, Lookup
 from dmabuf.audit.program.routine import Routine, owner_of
 
@@ -127,7 +128,11 @@ class Names:
 
     def variables_of(self, kind: str) -> list[tuple[str, Variable]]:
         """The variables of a type that have a value, with their files, sorted by name and file."""
-        self.asked.now.add(kind)
+        self.asked.now.add(variables_name(kind))
+        return self.all_variables_of(kind)
+
+    def all_variables_of(self, kind: str) -> list[tuple[str, Variable]]:
+        """The same; what of them was asked takes down who calls this."""
         found = [
             (name, path, nth)
             for path, outline in self._shelf.outlines.items()

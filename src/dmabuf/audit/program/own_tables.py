@@ -10,7 +10,8 @@ from collections import defaultdict
 from functools import cached_property
 
 from dmabuf.audit.front.code import Expr
-from dmabuf.audit.program.asked import Memo
+from dmabuf.audit.front.signs import KINDS, variables_name
+from dmabuf.audit.program.asked import Memo, of_owner
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.routine import owner_of
 from dmabuf.audit.program.tables import Tables
@@ -41,26 +42,28 @@ class OwnTables:
 
     def _said(self, struct: str, field: str, owner: str) -> bool | None:
         said: set[bool | None] = {
-            self._held(table, field) for _, table in self._lists(struct).get(owner, ())
+            self._held(table, field) for _, table in self._lists(struct, owner)
         }
         if self._is_assigned(struct, field, owner):
             said.add(None)
         return said.pop() if len(said) == 1 else None
 
-    def _lists(self, struct: str) -> dict[str, list[tuple[str, Expr]]]:
-        """The initialisers of a struct, by driver."""
+    def _lists(self, struct: str, owner: str) -> list[tuple[str, Expr]]:
+        """The initialisers of a struct in a driver, with their files."""
         kinds, names = self._kinds
         self._names.asked.again(names)
-        self._names.asked.now.add(struct)
+        self._names.asked.now.update(
+            (of_owner(variables_name(struct), owner), of_owner(KINDS, owner))
+        )
         known = self._of.get(struct)
         if known is None:
             known = self._of[struct] = defaultdict(list)
             for kind in kinds.get(struct, ()):
-                for path, variable in self._names.variables_of(kind):
+                for path, variable in self._names.all_variables_of(kind):
                     value = variable.value
                     if value is not None and value[0] == "list":
                         known[owner_of(path)].append((path, value))
-        return known
+        return known.get(owner, [])
 
     def values(self, struct: str, field: str, owner: str) -> list[tuple[str, Expr]] | None:
         """What the tables of a driver have in a field that is a number, with their files.
@@ -71,7 +74,7 @@ class OwnTables:
         if field in self._stores.get(owner, ()):
             return None
         found: list[tuple[str, Expr]] = []
-        for path, table in self._lists(struct).get(owner, ()):
+        for path, table in self._lists(struct, owner):
             given = [value for where, value in table[1] if where == (f".{field}",)]
             found.append((path, given[-1] if given else ("number", 0)))
         return found

@@ -14,7 +14,7 @@ from functools import cached_property
 from dmabuf.audit.front.code import SET, Expr
 from dmabuf.audit.front.facts import FileFacts
 from dmabuf.audit.front.shelf import Shelf
-from dmabuf.audit.program.asked import Answers, Asked, Memo
+from dmabuf.audit.program.asked import Answers, Asked, Memo, any_field
 from dmabuf.audit.program.calling import Calling
 from dmabuf.audit.program.links import Linker, Links, Subject
 from dmabuf.audit.program.names import Names
@@ -201,7 +201,7 @@ class Program:
 
     def _candidates(self, struct: str, field: str, owner: str) -> list[Target]:
         key = (struct, field, owner)
-        self.asked.now.add(f".{field}")
+        self.asked.now.add(field_name((struct, field)) if struct else any_field(field))
         found = self._targets.get(key)
         if found is None:
             found = self._targets[key] = self._select(struct, field, owner)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dmabuf.audit.program.asked import Answers
+from dmabuf.audit.program.asked import Answers, any_field
 from dmabuf.audit.program.calling import Calling
 from dmabuf.audit.program.links import Held, Linker, Links, Setter, Subject
 from dmabuf.audit.program.names import Names
@@ -57,8 +57,11 @@ class Made:
 
 
 def field_name(subject: Subject) -> str:
-    """How it is told that a field was asked for."""
-    return f".{subject[1]}"
+    """How it is told that a field of a struct was asked for.
+
+    Who does not know the struct asks for `any_field`.
+    """
+    return f"{subject[0]}.{subject[1]}"
 
 
 class Tables:
@@ -108,9 +111,7 @@ class Tables:
         self._hold(self.handed)
         asked = names.asked
         self.fields: Mapping[Subject, list[Target]] = Answers(self._fields, asked, field_name)
-        self.of_field: Mapping[str, set[str]] = Answers(
-            self._of_field, asked, lambda field: f".{field}"
-        )
+        self.of_field: Mapping[str, set[str]] = Answers(self._of_field, asked, any_field)
         self.queues: Mapping[Subject, list[Made]] = Answers(self._queues, asked, field_name)
 
     def _hold(self, held: Iterable[Held]) -> None:
@@ -132,5 +133,5 @@ class Tables:
 
     def slot(self, table: str, path: str, field: str) -> list[Routine]:
         """What a table of a file holds in a field: nothing where it leaves the field out."""
-        self._names.asked.now.add(f".{field}")
+        self._names.asked.now.add(any_field(field))
         return list(self._slots.get((table, path, field), ()))

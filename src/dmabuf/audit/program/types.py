@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from dmabuf.audit.front.code import Expr
@@ -20,6 +21,7 @@ _SAME = {
 }  # fmt: skip
 
 
+@functools.lru_cache(maxsize=1 << 15)
 def bare(text: str) -> str:
     """A type without stars and array bounds: `struct foo * [4]` is about `struct foo`."""
     end = len(text)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Any
 
 from dmabuf.audit.front.code import Expr, Instruction
 from dmabuf.audit.program.program import Program
@@ -12,13 +10,11 @@ from dmabuf.audit.program.routine import GRADES, Routine
 from dmabuf.audit.program.types import bare
 from dmabuf.audit.ways.acting import Actor
 from dmabuf.audit.ways.beyond import NOTHING, Beyond
-from dmabuf.audit.ways.bodies import Bodies
-from dmabuf.audit.ways.evaluate import Evaluator, as_expression, fill
+from dmabuf.audit.ways.evaluate import Evaluator
 from dmabuf.audit.ways.event import Context
 from dmabuf.audit.ways.guards import Guards
 from dmabuf.audit.ways.handed import Handed
 from dmabuf.audit.ways.kinds import Kinds
-from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import (
     Act,
     Allocates,
@@ -33,7 +29,7 @@ from dmabuf.audit.ways.known.acts import (
 from dmabuf.audit.ways.matters import names_that_matter
 from dmabuf.audit.ways.relevance import Relevance
 from dmabuf.audit.ways.scopes import Brackets
-from dmabuf.audit.ways.sides import kept_in
+from dmabuf.audit.ways.sites import Site, Sites, site_of
 from dmabuf.audit.ways.stores import Stores
 from dmabuf.audit.ways.values import Fields, Table, Value, plain
 from dmabuf.audit.ways.walk import Walk
@@ -42,7 +38,6 @@ __all__ = ["CallReader"]
 
 _MEANWHILE = (Takes, Drops, Waits, Flushes, Sleeps)
 """While these last, or before them, others may run."""
-_COUNT = ("name", "ARRAY_SIZE")
 _MACROS = 8
 _SMALL = 16
 _GUARDS = {("name", "guard"), ("name", "scoped_guard"), ("name", "scoped_cond_guard")}
@@ -64,35 +59,35 @@ class CallReader:
 
         self._actor = Actor(program, evaluator)
         self.matter = names_that_matter(program, beyond)
-        self.bodies = Bodies(program.asked)
-        self.relevance = Relevance(program, self.matter, self.bodies, beyond)
+        self.relevance = Relevance(program, self.matter, beyond)
         self._beyond = beyond
         self._doing = beyond.functions()
-        self._stores = Stores(program, self.bodies)
+        self._stores = Stores(program)
+        self._sites = Sites(program.names)
         self._guards = Guards(program)
-        self._handed = Handed(program, self.matter, self.bodies)
+        self._handed = Handed(program, self.matter)
         self._kinds = Kinds(program, evaluator)
 
     def call(self, walk: Walk, instruction: Instruction, depth: int) -> None:
         """One call, with everything that it means for the state of the walk."""
-        callee, arguments, result = instruction[2], instruction[3], instruction[4]
+        callee, arguments = instruction[2], instruction[3]
         if callee[0] == "call" and callee[1] in _GUARDS:
             self._actor.guard(walk, callee, arguments)
             return
-        for argument in arguments:
-            if argument[0] == "addr":
-                walk.stored(kept_in(argument[1]))
-            elif argument[0] == "name" and callee != _COUNT:
-                walk.loose(argument[1])
-        if callee[0] == "name" and callee[1] not in walk.local:
-            self._named(walk, callee, arguments, depth)
+        site = site_of(instruction, walk.sites)
+        if site.parts:
+            walk.stored(site.parts)
+        if site.elements:
+            walk.loose(site.elements)
+        if site.name and site.name not in walk.local:
+            self._named(walk, site, depth)
         else:
             self._pointed(walk, callee, arguments)
             walk.shaken()
-        if result is not None and walk.state is not None:
-            walk.stored(kept_in(result))
-            if result[0] == "name":
-                walk.assign(result[1], walk.value(("call", callee, arguments)))
+        if instruction[4] is not None and walk.state is not None:
+            walk.stored(site.kept)
+            if site.result:
+                walk.assign(site.result, walk.value(site.value))
 
     def holds(self, walk: Walk, condition: Expr) -> bool | None:
         """Whether a condition holds: by what is known of variables, or of the driver's tables."""
@@ -106,50 +101,50 @@ class CallReader:
         named = zip(fields, value[1], strict=False)
         return ("list", tuple(((f".{name}",), inner) for name, (_, inner) in named) or value[1])
 
-    def _named(self, walk: Walk, callee: Expr, arguments: tuple[Expr, ...], depth: int) -> None:
-        name = callee[1]
+    def _named(self, walk: Walk, site: Site, depth: int) -> None:
+        name, arguments = site.name, site.instruction[3]
         if name == "memset" and len(arguments) == 3 and arguments[1] == ("number", 0):
             walk.cleared(arguments[0])
-        acts = does(name)
-        if acts is not None:
-            self._known(walk, name, acts, arguments)
+        if site.acts is not None:
+            self._known(walk, name, site.acts, arguments)
             return
-        self._writes(walk, name, arguments)
+        self._writes(walk, site)
         if name not in self.matter:
             return
-        self._reach(walk, callee, arguments, depth)
+        self._reach(walk, site, depth)
         walk.shaken()
 
-    def _reach(self, walk: Walk, callee: Expr, arguments: tuple[Expr, ...], depth: int) -> None:
+    def _reach(self, walk: Walk, site: Site, depth: int) -> None:
         """A function or macro that may do something."""
-        name = callee[1]
         path = walk.routine.path
-        macro = self.program.names.macro(name, path)
-        routine = self.program.names.routine(name, path)
+        self._sites.look(site, path)
+        macro, routine = site.macro, site.routine
         if (
             macro is not None
             and macro.parameters is not None
             and (routine is None or routine.path != path)
         ):
             if macro.code and depth < _MACROS:
-                self._inline(walk, macro, arguments, depth)
+                self._inline(walk, site, depth)
             return
+        callee, arguments = site.instruction[2:4]
         if routine is None:
-            self._outside(walk, name, arguments)
+            self._outside(walk, site.name, arguments)
             return
         for target, how, grade, _ in self.program.targets(callee, walk.routine, walk.context.owner):
             self._go(walk, target, how, grade, arguments)
             self._bracket(walk, target)
 
-    def _writes(self, walk: Walk, name: str, arguments: tuple[Expr, ...]) -> None:
+    def _writes(self, walk: Walk, site: Site) -> None:
         """A callee may set fields of a struct that it is given: these are not known any more."""
-        filled = any(walk.is_filled(one) for one in arguments)
+        arguments = site.instruction[3]
+        filled = any(walk.is_filled(one) for one in arguments if one[0] == "addr")
         if not filled and not walk.minds():
             return
-        macro = self.program.names.macro(name, walk.routine.path)
-        if macro is not None:
-            walk.stored(self._stores.of_macro(macro, arguments))
-        target = self.program.names.routine(name, walk.routine.path)
+        self._sites.look(site, walk.routine.path)
+        if site.macro is not None:
+            walk.stored(self._sites.sets(site, self._stores.of_macro))
+        target = site.routine
         if target is None:
             return
         walk.stored(self._stores.of(target))
@@ -171,11 +166,9 @@ class CallReader:
                 if type(act) is Flushes and act.what == "work":
                     self._flushed(walk, arguments)
 
-    def _inline(self, walk: Walk, macro: Any, arguments: tuple[Expr, ...], depth: int) -> None:
-        given = dict(zip(macro.parameters, arguments, strict=False))
-        code = tuple(_fill_instruction(one, given) for one in macro.code)
-        before, walk.macro = walk.macro, walk.macro or macro.name
-        walk.inner(code, depth + 1)
+    def _inline(self, walk: Walk, site: Site, depth: int) -> None:
+        before, walk.macro = walk.macro, walk.macro or site.name
+        walk.inner(self._sites.inner(site), depth + 1)
         walk.macro = before
 
     def _pointed(self, walk: Walk, callee: Expr, arguments: tuple[Expr, ...]) -> None:
@@ -355,18 +348,3 @@ def _telling(value: Value, kind: str, *, itself: bool) -> Value:
 def _same(routine: Routine, walk: Walk) -> bool:
     mine = walk.routine.owner or walk.context.owner
     return not mine or not routine.owner or routine.owner == mine
-
-
-def _fill_instruction(instruction: Instruction, given: dict[str, Expr]) -> Instruction:
-    """An instruction of a macro with its arguments in place."""
-    return tuple(map(partial(_fill_item, given=given), instruction))
-
-
-def _fill_item(item: Any, given: dict[str, Expr]) -> Any:
-    """An expression, the arguments of a call, or anything else."""
-    expression = as_expression(item)
-    if not expression:
-        return item
-    if type(expression[0]) is str:
-        return fill(expression, given)
-    return tuple(fill(one, given) for one in expression)

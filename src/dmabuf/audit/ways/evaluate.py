@@ -88,6 +88,7 @@ class Evaluator:
         self._names = program.names
         # Of a name in a file, and of what a function returns; a macro may name itself.
         self._worth: Memo[tuple[str, str] | Routine, Value] = Memo(program.asked)
+        self._filled: dict[tuple[int, tuple[Expr, ...]], Expr] = {}
 
     def value(self, e: Expr, values: Mapping[str, Value], path: str, depth: int = 0) -> Value:
         """The value of an expression, with those of the variables around it."""
@@ -212,8 +213,11 @@ class Evaluator:
         if macro is not None and macro.parameters is not None:
             if macro.value is None:
                 return None
-            given = dict(zip(macro.parameters, arguments, strict=False))
-            return self.value(fill(macro.value, given), values, path, depth + 4)
+            filled = self._filled.get((id(macro), arguments))
+            if filled is None:
+                given = dict(zip(macro.parameters, arguments, strict=False))
+                filled = self._filled[id(macro), arguments] = fill(macro.value, given)
+            return self.value(filled, values, path, depth + 4)
         routine = self._names.routine(name, path)
         return None if routine is None else self.returns(routine)
 

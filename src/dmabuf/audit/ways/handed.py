@@ -14,7 +14,6 @@ from dmabuf.audit.front.code import CALL, IF, Expr
 from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
-from dmabuf.audit.ways.bodies import Bodies
 from dmabuf.audit.ways.evaluate import fill
 from dmabuf.audit.ways.event import Given
 from dmabuf.audit.ways.learnt import Learnt, made_of
@@ -43,10 +42,9 @@ class _Own:
 class Handed:
     """Answers for the functions of a program."""
 
-    def __init__(self, program: Program, matter: Matter, bodies: Bodies) -> None:
+    def __init__(self, program: Program, matter: Matter) -> None:
         self._program = program
         self._matter = matter
-        self._bodies = bodies
         self._asked: Memo[Routine, tuple[Question, ...]] = Memo(program.asked)
         self._found: Memo[Routine, _Own | None] = Memo(program.asked)
 
@@ -103,7 +101,7 @@ class Handed:
     def _look(self, routine: Routine) -> _Own:
         names = frozenset(one.name for one in routine.function.parameters if one.name)
         own = _Own(names, self._program.tables.local(routine))
-        for instruction in self._bodies.of(routine) if names else ():
+        for instruction in routine.function.code if names else ():
             if instruction[0] == IF:
                 own.questions += [
                     one for one in _atoms(instruction[2]) if _is_about(one, names, own.local)

@@ -7,6 +7,7 @@ is asked with it is searched each time.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -150,6 +151,12 @@ def _ref(routine: Routine) -> tuple[str, int, str]:
     return routine.path, routine.nth, routine.name
 
 
+@functools.cache
+def _names_of(kind: type[Any]) -> tuple[str, ...]:
+    """The fields of a dataclass; thousands of its values are told."""
+    return tuple(field.name for field in fields(kind))
+
+
 def _told(value: object) -> Any:
     """Plain values for a span; None if it holds what cannot be told."""
     if value is None:
@@ -164,6 +171,6 @@ def _told(value: object) -> Any:
     if isinstance(value, FunctionType):
         return None if value.__closure__ else (value.__module__, value.__qualname__)
     if is_dataclass(value) and not isinstance(value, type):
-        parts = [_told(getattr(value, field.name)) for field in fields(value)]
+        parts = [_told(getattr(value, name)) for name in _names_of(type(value))]
         return None if None in parts else (type(value).__qualname__, *parts)
     return None

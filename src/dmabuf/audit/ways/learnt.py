@@ -7,6 +7,7 @@ Of a variable that was compared, too, what it is not.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -47,6 +48,7 @@ class Learnt:
         return True if 0 in self.never or (self.only and 0 not in self.only) else None
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def made_of(expression: Expr) -> frozenset[str] | None:
     """Names and fields in an expression; None if asking it twice may give two answers."""
     found: set[str] = set()

@@ -7,12 +7,13 @@ function where it matters.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from dmabuf.audit.front.code import CALL, IF, LOOP, RETURN, SET, SWITCH, Expr
 from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.beyond import NOTHING, Beyond
-from dmabuf.audit.ways.bodies import Bodies
 from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import Allocates, Calls, Takes, Waits
 from dmabuf.audit.ways.matters import Matter
@@ -23,6 +24,24 @@ Places = dict[int, bool]
 _DEPTH = 6
 
 
+@dataclass(slots=True)
+class _Own:
+    """What a function does with its parameters itself.
+
+    Attributes:
+        places: of its parameters, by name.
+        asked: those that matter whatever its callees do, and whether they matter themselves.
+        calls: whom it hands them to: the place of the argument, the parameter in it, and whether
+            more of it than fields.
+    """
+
+    places: dict[str, int]
+    asked: dict[str, bool] = field(default_factory=dict[str, bool])
+    calls: list[tuple[str, list[tuple[int, str, bool]]]] = field(
+        default_factory=list[tuple[str, list[tuple[int, str, bool]]]]
+    )
+
+
 class Relevance:
     """Answers for all functions of a program."""
 
@@ -30,14 +49,13 @@ class Relevance:
         self,
         program: Program,
         matter: Matter,
-        bodies: Bodies,
         beyond: Beyond = NOTHING,
     ) -> None:
         self._program = program
-        self._bodies = bodies
         self._beyond = beyond.functions()
         self._matter = matter
         self._known: Memo[tuple[Routine, int], Places] = Memo(program.asked)
+        self._owns: dict[Routine, _Own] = {}
         self._writes: dict[Routine, dict[int, frozenset[str]]] = {}
 
     def of(self, routine: Routine, depth: int = 0) -> Places:
@@ -56,7 +74,7 @@ class Relevance:
         if found is None:
             places = {one.name: at for at, one in enumerate(routine.function.parameters)}
             sets: dict[int, set[str]] = {}
-            for instruction in self._bodies.of(routine):
+            for instruction in routine.function.code:
                 if instruction[0] == SET and instruction[2][0] == "field":
                     base, name = instruction[2][1], instruction[2][2]
                     if base[0] == "name" and base[1] in places:
@@ -67,50 +85,49 @@ class Relevance:
         return found
 
     def _find(self, routine: Routine, depth: int) -> Places:
+        own = self._own(routine)
+        used = dict(own.asked)
+        for name, handed in own.calls:
+            if all(used.get(one, False) for _at, one, _itself in handed):
+                continue  # nothing more can come of it
+            if name not in self._matter:
+                continue
+            wanted = self._wanted(name, routine, depth)
+            for at, one, itself in handed:
+                if wanted is None:
+                    used[one] = used.get(one, False) or itself
+                elif at in wanted:
+                    used[one] = used.get(one, False) or (itself and wanted[at])
+        return {own.places[name]: itself for name, itself in used.items()}
+
+    def _own(self, routine: Routine) -> _Own:
+        """What a function does with its parameters; its callees are not looked at."""
+        found = self._owns.get(routine)
+        if found is None:
+            found = self._owns[routine] = self._look(routine)
+        else:
+            self._program.asked.now.add(routine.name)
+        return found
+
+    def _look(self, routine: Routine) -> _Own:
         places = {one.name: at for at, one in enumerate(routine.function.parameters) if one.name}
-        used: dict[str, bool] = {}
-        if not places:
-            return {}
-        for instruction in self._bodies.of(routine):
+        own = _Own(places)
+        used = own.asked
+        for instruction in routine.function.code if places else ():
             kind = instruction[0]
             if kind == CALL:
-                self._called(routine, instruction[2:4], places, used, depth)
+                _called(instruction[2], instruction[3], own)
             elif kind in (IF, SWITCH, LOOP, RETURN):
                 _use(instruction[2] or ("?", ""), places, used)
             elif kind == SET and self._is_kept(instruction[2], routine):
                 _use(instruction[3], places, used)
-        return {places[name]: itself for name, itself in used.items()}
+        return own
 
     def _is_kept(self, target: Expr, routine: Routine) -> bool:
         """Whether a value lives on in the function: in a variable, in a field of a local struct."""
         if target[0] == "field" and target[1][0] == "name":
             return "*" not in self._program.tables.local(routine).get(target[1][1], "*")
         return target[0] == "name"  # type: ignore[no-any-return]
-
-    def _called(
-        self,
-        routine: Routine,
-        call: tuple[Expr, tuple[Expr, ...]],
-        places: dict[str, int],
-        used: dict[str, bool],
-        depth: int,
-    ) -> None:
-        callee, arguments = call
-        wanted: Places | None = None
-        if callee[0] != "name":
-            _use(callee, places, used)
-        elif callee[1] in places:
-            used[callee[1]] = True
-            return
-        elif callee[1] not in self._matter:
-            return
-        else:
-            wanted = self._wanted(callee[1], routine, depth)
-        for at, argument in enumerate(arguments):
-            if wanted is None:
-                _use(argument, places, used)
-            elif at in wanted:
-                _use(argument, places, used, itself=wanted[at])
 
     def _wanted(self, name: str, routine: Routine, depth: int) -> Places | None:
         acts = does(name)
@@ -137,9 +154,25 @@ class Relevance:
         return None if doing is None else dict(doing.asks)
 
 
-def _use(
-    expression: Expr, places: dict[str, int], used: dict[str, bool], *, itself: bool = True
-) -> None:
+def _called(callee: Expr, arguments: tuple[Expr, ...], own: _Own) -> None:
+    """Take down parameters that are called, or handed on."""
+    places = own.places
+    if callee[0] != "name":
+        for one in (callee, *arguments):
+            _use(one, places, own.asked)
+    elif callee[1] in places:
+        own.asked[callee[1]] = True
+    else:
+        handed: list[tuple[int, str, bool]] = []
+        for at, argument in enumerate(arguments):
+            used: dict[str, bool] = {}
+            _use(argument, places, used)
+            handed += [(at, name, itself) for name, itself in used.items()]
+        if handed:
+            own.calls.append((callee[1], handed))
+
+
+def _use(expression: Expr, places: dict[str, int], used: dict[str, bool]) -> None:
     """Take down parameters that stand in an expression, and those whose fields are asked."""
     todo = [expression]
     while todo:
@@ -152,7 +185,7 @@ def _use(
                 used.setdefault(e[1], False)
         elif kind == "name":
             if e[1] in places:
-                used[e[1]] = used.get(e[1], False) or itself
+                used[e[1]] = True
         elif kind in ("op", "choice", "unary", "cast"):
             todo += [one for one in e[1:] if type(one) is tuple]
         elif kind in ("deref", "addr") and e[1][0] == "name":

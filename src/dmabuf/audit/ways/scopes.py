@@ -47,12 +47,28 @@ class Bracket:
         return bool(self.opens or self.closes or self.takes or self.drops)
 
 
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """Whom one function calls.
+
+    Attributes:
+        brackets: a known function that is a bracket itself.
+        names: of all that are not known functions.
+        callees: those with a body.
+    """
+
+    brackets: bool
+    names: tuple[str, ...]
+    callees: tuple[tuple[str, Routine], ...]
+
+
 class Brackets:
     """The brackets of a program."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
         self._known: Memo[tuple[Routine, int], Bracket] = Memo(program.asked)
+        self._own: dict[Routine, _Own] = {}
 
     def of(self, routine: Routine) -> Bracket | None:
         """What a function leaves behind; None for almost all."""
@@ -69,9 +85,13 @@ class Brackets:
             found = self._at(routine, rounds - 1)
             if found:
                 return found
-        known = [name for name in routine.outline.calls if _brackets(name)]
-        inner = self._inner(routine, rounds - 1) if rounds else {}
-        if not known and not inner:
+        own = self._calls_of(routine)
+        inner: dict[str, Bracket] = {}
+        for name, callee in own.callees if rounds else ():
+            bracket = self._at(callee, rounds - 1)
+            if bracket:
+                inner[name] = bracket
+        if not own.brackets and not inner:
             return _NOTHING
         opened: Counts = (set(), set())
         closed: Counts = (set(), set())
@@ -84,15 +104,21 @@ class Brackets:
                     _add(inner[name], opened, closed)
         return _left(opened, closed)
 
-    def _inner(self, routine: Routine, rounds: int) -> dict[str, Bracket]:
-        """The brackets that a function calls, by name."""
-        found: dict[str, Bracket] = {}
-        for name in routine.outline.calls:
-            if does(name) is None:
-                callee = self._program.names.routine(name, routine.path)
-                bracket = self._at(callee, rounds) if callee is not None else _NOTHING
-                if bracket:
-                    found[name] = bracket
+    def _calls_of(self, routine: Routine) -> _Own:
+        """Whom a function calls, by its outline."""
+        found = self._own.get(routine)
+        asked = self._program.asked.now
+        if found is not None:
+            asked.add(routine.name)
+            asked.update(found.names)
+            return found
+        names = tuple(name for name in routine.outline.calls if does(name) is None)
+        callees = ((name, self._program.names.routine(name, routine.path)) for name in names)
+        found = self._own[routine] = _Own(
+            any(map(_brackets, routine.outline.calls)),
+            names,
+            tuple((name, callee) for name, callee in callees if callee is not None),
+        )
         return found
 
     def _count(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dmabuf.audit.front.code import (
     CALL,
@@ -16,6 +16,7 @@ from dmabuf.audit.front.code import (
     Expr,
     Instruction,
 )
+from dmabuf.audit.ways.sites import Site
 
 __all__ = ["Shape", "base_name"]
 
@@ -29,10 +30,12 @@ class Shape:
         changed: of the index of a LOOP, and of a LABEL that is jumped back to, the names of the
             variables that are set until the end of the loop, or until the jump; and
             `variable.field` where only that is.
+        sites: what is known of its calls, by the `id` of the instruction; `Sites` fills it.
     """
 
     code: Code
     changed: dict[int, frozenset[str]]
+    sites: dict[int, Site] = field(default_factory=dict[int, Site])
 
     @staticmethod
     def of(code: Code) -> Shape:

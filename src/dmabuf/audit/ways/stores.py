@@ -15,7 +15,6 @@ from dmabuf.audit.front.facts import Macro
 from dmabuf.audit.program.asked import Memo
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
-from dmabuf.audit.ways.bodies import Bodies
 from dmabuf.audit.ways.evaluate import fill
 from dmabuf.audit.ways.sides import kept_in
 
@@ -28,9 +27,8 @@ _MOST: Final = 64
 class Stores:
     """Answers for the functions of a program; answers are kept."""
 
-    def __init__(self, program: Program, bodies: Bodies) -> None:
+    def __init__(self, program: Program) -> None:
         self._names = program.names
-        self._bodies = bodies
         self._own: Memo[Routine, tuple[frozenset[str], tuple[str, ...]]] = Memo(program.asked)
         self._known: Memo[Routine, frozenset[str]] = Memo(program.asked)
 
@@ -67,7 +65,7 @@ class Stores:
         return self._own.get(routine, lambda: self._look(routine), (frozenset(), ()))
 
     def _look(self, routine: Routine) -> tuple[frozenset[str], tuple[str, ...]]:
-        code = self._bodies.of(routine)
+        code = routine.function.code
         fields = frozenset(part for part in _stored(code, {}) if part.startswith("."))
         names = (one[2][1] for one in code if one[0] == CALL and one[2][0] == "name")
         return fields, tuple(dict.fromkeys(names))

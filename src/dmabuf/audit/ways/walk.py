@@ -7,7 +7,8 @@ again. Nothing is done twice: a loop is walked once, with what it changes unknow
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -42,6 +43,7 @@ from dmabuf.audit.ways.learnt import MEMORY, forgotten, given, learn, worth
 from dmabuf.audit.ways.refine import refine
 from dmabuf.audit.ways.shape import Shape
 from dmabuf.audit.ways.sides import contradicted, kept_in, on_one_side, side_of, without
+from dmabuf.audit.ways.sites import Site
 from dmabuf.audit.ways.state import Side, State, either
 from dmabuf.audit.ways.values import Fields, Value
 
@@ -66,6 +68,13 @@ class Calls(Protocol):
     def holds(self, walk: Walk, condition: Expr) -> bool | None:
         """Whether a condition holds; None where it may or may not."""
         raise NotImplementedError
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _is_cold(condition: Expr) -> bool:
+    """Whether only debugging asks for it."""
+    text = spell(condition)
+    return any(word in text for word in _COLD)
 
 
 @dataclass(slots=True)
@@ -114,6 +123,7 @@ class Walk:
     begun_at: int = 0
     cold: int = 0
     guards: list[tuple[Expr, bool]] = field(default_factory=list)
+    sites: dict[int, Site] = field(default_factory=dict[int, Site])
     _open: list[_Open] = field(default_factory=list)
     _labels: dict[str, State] = field(default_factory=dict)
 
@@ -125,6 +135,7 @@ class Walk:
             spins=int("atomic" in self.context.scopes),
             known=given(self.context.given),
         )
+        self.sites = shape.sites
         self.steps(shape.code, shape, 0)
         self.exits = either(self.exits, self.state)
         return Visit(
@@ -236,7 +247,7 @@ class Walk:
 
     def _set(self, target: Expr, value: Expr) -> None:
         if target[0] == "index" and target[1][0] == "name":
-            self.loose(target[1][1])
+            self.loose((element_of(target[1][1]),))
         elif target[0] == "name" and value[0] == "list":
             if "[" in self.local.get(target[1], ""):
                 self.assign(element_of(target[1]), self._any(elements(value)))
@@ -261,10 +272,11 @@ class Walk:
             return None
         return frozenset(atom for one in known for atom in one)
 
-    def loose(self, name: str) -> None:
-        """Somebody may change the elements of an array."""
-        if self.state is not None:
-            self.state.values.pop(element_of(name), None)
+    def loose(self, elements: Iterable[str]) -> None:
+        """Somebody may change the elements of arrays, as `element_of` tells them."""
+        if self.state is not None and self.state.values:
+            for one in elements:
+                self.state.values.pop(one, None)
 
     def assign(self, name: str, value: Value) -> None:
         """A variable gets a value."""
@@ -387,8 +399,7 @@ class Walk:
             opened.side = side_of(condition)
             self.guards.append((condition, True))
             opened.guarded = True
-            text = spell(condition)
-            if any(word in text for word in _COLD):
+            if _is_cold(condition):
                 opened.cold = True
                 self.cold += 1
 

@@ -11,7 +11,7 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
@@ -36,7 +36,6 @@ _DEPTH = 16
 _LEAST = 0.05
 """A way that is less sure than this is not followed."""
 
-Node = tuple[Routine, Context]
 Span = Callable[[Event], bool]
 
 
@@ -62,11 +61,33 @@ class Section:
         return self.first <= event.line <= self.last and not event.signalling
 
 
+@dataclass(slots=True, eq=False)
+class _Node:
+    """A function in a context; there is one object for each, so that it is known by itself.
+
+    Attributes:
+        routine, context: which.
+        visit: what it does; None until it is walked.
+        names: what was asked of the program for that.
+        steps: its events, in order.
+    """
+
+    routine: Routine
+    context: Context
+    visit: Visit | None = None
+    names: tuple[str, ...] = ()
+    steps: list[_Step] = field(default_factory=list["_Step"])
+
+
+_Step = tuple[Event, _Node | None, float]
+"""An event, where it leads if it is a call, and how much shorter a sure call is than that one."""
+
+
 @dataclass(slots=True)
 class _Came:
     """How a node was reached: from which node, by which event."""
 
-    before: Node | None
+    before: _Node | None
     event: Event | None
     cost: float
     depth: int
@@ -90,7 +111,7 @@ class Ways:
         self.brackets = Brackets(program)
         self.limits: Counter[str] = Counter()
         self._calls = CallReader(program, self.evaluator, self.brackets, beyond)
-        self._visits: dict[Node, tuple[Visit, tuple[str, ...]]] = {}
+        self._nodes: dict[tuple[Routine, Context], _Node] = {}
         self._shapes: dict[Routine, Shape] = {}
         self._most = contexts
         self.keeper: Keeper | None = None
@@ -104,23 +125,37 @@ class Ways:
 
     def visit(self, routine: Routine, context: Context | None = None) -> Visit:
         """What one function does in a context; without one, whatever it is given."""
-        if context is None:
-            context = self.context(routine)
-        node = (routine, context)
-        asked = self.program.asked
-        found = self._visits.get(node)
+        return self._visited(self._node(routine, context or self.context(routine)))
+
+    def _node(self, routine: Routine, context: Context) -> _Node:
+        """The one object for a function in a context."""
+        found = self._nodes.get((routine, context))
         if found is None:
+            found = self._nodes[routine, context] = _Node(routine, context)
+        return found
+
+    def _visited(self, node: _Node) -> Visit:
+        asked = self.program.asked
+        visit = node.visit
+        if visit is None:
             before = asked.begin()
-            visit = self._walk(routine, context)
-            found = self._visits[node] = (visit, asked.end(before))
+            visit = node.visit = self._walk(node.routine, node.context)
+            node.names = asked.end(before)
+            node.steps = [self._step(event) for event in visit.events]
         else:
-            asked.again(found[1])
-        return found[0]
+            asked.again(node.names)
+        return visit
+
+    def _step(self, event: Event) -> _Step:
+        if event.callee is None:
+            return event, None, 0.0
+        there = self._node(event.callee, event.context)
+        return event, there, 2.0 * math.log(max(event.grade, 0.01))
 
     def _walk(self, routine: Routine, context: Context) -> Visit:
         shape = self._shapes.get(routine)
         if shape is None:
-            shape = self._shapes[routine] = Shape.of(self._calls.bodies.of(routine))
+            shape = self._shapes[routine] = Shape.of(routine.function.code)
         local = self.program.tables.local(routine)
         walk = Walk(routine, context, self.evaluator, self._calls, local)
         return walk.run(shape)
@@ -191,31 +226,31 @@ class Ways:
         nodes: int,
         limits: Counter[str],
     ) -> Iterator[Way]:
-        start = (routine, context or self.context(routine))
-        came: dict[Node, _Came] = {}
+        start = self._node(routine, context or self.context(routine))
+        came: dict[_Node, _Came] = {}
         found: set[tuple[Effect, str, int]] = set()
         for node, effect_event in self._search(start, span, came, nodes, limits):
             effect = effect_event.effect
             assert effect is not None
             if kinds is not None and effect.kind not in kinds:
                 continue
-            key = (effect, node[0].path, effect_event.line)
+            key = (effect, node.routine.path, effect_event.line)
             if key not in found:
                 found.add(key)
                 yield self._way(came, node, effect_event)
 
     def _search(
         self,
-        start: Node,
+        start: _Node,
         span: Span | None,
-        came: dict[Node, _Came],
+        came: dict[_Node, _Came],
         nodes: int,
         limits: Counter[str],
-    ) -> Iterator[tuple[Node, Event]]:
+    ) -> Iterator[tuple[_Node, Event]]:
         """Nodes in the order of their distance, with what each does."""
         came[start] = _Came(None, None, 0.0, 0, 1.0)
-        queue: list[tuple[float, int, Node]] = [(0.0, 0, start)]
-        done: set[Node] = set()
+        queue: list[tuple[float, int, _Node]] = [(0.0, 0, start)]
+        done: set[_Node] = set()
         contexts: Counter[Routine] = Counter()
         count = 0
         while queue:
@@ -227,62 +262,51 @@ class Ways:
                 limits["searches with too many functions"] += 1
                 return
             here = came[node]
-            visit = self.visit(*node)
-            if visit.truncated:
+            if self._visited(node).truncated:
                 limits["functions with too many calls"] += 1
-            for event in visit.events:
-                if span is not None and node == start and not span(event):
+            for event, called, less in node.steps:
+                if span is not None and node is start and not span(event):
                     continue
-                if event.effect is not None:
+                if called is None:
                     yield node, event
                     continue
                 sure = here.sure * event.grade
                 if here.depth >= _DEPTH or sure < _LEAST:
                     limits["ways that are too long or too unsure"] += 1
                     continue
-                there = self._node(event, came, contexts, limits)
-                price = cost + 1.0 - 2.0 * math.log(max(event.grade, 0.01))
+                there = called if called in came else self._apart(called, contexts, limits)
+                price = cost + 1.0 - less
                 known = came.get(there)
                 if known is None or (price < known.cost and there not in done):
                     came[there] = _Came(node, event, price, here.depth + 1, sure)
                     count += 1
                     heapq.heappush(queue, (price, count, there))
 
-    def _node(
-        self,
-        event: Event,
-        came: dict[Node, _Came],
-        contexts: Counter[Routine],
-        limits: Counter[str],
-    ) -> Node:
+    def _apart(self, node: _Node, contexts: Counter[Routine], limits: Counter[str]) -> _Node:
         """Where a call leads; too many contexts of one function become one."""
-        routine = event.callee
-        assert routine is not None
-        node = (routine, event.context)
-        if node in came:
-            return node
-        if contexts[routine] >= self._most:
+        if contexts[node.routine] >= self._most:
             limits["functions with too many contexts"] += 1
-            return (routine, Context((), event.context.scopes, event.context.owner))
-        contexts[routine] += 1
+            known = node.context
+            return self._node(node.routine, Context((), known.scopes, known.owner))
+        contexts[node.routine] += 1
         return node
 
-    def _way(self, came: dict[Node, _Came], node: Node, last: Event) -> Way:
-        hops = _last_hops(node[0], last)
+    def _way(self, came: dict[_Node, _Came], node: _Node, last: Event) -> Way:
+        hops = _last_hops(node.routine, last)
         conditions = _conditions(last)
         sure = came[node].sure * last.grade
         start = node
-        here: Node | None = node
+        here: _Node | None = node
         while here is not None:
             step = came[here]
             if step.before is not None and step.event is not None:
-                hops.append(_hop(step.before[0], step.event))
+                hops.append(_hop(step.before.routine, step.event))
                 conditions = _conditions(step.event) + conditions
             start, here = here, step.before
         hops.reverse()
         assert last.effect is not None
         return Way(
-            start[0].place(),
+            start.routine.place(),
             tuple(hops),
             last.effect,
             tuple(dict.fromkeys(conditions)),

@@ -91,6 +91,11 @@ def _joined(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
     return tuple(map(max, one, other))
 
 
+def _is_met(needs: tuple[int, ...], state: tuple[int, ...], column: int) -> bool:
+    """Have the tasks of the other columns got as far as that?"""
+    return all(want <= state[other] or other == column for other, want in enumerate(needs))
+
+
 class _Orders:
     """Breadth-first search over (how far each task got, who ran last)."""
 
@@ -140,8 +145,11 @@ class _Orders:
                 if width is None and len(came_from) > most:
                     return None
                 for column in range(len(self.tasks)):
-                    reached = self._run(state, column)
-                    if reached != state and reached not in came_from and reached != start:
+                    done = self._run(state, column)
+                    if done == state[column]:
+                        continue
+                    reached = (*state[:column], done, *state[column + 1 :])
+                    if reached not in came_from:
                         came_from[reached] = (state, column)
                         following.append(reached)
                         if reached == self.goal:
@@ -149,16 +157,13 @@ class _Orders:
             level = following
         return None
 
-    def _run(self, state: tuple[int, ...], column: int) -> tuple[int, ...]:
-        """Let one task go on as far as its steps' needs are met."""
+    def _run(self, state: tuple[int, ...], column: int) -> int:
+        """How far one task gets as long as its steps' needs are met."""
         done = state[column]
         needs = self.needs[column]
-        while done < len(needs) and all(
-            want <= have or other == column
-            for other, (want, have) in enumerate(zip(needs[done], state, strict=True))
-        ):
+        while done < len(needs) and _is_met(needs[done], state, column):
             done += 1
-        return (*state[:column], done, *state[column + 1 :])
+        return done
 
     def _trace(
         self, came_from: dict[tuple[int, ...], tuple[tuple[int, ...], int]], start: tuple[int, ...]

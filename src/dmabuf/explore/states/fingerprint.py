@@ -46,6 +46,8 @@ LEFT_OUT = frozenset(
     {
         "base",  # as its number
         "carrier",  # its frames are read
+        "own",  # its own number, as it is written in footprints
+        "place",  # its object's
         "created",  # numbers of what it makes: identity only
         "fresh",  # for footprints
         "key",  # as its number

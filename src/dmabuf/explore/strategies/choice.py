@@ -11,7 +11,7 @@ from dmabuf.explore.strategies.watch import NOTHING
 from dmabuf.rt.strategy import BLOCK, VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
     from dmabuf.explore.strategies.stands import Stand
     from dmabuf.explore.strategies.watch import Guard
@@ -41,7 +41,7 @@ class Choice(Node):
         is_plain: the step touches its object and nothing else, in any state.
         access: how the step touches its object if it touches nothing else.
         halts: the step ended the execution.
-        guides: by transition that is to be tried, what is to follow it.
+        guides: by transition that is to be tried, what is to follow it; None if there is none.
         starts_at: by transition that starts a handler on some CPU, what it would touch.
         dropped: starts of handlers in `tried` that are explored only if a race asks for them, or
             if in the end nothing stands for them.
@@ -124,16 +124,16 @@ class Choice(Node):
         super().__init__(chosen, todo, sleep)
         self.enabled = enabled
         self.tasks = tasks
-        self.tried = {chosen // VARIANTS}
+        self.tried = [chosen // VARIANTS]
         self.watch = NOTHING
         self.halts = False
         self.is_plain = False
-        self.guides: dict[int, Tree] = {}
+        self.guides: dict[int, Tree] | None = None
         self.dropped: frozenset[int] = _NOTHING
         self.starts_at = _NO_STARTS
         self.strong: frozenset[int] = _NOTHING
         self.soft: frozenset[int] = _NOTHING
-        self.leans: dict[int, set[int]] = {}
+        self.leans: dict[int, set[int]] | None = None
         self.ways: Footprint = ()
         self.other: Footprint | None = None
         self.doors = _NO_DOORS
@@ -153,7 +153,7 @@ class Choice(Node):
         self.stand: Stand | None = None
         self.stood: Footprint = ()
         self.asked: tuple[tuple[Guard, str], ...] = ()
-        self.closed: Collection[Guard | tuple[Guard, int]] = ()
+        self.closed: Sequence[Guard | tuple[Guard, int]] = ()
         self.taken = -1
         self.is_bound = False
         self.may_stop = False
@@ -187,7 +187,7 @@ class Choice(Node):
     def add(self, task: int) -> None:
         """Explore whatever that task could do from here, unless it sleeps."""
         if task not in self.tried:
-            self.tried.add(task)
+            self.tried.append(task)
             ways = [t for t in self.enabled if t // VARIANTS == task and t not in self.sleep]
             self.todo.extend(ways)
         elif self.dropped:
@@ -208,7 +208,7 @@ class Choice(Node):
             self.take_up([transition])
         else:
             task = transition // VARIANTS
-            self.tried.add(task)
+            self.tried.append(task)
             ways = {t for t in self.enabled if t // VARIANTS == task and t not in self.sleep}
             self.dropped |= ways
             self.take_up([transition])
@@ -263,11 +263,12 @@ class Choice(Node):
         """Does it, explored from here, stand for all that it commutes with where it sleeps?"""
         seen = {transition}
         left = [transition]
+        leans = self.leans or {}
         while left:
             one = left.pop()
             if one in self.soft:
                 return False
-            more = [y for y in self.leans.get(one, ()) if y in self.done and y not in seen]
+            more = [y for y in leans.get(one, ()) if y in self.done and y not in seen]
             seen.update(more)
             left += more
         return True
@@ -302,7 +303,17 @@ class Choice(Node):
         self.add_way(transition)
         tree = Tree()
         tree.insert(without(transition, steps), [])
+        self.guide(transition, tree)
+
+    def guide(self, transition: int, tree: Tree) -> None:
+        """Have some steps made after a transition."""
+        if self.guides is None:
+            self.guides = {}
         self.guides[transition] = tree
+
+    def take_guide(self, transition: int) -> Tree | None:
+        """What is to be made after a transition; from now on it is somebody else's."""
+        return None if self.guides is None else self.guides.pop(transition, None)
 
     def insert(self, steps: list[Planned]) -> list[Footprint]:
         """Have a whole sequence explored that is possible here, unless something stands for it.
@@ -348,7 +359,9 @@ class Choice(Node):
                 rest = without(one, steps)
                 if len(rest) == len(steps) and touched is not None:
                     used.append(touched)
-                if not self.guides.setdefault(one, Tree()).insert(rest, used):
+                tree = self.take_guide(one) or Tree()
+                self.guide(one, tree)
+                if not tree.insert(rest, used):
                     self.soften()
                 return True
             if could is None:
@@ -356,4 +369,6 @@ class Choice(Node):
         return False
 
     def _lean_on(self, other: int) -> None:
+        if self.leans is None:
+            self.leans = {}
         self.leans.setdefault(self.chosen, set()).add(other)

@@ -11,11 +11,11 @@ With `sleep=False` this is the naive search that serves as an oracle.
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.setup import PLAIN, Setup
-from dmabuf.rt.known import Known
+from dmabuf.rt.known import Known, Picker
 from dmabuf.rt.strategy import TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Node(Known):
         self.step: tuple[str, int] = ("", -1)
 
 
-class DepthFirst:
+class DepthFirst(Picker):
     """The strategy; `backtrack` moves on to the next execution, False when there is none.
 
     Args:
@@ -201,7 +201,7 @@ class DepthFirst:
             node.number = footprint[0] >> 1
         else:
             node.op = op
-            node.number = cast("Tasks", task.runtime).number_of(task.obj)
+            node.number = task.place >> 1
         node.footprint = footprint
         node.step = step
 

@@ -100,7 +100,7 @@ class SourceSets(DepthFirst):
             if wanted not in awake:
                 continue
             node.add_way(wanted)
-            node.guides[wanted] = following
+            node.guide(wanted, following)
         if not node.todo:
             self._guide = None
             chosen = self._instead(guide, awake)
@@ -109,7 +109,7 @@ class SourceSets(DepthFirst):
         else:
             chosen = next(one for one in guide.branches if one in node.todo)
             node.todo.remove(chosen)
-            self._guide = node.guides.pop(chosen)
+            self._guide = node.take_guide(chosen)
         node.chosen = chosen
         self.path.append(node)
         return chosen
@@ -145,11 +145,12 @@ class SourceSets(DepthFirst):
     def _note_watch(self, runtime: Tasks, chosen: int) -> None:
         node = self._choices[self._depth]
         watches = self._watches
+        variant = chosen % VARIANTS
         task = runtime.by_number[chosen // VARIANTS]
         op = task.op
         assert op is not None
         numbers = runtime.numbers
-        node.obj = numbers[id(task.obj)] << 1
+        node.obj = task.place
         node.access = op.access if op.touches is None else READ
         node.is_plain = op.touches is None and chosen % VARIANTS < BLOCK
         node.asked = watches.guards(task)
@@ -157,17 +158,17 @@ class SourceSets(DepthFirst):
         node.taken = watches.taken(task, runtime)
         node.is_bound = op.starts and task.cpu is not None
         if task.held:
-            node.owned = tuple([numbers[id(lock)] << 1 for lock in owned_by(task)])
+            node.owned = owned_by(task, numbers)
         node.watch = watches.of(task, runtime)
         node.guard = watches.guard(task)
         node.decides = node.obj if op.waits_on is None else numbers[id(op.awaited(task.obj))] << 1
-        node.other = node.watch.other_way(chosen % VARIANTS)
-        node.ways = watches.other_ways(task, runtime, chosen % VARIANTS) if has_ways(task) else ()
+        node.other = node.watch.other_way(variant)
+        node.ways = watches.other_ways(task, runtime, variant) if has_ways(task) else ()
         node.opened = node.shut = ()
         node.starts = takes_a_cpu(task)
         node.entered = chosen % VARIANTS - 1 if node.starts else -1
         node.ordinal = task.ordinal
-        node.own = numbers[id(task)] << 1 | WRITE
+        node.own = task.own | WRITE
         node.may_stop = runtime.some_may_stop and task.may_stop
         node.near = watches.near(runtime, node.enabled, task) if len(node.enabled) > 1 else None
 
@@ -214,13 +215,13 @@ class SourceSets(DepthFirst):
         while path:
             node = path[-1]
             self._races.forget(node)
-            node.done[node.chosen] = node.footprint + HALTS * node.halts
+            node.done[node.chosen] = node.footprint + HALTS if node.halts else node.footprint
             node.halts = False
             if node.dropped and not node.todo:
                 node.take_up_rest()
             if node.todo:
                 node.chosen = node.todo.pop(0)
-                self._guide = node.guides.pop(node.chosen, None)
+                self._guide = node.take_guide(node.chosen)
                 node.rank += 1
                 return True
             path.pop()

@@ -8,7 +8,6 @@ source-DPOR does not, and visits the ones that it has not been in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dmabuf.explore.strategies.stops import Rests, rests
@@ -25,9 +24,7 @@ __all__ = ["Expiries"]
 class Expiries(Rests):
     """The states before timeouts that executions stand for, each found once."""
 
-    def find_in(
-        self, path: Sequence[Choice], pasts: Sequence[int], new: int, runtime: Tasks
-    ) -> None:
+    def find_in(self, path: list[Choice], pasts: list[int], new: int, runtime: Tasks) -> None:
         """Note those that this execution stands for and none before it did.
 
         Args:
@@ -36,7 +33,7 @@ class Expiries(Rests):
             new: the first step that was not in the execution before.
             runtime: knows the kinds of tasks.
         """
-        if TIMEOUT not in [node.chosen % VARIANTS for node in path]:
+        if not any(node.chosen % VARIANTS == TIMEOUT for node in path):
             return
         timed = 0
         stops: dict[int, list[int]] = {}
@@ -58,7 +55,7 @@ class Expiries(Rests):
             self.note(path, pasts, before)
 
 
-def _is_before(made: int, timed: int, pasts: Sequence[int], count: int) -> bool:
+def _is_before(made: int, timed: int, pasts: list[int], count: int) -> bool:
     """Is a timeout among the steps that are possible next?"""
     left_out = ((1 << count) - 1) & ~made
     late = timed & left_out

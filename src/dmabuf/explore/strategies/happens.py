@@ -11,7 +11,7 @@ union of two pasts is one `|`.
 
 from __future__ import annotations
 
-__all__ = ["Accesses", "firsts", "latest_first", "steps_of", "unordered"]
+__all__ = ["Accesses", "firsts", "steps_of", "unordered"]
 
 Footprint = tuple[int, ...]
 
@@ -54,9 +54,13 @@ class Accesses:
                 came before a change in it and touched the same object is in it as well.
         """
         found: list[int] = []
+        of = self._of
         for number in footprint:
             changes = number & 1
-            for entry in reversed(self._of.get(number >> 1, ())):
+            entries = of.get(number >> 1)
+            if entries is None:
+                continue
+            for entry in reversed(entries):
                 if entry & 1 or changes:
                     if not known >> (entry >> 1) & 1:
                         found.append(entry >> 1)
@@ -66,19 +70,20 @@ class Accesses:
             found = sorted(set(found), reverse=True)
         return found
 
-    def all_before(self, footprint: Footprint, known: int) -> set[int]:
+    def all_before(self, footprint: Footprint, known: int) -> list[int]:
         """The same where what was noted does not order steps, so `known` is not closed."""
-        found: set[int] = set()
+        found: list[int] = []
+        of = self._of
         for number in footprint:
-            for entry in self._of.get(number >> 1, ()):
-                if (entry | number) & 1 and not known >> (entry >> 1) & 1:
-                    found.add(entry >> 1)
-        return found
-
-
-def latest_first(steps: set[int]) -> list[int]:
-    """Some steps in order; mostly there is none, or one."""
-    return sorted(steps, reverse=True) if len(steps) > 1 else list(steps)
+            entries = of.get(number >> 1)
+            if not entries:  # mostly
+                continue
+            found += [
+                entry >> 1
+                for entry in entries
+                if (entry | number) & 1 and not known >> (entry >> 1) & 1
+            ]
+        return sorted(set(found), reverse=True) if len(found) > 1 else found
 
 
 def unordered(pasts: list[int], step: int, end: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dmabuf.explore.dependence import independent
-from dmabuf.explore.strategies.happens import Accesses, firsts, latest_first, steps_of, unordered
+from dmabuf.explore.strategies.happens import Accesses, firsts, steps_of, unordered
 from dmabuf.explore.strategies.stands import Stand
 from dmabuf.explore.strategies.wakeup import Planned
 from dmabuf.explore.strategies.watch import has_ways, takes_a_cpu
@@ -62,7 +62,9 @@ class Races:
         past = self._before_it(index, node, stand, halts=halts)
         self.pasts.append(past | 1 << index)
         if self._stands.is_used:
-            self._come_late(index, node)
+            self._come_late(index, node, node.footprint)
+            if node.opened:
+                self._come_late(index, node, node.opened)
         if self._ways.is_used:
             self._open_ways(index, node)
         node.stand = None
@@ -161,7 +163,7 @@ class Races:
     def _come_between(self, index: int, node: Choice) -> None:
         """Have sequences tried again for which something stood that this step conflicts with."""
         past = self.pasts[index]
-        for made in latest_first(self._relied.all_before(node.footprint, past)):
+        for made in self._relied.all_before(node.footprint, past):
             for earlier, kept, last, touched in self.path[made].relied:
                 if not past >> earlier & 1 and not independent(node.footprint, touched):
                     more = past >> (earlier + 1) << (earlier + 1)
@@ -243,7 +245,7 @@ class Races:
     def _enter_later(self, index: int, node: Choice) -> None:
         """Have handlers that started before a step start after it instead, on its CPU."""
         past = self.pasts[index]
-        for earlier in latest_first(self._ways.all_before(node.left_open, past)):
+        for earlier in self._ways.all_before(node.left_open, past):
             start = self.path[earlier]
             if start.starts:
                 kept = unordered(self.pasts, earlier, index) | 1 << index
@@ -389,21 +391,20 @@ class Races:
         """Have what came before something tried before an earlier step that did not."""
         self._ask(earlier, past >> (earlier + 1) << (earlier + 1), last)
 
-    def _come_late(self, index: int, node: Choice) -> None:
+    def _come_late(self, index: int, node: Choice, footprint: Footprint) -> None:
         """Have what came before a step tried before races that were found when it was not made.
 
         It does not depend on a step that ended a wait, but the wait had other ways.
         """
         past = self.pasts[index]
-        for footprint in (node.footprint, node.opened) if node.opened else (node.footprint,):
-            for made in latest_first(self._stands.all_before(footprint, past)):
-                stand = self.path[made].stand
-                assert stand is not None
-                for earlier in stand.raced:
-                    raced = self.path[earlier]
-                    raced.soften()
-                    if not past >> earlier & 1 and self._opens(node, stand.turns_at(raced)):
-                        self._lead(earlier, past, [stand.task * VARIANTS])
+        for made in self._stands.all_before(footprint, past):
+            stand = self.path[made].stand
+            assert stand is not None
+            for earlier in stand.raced:
+                raced = self.path[earlier]
+                raced.soften()
+                if not past >> earlier & 1 and self._opens(node, stand.turns_at(raced)):
+                    self._lead(earlier, past, [stand.task * VARIANTS])
 
     def _open_ways(self, index: int, node: Choice) -> None:
         """Have a step tried before earlier ones that could have gone another way after it."""
@@ -412,7 +413,7 @@ class Races:
             self._enter_later(index, node)
         opened = node.opened and not node.left_open
         for footprint in (node.footprint, node.opened) if opened else (node.footprint,):
-            for earlier in latest_first(self._ways.all_before(footprint, past)):
+            for earlier in self._ways.all_before(footprint, past):
                 self.path[earlier].soften()
                 kept = past >> (earlier + 1) << (earlier + 1)
                 if not self._is_covered(earlier, kept, self.path[earlier].other):
@@ -427,9 +428,9 @@ class Races:
             if task.number in enabled and not halted and not has_ways(task):
                 continue
             watch = self._watches.of(task, runtime)
-            own = runtime.number_of(task) << 1 | WRITE
+            own = task.own | WRITE
             stand = self._stand(len(self.path), task.number, task.ordinal, own, watch)
-            stand.obj = runtime.number_of(task.obj) << 1
+            stand.obj = task.place
             stand.access = task.op.access if task.op.touches is None else READ
             stand.guard = self._watches.guard(task)
             stand.is_ready = task.number in enabled

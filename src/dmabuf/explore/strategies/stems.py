@@ -100,7 +100,7 @@ class BelowStem(SourceSets):
             self.diverged = (self._depth, made.step, ("nothing", -1))
             return -1
         node = Choice(made.chosen, [], {}, enabled, len(runtime.tasks))
-        node.tried.update(transition // VARIANTS for transition in enabled)
+        node.tried += [transition // VARIANTS for transition in enabled]
         node.rank = made.rank
         self.path.append(node)
         return made.chosen

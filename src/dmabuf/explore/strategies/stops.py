@@ -9,7 +9,7 @@ source-DPOR does not, and visits the ones that it has not been in.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dmabuf.explore.strategies.dfs import Node, all_may_stop, is_timed
@@ -27,7 +27,7 @@ __all__ = ["Rests", "Visit", "rests"]
 Footprint = tuple[int, ...]
 
 
-def rests(pasts: Sequence[int], stops: dict[int, list[int]], new: int) -> Iterator[int]:
+def rests(pasts: list[int], stops: dict[int, list[int]], new: int) -> Iterator[int]:
     """Sets of steps after which nothing but tasks that may stop goes on, perhaps.
 
     Args:
@@ -69,7 +69,7 @@ class Rests:
         self._seen: set[frozenset[int]] = set()
         self._names: dict[tuple[int, Footprint, frozenset[int]], int] = {}
 
-    def find(self, path: Sequence[Choice], pasts: Sequence[int], new: int) -> None:
+    def find(self, path: list[Choice], pasts: list[int], new: int) -> None:
         """Note those that this execution stands for and none before it did.
 
         Args:
@@ -85,7 +85,7 @@ class Rests:
             return
         self.note(path, pasts, rests(pasts, stops, new))
 
-    def note(self, path: Sequence[Choice], pasts: Sequence[int], sets: Iterable[int]) -> None:
+    def note(self, path: list[Choice], pasts: list[int], sets: Iterable[int]) -> None:
         """Note the states that some sets of the execution's steps lead to."""
         names = self._names_of(path, pasts)
         for made in sets:
@@ -96,7 +96,7 @@ class Rests:
                 if made & (made + 1):  # else it was passed on the way
                     self.to_visit.append([_copy(path[index]) for index in steps])
 
-    def _names_of(self, path: Sequence[Choice], pasts: Sequence[int]) -> list[int]:
+    def _names_of(self, path: list[Choice], pasts: list[int]) -> list[int]:
         """A number for each step of the path: equal where the step and all before it are."""
         names: list[int] = []
         for index, node in enumerate(path):

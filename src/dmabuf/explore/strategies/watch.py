@@ -16,10 +16,9 @@ from dmabuf.rt.op import GatedOp
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Sequence
     from types import CodeType
 
-    from dmabuf.rt.api import Op
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
@@ -27,6 +26,8 @@ __all__ = ["NOTHING", "Watch", "Watches", "has_ways", "takes_a_cpu"]
 
 Footprint = tuple[int, ...]
 Guard = Callable[[Any, Any], bool]
+Guards = tuple[tuple[Guard, str], ...]
+"""And what each asks: "object" or "task"."""
 
 
 class Watch:
@@ -64,9 +65,13 @@ NOTHING = Watch()
 
 
 class Watches:
-    """The watches of a search's steps."""
+    """The watches of a search's steps, and what it has learnt of guards."""
 
-    __slots__ = ()
+    __slots__ = ("_asks", "_guards")
+
+    def __init__(self) -> None:
+        self._asks: dict[Guard, str] = {}
+        self._guards: dict[type, dict[str, Guards]] = {}
 
     def of(self, task: ExploredTask, runtime: Tasks) -> Watch:
         """What the ways of the step that a task stands at depend on; conflicts open or close.
@@ -82,7 +87,7 @@ class Watches:
         if not op.is_guarded:
             return NOTHING if plain else Watch(self._of_cpu(task, runtime))
         numbers = runtime.numbers
-        firm: Footprint = (numbers[id(task.obj)] << 1 | READ,)
+        firm: Footprint = (task.place | READ,)
         if op.waits_on is not None:
             firm += (numbers[id(op.awaited(task.obj))] << 1 | READ,)
         if isinstance(op, GatedOp):  # a reset, which changes the engine, closes all of its ways
@@ -91,7 +96,7 @@ class Watches:
             firm += self._of_cpu(task, runtime)
         if task.deadline is None and not task.interruptible:
             return Watch(firm)
-        signal = (numbers[id(task)] << 1 | READ,) if task.interruptible else ()
+        signal = (task.own | READ,) if task.interruptible else ()
         time: Footprint = ()
         if task.deadline is not None:
             time = (numbers[id(runtime.clock)] << 1 | WRITE,)
@@ -139,7 +144,7 @@ class Watches:
         if takes_a_cpu(task):
             return (runtime.cpus.doors_number << 1 | WRITE,)
         if variant == TIMEOUT and task.interruptible:
-            return (runtime.number_of(task) << 1 | READ,)
+            return (task.own | READ,)
         if variant == INTERRUPT and task.deadline is not None:
             return (runtime.number_of(runtime.clock) << 1 | WRITE,)
         return ()
@@ -154,7 +159,7 @@ class Watches:
             if task is mover or op is None or transition % VARIANTS >= BLOCK:
                 continue
             if op.touches is None:
-                touched: Footprint = (numbers[id(task.obj)] << 1 | op.access,)
+                touched: Footprint = (task.place | op.access,)
             else:
                 touched = tuple(
                     [numbers[id(o)] << 1 | mode for o, mode in op.touches(task.obj, task)]
@@ -172,43 +177,62 @@ class Watches:
         cpus = runtime.cpus
         return (cpus.number(cpus.of(task)) << 1 | WRITE, cpus.doors_number << 1 | READ)
 
-    @staticmethod
-    def guard(task: ExploredTask) -> Guard | None:
+    def guard(self, task: ExploredTask) -> Guard | None:
         """What decides whether its step can be made, if one object and who asks decide it."""
         op = task.op
         if op is None or not op.is_guarded or task.deadline is not None or task.interruptible:
             return None
-        return op.guard if _asks_of(op.guard) else None
+        if isinstance(op, GatedOp):  # its engine decides, too
+            return None
+        guard = op.guard
+        asks = self._asks.get(guard)
+        if asks is None:
+            asks = self._asks[guard] = _asks_of(guard)
+        return guard if asks else None
 
-    @staticmethod
-    def guards(task: ExploredTask) -> tuple[tuple[Guard, str], ...]:
+    def guards(self, task: ExploredTask) -> tuple[tuple[Guard, str], ...]:
         """Guards of operations on the object that a task is about to make a step on."""
         assert task.op is not None
-        return _guards_of(task.obj.__class__, task.op)
+        return self._guards_of(task.obj, task.op.name)
 
     @staticmethod
     def closed(
         guards: tuple[tuple[Guard, str], ...], task: ExploredTask, runtime: Tasks
-    ) -> Collection[Guard | tuple[Guard, int]]:
+    ) -> Sequence[Guard | tuple[Guard, int]]:
         """Those of some guards that are false on the object that a task is about to make a step on.
 
         With a task's number those that ask who asks, too.
         """
         obj = task.obj
-        found: set[Guard | tuple[Guard, int]] = set()
+        found: list[Guard | tuple[Guard, int]] = []
         for guard, asks in guards:
             if asks == "object":
                 if _is_closed(guard, obj, task):
-                    found.add(guard)
+                    found.append(guard)
             else:
                 others = runtime.tasks
-                found.update((guard, t.number) for t in others if _is_closed(guard, obj, t))
+                found += [(guard, t.number) for t in others if _is_closed(guard, obj, t)]
         return found
 
+    def _guards_of(self, obj: object, like: str) -> Guards:
+        """The guards of operations on an object's class; each is looked for once."""
+        kind: Any = type(obj)
+        of_kind = self._guards.get(kind)
+        if of_kind is None:
+            of_kind = self._guards[kind] = {}
+        guards = of_kind.get(like)
+        if guards is None:
+            guards = of_kind[like] = guards_of(kind, like)
+        return guards
 
-def owned_by(task: ExploredTask) -> list[Any]:
-    """The locks that a task has to itself."""
-    return [lock for lock in task.held if getattr(lock, "owner", None) is task]
+
+def owned_by(task: ExploredTask, numbers: dict[int, int]) -> Footprint:
+    """The locks that a task has to itself, as read."""
+    found: Footprint = ()
+    for lock in task.held:
+        if getattr(lock, "owner", None) is task:
+            found += (numbers[id(lock)] << 1,)
+    return found
 
 
 def _is_closed(guard: Guard, obj: Any, task: ExploredTask) -> bool:
@@ -219,12 +243,12 @@ def _is_closed(guard: Guard, obj: Any, task: ExploredTask) -> bool:
 
 
 @functools.cache
-def _guards_of(kind: type, like: Op) -> tuple[tuple[Guard, str], ...]:
+def guards_of(kind: type, like: str) -> Guards:
     """The guards of operations on a class, and what they ask of.
 
     They are named like one of them, and in the class's module or one beside it.
     """
-    family = like.name.partition(".")[0]
+    family = like.partition(".")[0]
     return tuple(
         dict.fromkeys(
             (op.guard, _asks_of(op.guard))
@@ -247,7 +271,7 @@ def takes_a_cpu(task: ExploredTask) -> bool:
 
 def has_ways(task: ExploredTask) -> bool:
     """May the step it stands at be made in several ways, not all of which are always possible?"""
-    return task.deadline is not None or task.interruptible or callable(task.options)
+    return task.deadline is not None or task.interruptible or task.may_start_elsewhere
 
 
 @functools.cache
