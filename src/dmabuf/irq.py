@@ -105,7 +105,7 @@ def _is_quiet(line: IrqLine, _task: Task) -> bool:
     return line.runner is None and not line.is_wanted and not line.is_threading
 
 
-IRQ_ENTER = Op("irq.enter", guard=_may_start, action=_enter, says="starts handling {}")
+IRQ_ENTER = Op("irq.enter", guard=_may_start, action=_enter, starts=True, says="starts handling {}")
 IRQ_LEAVE = Op("irq.leave", action=_leave, wakes=True, says="ends handling {}")
 IRQ_RAISE = Op("irq.raise", action=_raise, wakes=True, says="raises {}")
 THREAD_BEGIN = Op("irq.thread", guard=_is_wanted, action=_begin_thread, says="waits for {}")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dmabuf.explore.strategies.choice import Choice
+from dmabuf.explore.strategies.dpor import SourceSets
 from dmabuf.explore.strategies.races import Races
 from dmabuf.explore.strategies.stands import Stand
 from dmabuf.explore.strategies.watch import Watch, Watches
@@ -221,10 +222,54 @@ RULE_MUTANTS = (
     ),
     RuleMutant(
         "a signal ends nothing",
-        ("lock", 390),
+        ("queue", 87),
         Stand,
         "turns_at",
-        lambda self, node: (*self.watch.firm, *self.near_to(node)),
+        lambda self, _node: self.watch.firm,
+    ),
+    RuleMutant(
+        "whatever sleeps stands for others", ("queue", 87), Choice, "stands_for", lambda *_: True
+    ),
+    RuleMutant(
+        "every opener is kept back", (("any", "time"), 7), Races, "_is_kept_back", lambda *_: True
+    ),
+    RuleMutant(
+        "every step leaves the way closed",
+        (("any", "time"), 7),
+        Races,
+        "_leaves_closed",
+        lambda *_: True,
+    ),
+    RuleMutant(
+        "a door that closes asks for no start",
+        (("irq", "completion"), 16),
+        Races,
+        "_enters",
+        lambda self, earlier, _stand: bool(self.path[earlier].shut),
+    ),
+    RuleMutant("any step opens the door", ("queue", 239), Choice, "opens_door_of", lambda *_: True),
+    RuleMutant(
+        "each step of a task opens its door",
+        (("irq", "spin"), 50),
+        Choice,
+        "opens_door_of",
+        lambda self, ordinal: ordinal == self.ordinal,
+    ),
+    RuleMutant(
+        "starts that are left over stay so", (("irq",), 10), Choice, "take_up_rest", _nothing
+    ),
+    RuleMutant(
+        "whatever sleeps is strong",
+        ("queue", 87),
+        SourceSets,
+        "_strong",
+        lambda _self, sleep: frozenset(sleep),
+    ),
+    RuleMutant(
+        "who has a CPU has every CPU", (("irq",), 26), Stand, "_is_kept_out", lambda *_: True
+    ),
+    RuleMutant(
+        "anything stands for a start", (("irq",), 10), Choice, "_is_stood_for", lambda *_: True
     ),
 )
 """All of them are noticed; `test_dpor` says so."""

@@ -66,6 +66,13 @@ GROUPS: dict[str, tuple[Act, ...]] = {
         ("wait_completion", 0, None, False),
         ("read", 0),
     ),
+    "bound": (
+        ("raise_irq",),
+        ("spinning", 0, False, ()),
+        ("spinning", 0, True, ()),
+        ("irqs_off", (("write", 0, 1),)),
+        ("read", 0),
+    ),
     "ring": (
         ("signal", 2),
         ("add_callback", 2, 0, (("read", 0),)),
@@ -78,15 +85,24 @@ GROUPS: dict[str, tuple[Act, ...]] = {
 }
 """Acts that meet, by what they meet in."""
 
-_HANDLERS: tuple[tuple[Act, ...], ...] = ((("spin_try", 0, ()),), (("complete", 0),))
+_HANDLERS: tuple[tuple[Act, ...], ...] = (
+    (("spin_try", 0, ()),),
+    (("complete", 0),),
+    (("spinning", 0, False, (("write", 0, 2),)),),
+)
 
 
 def programs(group: str) -> Iterator[Program]:
     """All programs of a group."""
     for acts in itertools.product(GROUPS[group], repeat=3):
         tasks = tuple(Line((act,)) for act in acts)
-        if group == "irq":
+        if group == "bound":
             if ("raise_irq",) in acts:
-                yield from (Program(tasks, handler=handler) for handler in _HANDLERS)
+                for cpu in (None, 0):
+                    bound = (Line((acts[0],), cpu=cpu), *tasks[1:])
+                    yield Program(bound, handler=_HANDLERS[-1], handler_cpu=0)
+        elif group == "irq":
+            if ("raise_irq",) in acts:
+                yield from (Program(tasks, handler=handler) for handler in _HANDLERS[:2])
         else:
             yield Program(tasks, ring="lock" if group == "ring" else "")

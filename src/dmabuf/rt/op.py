@@ -47,6 +47,7 @@ class Op:
             present state. Two steps commute unless they share an object that one changes.
         waits_on: the object whose change can make the guard true (default: `obj` itself).
         wakes: it can end the wait of others on `obj` (a signal, a completion, a wake-up).
+        starts: it begins a handler or softirq; `task.value` says on whose CPU.
         says: the words of a report, with `{}` for the object's name.
 
     Attributes:
@@ -60,6 +61,7 @@ class Op:
         "is_guarded",
         "name",
         "says",
+        "starts",
         "touches",
         "waits_on",
         "wakes",
@@ -75,6 +77,7 @@ class Op:
         touches: Callable[[Any, Task], tuple[Touch, ...]] | None = None,
         waits_on: Callable[[Any], Any] | None = None,
         wakes: bool = False,
+        starts: bool = False,
         says: str = "",
     ) -> None:
         if name in OPS:
@@ -87,6 +90,7 @@ class Op:
         self.touches = touches
         self.waits_on = waits_on
         self.wakes = wakes
+        self.starts = starts
         self.says = says or name.replace(".", " ") + " {}"
         OPS[name] = self
 
@@ -128,6 +132,7 @@ class GatedOp(Op):
         self.touches = self._touched
         self.waits_on = op.waits_on
         self.wakes = op.wakes
+        self.starts = op.starts
         self.says = op.says
 
     def _is_possible(self, obj: Any, task: Task) -> bool:

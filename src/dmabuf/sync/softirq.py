@@ -107,7 +107,7 @@ def _enter(_helper: Task, task: Task) -> None:
         runtime.cpus.take(helper.interrupts, helper)
 
 
-ENTER = Op("softirq.enter", action=_enter, says="starts as a softirq")
+ENTER = Op("softirq.enter", action=_enter, starts=True, says="starts as a softirq")
 
 
 # -- keeping them away ---------------------------------------------------------------------------

@@ -23,6 +23,7 @@ HALTS: Final = (-2,)
 """In the footprint of what sleeps: it ended the execution. No object has that number."""
 _NO_DOORS: frozenset[int] = frozenset()
 _NOTHING: frozenset[int] = frozenset()
+_NO_STARTS: dict[int, Footprint] = {}
 
 
 class Choice(Node):
@@ -41,12 +42,18 @@ class Choice(Node):
         access: how the step touches its object if it touches nothing else.
         halts: the step ended the execution.
         guides: by transition that is to be tried, what is to follow it; None if there is none.
-        dropped: transitions of tasks in `tried` that are explored only if a race asks for them.
+        starts_at: by transition that starts a handler on some CPU, what it would touch.
+        dropped: starts of handlers in `tried` that are explored only if a race asks for them, or
+            if in the end nothing stands for them.
         strong: what sleeps, and stands for all that it commutes with.
         soft: transitions explored here that do not, though they sleep later on.
         leans: by transition explored here, others that stand for what races with it ask for.
         obj: the object of the step that was made, as read.
-        closed: guards that were false on it just before, for every task or for one.
+        asked: guards of operations on it, and of what they ask.
+        closed: those that were false on it just before, for every task or for one.
+        taken: the CPU that its task had interrupted, as read, or where it had interrupts off, as
+            changed; else -1.
+        is_bound: it starts a handler that is bound to a CPU.
         ways: the watch of a step that could have gone another way later on.
         other: what it would have touched that way, if that can be told.
         doors: where handlers could start.
@@ -66,6 +73,7 @@ class Choice(Node):
 
     __slots__ = (
         "access",
+        "asked",
         "before",
         "closed",
         "decides",
@@ -77,6 +85,7 @@ class Choice(Node):
         "guard",
         "guides",
         "halts",
+        "is_bound",
         "is_plain",
         "leaned",
         "leans",
@@ -94,8 +103,10 @@ class Choice(Node):
         "soft",
         "stand",
         "starts",
+        "starts_at",
         "stood",
         "strong",
+        "taken",
         "tasks",
         "tried",
         "watch",
@@ -119,6 +130,7 @@ class Choice(Node):
         self.is_plain = False
         self.guides: dict[int, Tree] | None = None
         self.dropped: frozenset[int] = _NOTHING
+        self.starts_at = _NO_STARTS
         self.strong: frozenset[int] = _NOTHING
         self.soft: frozenset[int] = _NOTHING
         self.leans: dict[int, set[int]] | None = None
@@ -140,7 +152,10 @@ class Choice(Node):
         self.access = 0
         self.stand: Stand | None = None
         self.stood: Footprint = ()
+        self.asked: tuple[tuple[Guard, str], ...] = ()
         self.closed: Sequence[Guard | tuple[Guard, int]] = ()
+        self.taken = -1
+        self.is_bound = False
         self.may_stop = False
         self.near: dict[int, Footprint] | None = None
         self.before = -1
@@ -185,10 +200,38 @@ class Choice(Node):
                 self.dropped -= {transition}
                 self.todo.append(transition)
 
-    def drop(self, transition: int) -> None:
-        """Explore it only if a race asks for it."""
-        self.todo.remove(transition)
-        self.dropped |= {transition}
+    def add_way(self, transition: int) -> None:
+        """Explore a transition; of a handler that may start elsewhere no more than that."""
+        if transition not in self.starts_at:
+            self.add(transition // VARIANTS)
+        elif transition // VARIANTS in self.tried:
+            self.take_up([transition])
+        else:
+            task = transition // VARIANTS
+            self.tried.append(task)
+            ways = {t for t in self.enabled if t // VARIANTS == task and t not in self.sleep}
+            self.dropped |= ways
+            self.take_up([transition])
+
+    def take_up_rest(self) -> None:
+        """Explore, at last, those starts that nothing stands for which is explored or sleeps."""
+        self.take_up([one for one in self.dropped if not self._is_stood_for(self.starts_at[one])])
+
+    def _is_stood_for(self, touched: Footprint) -> bool:
+        """Does something stand for a transition that touches that?"""
+        if self.is_left_to_sleepers(touched):
+            return True
+        return any(
+            footprint[-1:] != HALTS and independent(footprint, touched) and self.stands_for(one)
+            for one, footprint in self.done.items()
+        )
+
+    def _would_touch(self, transition: int) -> Footprint | None:
+        """What a transition touches that is explored from here; None if not known."""
+        touched = self.done.get(transition, self.starts_at.get(transition))
+        if touched is None and transition % VARIANTS < BLOCK:
+            return (self.near or {}).get(transition // VARIANTS)
+        return touched
 
     def add_all(self) -> None:
         """Explore whatever was possible here."""
@@ -197,9 +240,13 @@ class Choice(Node):
 
     def has(self, transition: int) -> bool:
         """Is that explored from here, or was it elsewhere?"""
-        if transition in self.sleep:
-            return True
-        return transition // VARIANTS in self.tried and transition not in self.dropped
+        return transition in self.sleep or self.explores(transition)
+
+    def explores(self, transition: int) -> bool:
+        """Is that explored from here, whatever else is?"""
+        if transition in self.sleep or transition in self.dropped:
+            return False
+        return transition // VARIANTS in self.tried
 
     def is_left_to_sleepers(self, touched: Footprint) -> bool:
         """Does something that sleeps stand for a transition that touches that?"""
@@ -228,14 +275,10 @@ class Choice(Node):
 
     def covers(self, footprints: list[Footprint]) -> bool:
         """Is a transition explored from here that commutes with steps that touch these?"""
-        near = self.near or {}
         for transition in self.enabled:
-            task = transition // VARIANTS
-            if task not in self.tried or transition in self.sleep or transition == self.chosen:
+            if transition == self.chosen or not self.explores(transition):
                 continue
-            touched = self.done.get(transition)
-            if touched is None and transition % VARIANTS < BLOCK:
-                touched = near.get(task)
+            touched = self._would_touch(transition)
             if touched is not None and all(independent(touched, one) for one in footprints):
                 return True
         return False
@@ -257,10 +300,7 @@ class Choice(Node):
 
     def _begin(self, transition: int, steps: list[Planned]) -> None:
         """Have a transition explored from here, and some steps made then."""
-        if transition // VARIANTS in self.tried:
-            self.take_up([transition])
-        else:
-            self.add(transition // VARIANTS)
+        self.add_way(transition)
         tree = Tree()
         tree.insert(without(transition, steps), [])
         self.guide(transition, tree)
@@ -311,9 +351,8 @@ class Choice(Node):
 
     def _goes_below(self, steps: list[Planned], used: list[Footprint]) -> bool:
         """Is a sequence explored below something that is explored next?"""
-        near = self.near or {}
         for one in self.todo:
-            touched = near.get(one // VARIANTS) if one % VARIANTS < BLOCK else None
+            touched = self._would_touch(one)
             could = begins(one, touched, steps)
             if could:
                 self._lean_on(one)

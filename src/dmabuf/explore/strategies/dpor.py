@@ -21,7 +21,7 @@ from dmabuf.explore.strategies.races import Races
 from dmabuf.explore.strategies.setup import PLAIN, Setup
 from dmabuf.explore.strategies.stops import Rests
 from dmabuf.explore.strategies.wakeup import Tree
-from dmabuf.explore.strategies.watch import Watches, has_ways, owned_by
+from dmabuf.explore.strategies.watch import Watches, has_ways, owned_by, takes_a_cpu
 from dmabuf.rt.api import READ, WRITE
 from dmabuf.rt.strategy import BLOCK, VARIANTS
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["SourceSets"]
 
 Footprint = tuple[int, ...]
+_NONE: frozenset[int] = frozenset()
 
 
 class SourceSets(DepthFirst):
@@ -63,56 +64,55 @@ class SourceSets(DepthFirst):
         if len(awake) > 1:
             self._order(awake, previous)
         guide = self._guide
+        strong = self._strong(sleep)
         if guide is not None and guide.branches:
             node = Choice(awake[0], [], sleep, enabled, len(runtime.tasks))
             node.tried.clear()
-            return self._follow(guide, awake, node, runtime)
+            node.strong = strong
+            node.starts_at = self._watches.starts(runtime, enabled)
+            return self._follow(guide, awake, node)
         self._guide = None
         chosen = awake[0]
         task = chosen // VARIANTS
         todo = [t for t in awake if t // VARIANTS == task and t != chosen]
-        self.path.append(Choice(chosen, todo, sleep, enabled, len(runtime.tasks)))
+        node = Choice(chosen, todo, sleep, enabled, len(runtime.tasks))
+        node.strong = strong
+        node.starts_at = self._watches.starts(runtime, enabled)
+        if chosen in node.starts_at:
+            node.todo, node.dropped = [], frozenset(todo)
+        self.path.append(node)
         return chosen
 
-    def _follow(self, guide: Tree, awake: list[int], node: Choice, runtime: Tasks) -> int:
+    def _strong(self, sleep: dict[int, Footprint]) -> frozenset[int]:
+        """What sleeps in a new state, and stands for all that it commutes with."""
+        if not sleep:
+            return _NONE
+        previous = self._choices[-1]
+        return frozenset(
+            one
+            for one in sleep
+            if one in previous.strong or (one in previous.done and previous.stands_for(one))
+        )
+
+    def _follow(self, guide: Tree, awake: list[int], node: Choice) -> int:
         """The first step of those that races have asked for; any if none of them is possible."""
-        if self.path:
-            previous = self._choices[-1]
-            node.strong = frozenset(
-                one
-                for one in node.sleep
-                if one in previous.strong or (one in previous.done and previous.stands_for(one))
-            )
         for wanted, following in guide.branches.items():
-            task = wanted // VARIANTS
             if wanted not in awake:
                 continue
-            node.add(task)
+            node.add_way(wanted)
             node.guide(wanted, following)
         if not node.todo:
             self._guide = None
             chosen = self._instead(guide, awake)
-            node.add(chosen // VARIANTS)
+            node.add_way(chosen)
             node.todo.remove(chosen)
         else:
             chosen = next(one for one in guide.branches if one in node.todo)
             node.todo.remove(chosen)
             self._guide = node.take_guide(chosen)
-            if node.strong and node.todo:
-                self._drop(node, guide, runtime)
         node.chosen = chosen
         self.path.append(node)
         return chosen
-
-    def _drop(self, node: Choice, guide: Tree, runtime: Tasks) -> None:
-        """Leave out other CPUs of handlers that were asked for, if what sleeps stands for them."""
-        for other in node.todo[:]:
-            task = runtime.by_number[other // VARIANTS]
-            if other in guide.branches or not task.may_start_elsewhere:
-                continue
-            touched = self._watches.of_way(other, runtime)
-            if touched is not None and node.is_left_to_sleepers(touched):
-                node.drop(other)
 
     @staticmethod
     def _instead(guide: Tree, awake: list[int]) -> int:
@@ -152,8 +152,11 @@ class SourceSets(DepthFirst):
         numbers = runtime.numbers
         node.obj = task.place
         node.access = op.access if op.touches is None else READ
-        node.is_plain = op.touches is None and variant < BLOCK
-        node.closed = watches.closed(task, runtime)
+        node.is_plain = op.touches is None and chosen % VARIANTS < BLOCK
+        node.asked = watches.guards(task)
+        node.closed = watches.closed(node.asked, task, runtime) if node.asked else ()
+        node.taken = watches.taken(task, runtime)
+        node.is_bound = op.starts and task.cpu is not None
         if task.held:
             node.owned = owned_by(task, numbers)
         node.watch = watches.of(task, runtime)
@@ -162,8 +165,8 @@ class SourceSets(DepthFirst):
         node.other = node.watch.other_way(variant)
         node.ways = watches.other_ways(task, runtime, variant) if has_ways(task) else ()
         node.opened = node.shut = ()
-        node.starts = task.may_start_elsewhere
-        node.entered = variant - 1 if node.starts else -1
+        node.starts = takes_a_cpu(task)
+        node.entered = chosen % VARIANTS - 1 if node.starts else -1
         node.ordinal = task.ordinal
         node.own = task.own | WRITE
         node.may_stop = runtime.some_may_stop and task.may_stop
@@ -174,7 +177,7 @@ class SourceSets(DepthFirst):
         doors = runtime.cpus.doors(runtime.tasks)
         if self._depth > max(self.replayed - 1, 0):
             last = self._choices[self._depth - 1]
-            door = (runtime.cpus.doors_number << 1 | WRITE,)
+            door = (runtime.cpus.doors_number << 1 | READ,)
             last.opened = door if doors - last.doors else ()
             last.shut = door if last.doors - doors else ()
             others = any(one // 2 != last.ordinal for one in doors ^ last.doors)
@@ -214,6 +217,8 @@ class SourceSets(DepthFirst):
             self._races.forget(node)
             node.done[node.chosen] = node.footprint + HALTS if node.halts else node.footprint
             node.halts = False
+            if node.dropped and not node.todo:
+                node.take_up_rest()
             if node.todo:
                 node.chosen = node.todo.pop(0)
                 self._guide = node.take_guide(node.chosen)

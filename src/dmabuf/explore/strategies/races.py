@@ -12,7 +12,7 @@ from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.happens import Accesses, firsts, steps_of, unordered
 from dmabuf.explore.strategies.stands import Stand
 from dmabuf.explore.strategies.wakeup import Planned
-from dmabuf.explore.strategies.watch import has_ways
+from dmabuf.explore.strategies.watch import has_ways, takes_a_cpu
 from dmabuf.rt.api import READ, WRITE
 from dmabuf.rt.strategy import BLOCK, INTERRUPT, TIMEOUT, VARIANTS
 
@@ -56,6 +56,7 @@ class Races:
         stand.guard, stand.decides = node.guard, node.decides
         stand.obj, stand.access = node.obj, node.access
         stand.is_plain, stand.own, stand.starts = node.is_plain, node.own, node.starts
+        stand.is_bound = node.is_bound
         if node.chosen % VARIANTS != TIMEOUT:
             stand.beside = node.watch.firm
         past = self._before_it(index, node, stand, halts=halts)
@@ -100,7 +101,7 @@ class Races:
         """Add a step to the history; most have neither other ways nor doors."""
         self._accesses.add(index, node.footprint)
         if node.stand is not None:
-            node.stood = (*node.watch.whole, *node.stand.touched)
+            node.stood = node.watch.whole
             self._stands.add(index, node.stood)
         if node.ways:
             self._ways.add(index, node.ways)
@@ -266,8 +267,9 @@ class Races:
         if stand.is_closed_at(node):
             return
         if not stand.is_there(earlier, node):
-            node.soften()
-            self._lead(earlier, stand.led, [stand.task * VARIANTS])
+            self._lead_there(earlier, node, stand)
+            return
+        if stand.starts and self._start_first(earlier, node, stand):
             return
         turns = stand.turns_at(node)
         if independent(node.footprint, stand.watch.firm) and not node.shut:
@@ -276,20 +278,53 @@ class Races:
             stand.raced.append(earlier)
         kept = unordered(self.pasts, earlier, stand.index)
         openers = self._openers(kept, turns)
-        if node.offers(stand.task):
-            stand.touch(stand.near_to(node))
-            if self._opens(node, turns) or self._closes(node, turns):
-                if not openers and node.may_go_on(stand.task):
-                    self._stay(earlier, node, stand, kept)
-                    return
-                self._go_on(earlier, node, stand, turns, kept)
+        if node.offers(stand.task) and (self._opens(node, turns) or self._closes(node, turns)):
+            if not openers and node.may_go_on(stand.task):
+                self._stay(earlier, node, stand, kept)
+                return
+            self._go_on(earlier, node, stand, turns, kept)
         node.soften()
         self._open(earlier, node, stand, openers)
 
+    def _lead_there(self, earlier: int, node: Choice, stand: Stand) -> None:
+        """Have a step tried that its task came to only after the earlier step."""
+        if stand.is_open_at(node):
+            kept = unordered(self.pasts, earlier, stand.index)
+            arrived = self._before_stand(stand)
+            rest = stand.watch.firm[1:]
+            if all(
+                independent(self.path[step].footprint, rest)
+                for step in steps_of(kept)
+                if step > arrived
+            ):
+                planned = (stand.task * VARIANTS, stand.would_touch())
+                self._have(earlier, stand.index, kept, planned)
+                return
+        node.soften()
+        self._lead(earlier, stand.led, [stand.task * VARIANTS])
+
+    def _start_first(self, earlier: int, node: Choice, stand: Stand) -> bool:
+        """Have a handler start on an idle CPU before an earlier step; False if it could not.
+
+        Where else it may start then is asked after that start.
+        """
+        start = stand.task * VARIANTS
+        touched = node.starts_at.get(start)
+        if touched is None or node.shut or independent(node.footprint, touched):
+            return False
+        kept = unordered(self.pasts, earlier, stand.index)
+        if self._openers(kept, touched):
+            return False
+        stand.raced.append(earlier)
+        self._have(earlier, stand.index, kept, (start, touched))
+        return True
+
     def _stay(self, earlier: int, node: Choice, stand: Stand, kept: int) -> None:
         """Have a step tried that was possible, and stays so whatever else is made before it."""
-        touched = (node.near or {})[stand.task]
-        self._have(earlier, stand.index, kept, (stand.task * VARIANTS, touched))
+        near = (node.near or {})[stand.task]
+        is_same = stand.is_plain or not self._openers(kept, near)  # else it may touch more by then
+        planned = (stand.task * VARIANTS, near if is_same else None)
+        self._have(earlier, stand.index, kept, planned)
 
     def _open(self, earlier: int, node: Choice, stand: Stand, openers: list[int]) -> None:
         """Have what may have opened a way of a step tried before an earlier one, and the step."""
@@ -316,9 +351,8 @@ class Races:
             if task not in moved:
                 moved.add(task)
                 if (
-                    task in node.tried
-                    and made.chosen in node.enabled
-                    and made.chosen not in node.sleep
+                    made.chosen in node.enabled
+                    and node.explores(made.chosen)
                     and all(independent(made.footprint, one) for one in before)
                     and not (stand.starts and (made.ways or node.is_open_to_handlers(made.ordinal)))
                 ):
@@ -401,7 +435,8 @@ class Races:
             stand.guard = self._watches.guard(task)
             stand.is_ready = task.number in enabled
             stand.is_plain, stand.own = task.op.touches is None, own
-            stand.starts = task.may_start_elsewhere
+            stand.starts = takes_a_cpu(task)
+            stand.is_bound = task.op.starts and task.cpu is not None
             stand.decides = runtime.number_of(task.op.awaited(task.obj)) << 1
             if watch.firm:
                 self._come_first(stand)

@@ -34,8 +34,9 @@ class Stand:
         decides: the object that it asks.
         obj: its object, as read.
         access: how it touches that if it touches nothing else; as read if it may.
+        starts: it starts a handler, on any CPU that is open to it.
+        is_bound: it starts one that is bound to a CPU.
         raced: earlier steps that it stood beside, and races with.
-        touched: what it would have touched before those.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Stand:
         "decides",
         "guard",
         "index",
+        "is_bound",
         "is_plain",
         "is_ready",
         "known",
@@ -54,7 +56,6 @@ class Stand:
         "raced",
         "starts",
         "task",
-        "touched",
         "watch",
     )
 
@@ -74,8 +75,8 @@ class Stand:
         self.own = -1
         self.is_ready = True
         self.starts = False
+        self.is_bound = False
         self.raced: list[int] = []
-        self.touched: Footprint = ()
 
     def bound(self) -> Footprint | None:
         """At most what the step touches whichever way it goes; None if not known."""
@@ -84,20 +85,12 @@ class Stand:
         changed = [number | WRITE for number in self.watch.whole]
         return (self.obj | self.access, self.own & ~WRITE, *changed)
 
-    def near_to(self, node: Choice) -> Footprint:
-        """What the step would have touched at a node from which its task could have moved."""
-        return (self.obj | self.access, *(node.near or {}).get(self.task, ()))
-
-    def touch(self, near: Footprint) -> None:
-        """It would have touched that before an earlier step."""
-        for number in near:
-            if number not in self.touched:
-                self.touched += (number,)
-
     def turns_at(self, node: Choice) -> Footprint:
-        """What the step's way depends on from a node on; a possible step is ended by nothing."""
-        near = self.near_to(node) if node.offers(self.task) else ()
-        return (*(self.watch.firm if node.lets_pass(self.task) else self.watch.whole), *near)
+        """What the step's way depends on from a node on; a possible step is ended by nothing.
+
+        What it would have touched is left to the races of the step itself.
+        """
+        return self.watch.firm if node.lets_pass(self.task) else self.watch.whole
 
     def timing_at(self, node: Choice) -> Footprint:
         """The same if only a timeout matters."""
@@ -111,6 +104,8 @@ class Stand:
 
     def is_closed_at(self, node: Choice) -> bool:
         """Was its step impossible at a node, wherever the task was, until after the node's step?"""
+        if node.taken >= 0 and self._is_kept_out(node.taken):
+            return True
         if self.guard is None:
             return False
         if self.decides in node.owned:
@@ -118,3 +113,24 @@ class Stand:
         if self.obj != node.obj or independent(node.footprint, (self.decides | WRITE,)):
             return False
         return self.guard in node.closed or (self.guard, self.task) in node.closed
+
+    def _is_kept_out(self, taken: int) -> bool:
+        """Has somebody else its CPU, or does it start a handler there and interrupts are off?"""
+        return taken & ~WRITE in self.watch.firm and (self.is_bound or not taken & WRITE)
+
+    def is_open_at(self, node: Choice) -> bool:
+        """Was its step possible just before a node's step, but for what led its task there?
+
+        The node's step changes the object, so that none that is independent of it closes it.
+        """
+        if self.guard is None or not self.is_plain or not self.decides == self.obj == node.obj:
+            return False
+        if independent(node.footprint, (self.obj,)) or self.ordinal >= node.tasks:
+            return False
+        if self.guard in node.closed or (self.guard, self.task) in node.closed:
+            return False
+        return any(guard is self.guard for guard, _asks in node.asked)
+
+    def would_touch(self) -> Footprint:
+        """What it touches, at most, where it is possible and touches its object alone."""
+        return (self.obj | self.access, *(number | WRITE for number in self.watch.firm[1:]))

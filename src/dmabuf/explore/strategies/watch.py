@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["NOTHING", "Watch", "Watches", "has_ways"]
+__all__ = ["NOTHING", "Watch", "Watches", "has_ways", "takes_a_cpu"]
 
 Footprint = tuple[int, ...]
 Guard = Callable[[Any, Any], bool]
@@ -106,38 +106,43 @@ class Watches:
     def _of_cpu(task: ExploredTask, runtime: Tasks) -> Footprint:
         cpus = runtime.cpus
         cpu = cpus.number(cpus.of(task)) << 1 | READ
-        return (cpu, cpus.doors_number << 1 | READ) if task.may_start_elsewhere else (cpu,)
+        return (cpu, cpus.doors_number << 1 | WRITE) if takes_a_cpu(task) else (cpu,)
 
     @staticmethod
-    def bound(task: ExploredTask, watch: Watch, runtime: Tasks) -> Footprint | None:
-        """At most what the step that a task stands at touches, whichever way; None if not known."""
-        op = task.op
-        if op is None or op.touches is not None or task.deadline is not None:
-            return None
-        mine = (task.place | op.access, task.own)
-        if isinstance(op, GatedOp):
-            return None
-        return (*mine, *(number | WRITE for number in watch.whole))
+    def taken(task: ExploredTask, runtime: Tasks) -> int:
+        """The CPU that a task keeps others from until its own steps give it back; else -1.
 
-    def of_way(self, transition: int, runtime: Tasks) -> Footprint | None:
-        """At most what a transition touches that is possible now; None if not known."""
-        task = runtime.by_number[transition // VARIANTS]
-        touched = self.bound(task, self.of(task, runtime), runtime)
-        way = transition % VARIANTS
-        if touched is None or way >= BLOCK or task.interruptible:
-            return None
-        if way and task.may_start_elsewhere:
-            cpus = runtime.cpus
-            touched += (cpus.number(cpus.of(runtime.tasks[way - 1])) << 1 | WRITE,)
-        return touched
+        As read if it interrupted what ran there; as changed if it keeps only handlers away.
+        """
+        cpus = runtime.cpus
+        if task.interrupts is not None:
+            return cpus.number(task.interrupts) << 1
+        if task.irqs_off and task.cpu is not None:
+            return cpus.number(task.cpu) << 1 | WRITE
+        return -1
+
+    @staticmethod
+    def starts(runtime: Tasks, enabled: list[int]) -> dict[int, Footprint]:
+        """What starts of handlers would touch that are possible, at most; by transition."""
+        found: dict[int, Footprint] = {}
+        cpus, numbers = runtime.cpus, runtime.numbers
+        for transition in enabled if cpus.taken_away else ():
+            task, way = runtime.by_number[transition // VARIANTS], transition % VARIANTS
+            if takes_a_cpu(task):
+                own = cpus.number(cpus.of(task)) << 1
+                found[transition] = (numbers[id(task.obj)] << 1 | WRITE, own)
+                if way:
+                    taken = cpus.of(runtime.tasks[way - 1])
+                    found[transition] += (cpus.number(taken) << 1 | WRITE,)
+        return found
 
     def other_ways(self, task: ExploredTask, runtime: Tasks, variant: int) -> Footprint:
         """What could open another way of a step that is now made in one, and commutes with it.
 
         What a wait is for is touched by whichever way it ends; so is the clock by a timeout.
         """
-        if task.may_start_elsewhere:
-            return (runtime.cpus.doors_number << 1 | READ,)
+        if takes_a_cpu(task):
+            return (runtime.cpus.doors_number << 1 | WRITE,)
         if variant == TIMEOUT and task.interruptible:
             return (task.own | READ,)
         if variant == INTERRUPT and task.deadline is not None:
@@ -170,7 +175,7 @@ class Watches:
     def _of_its_cpu(task: ExploredTask, runtime: Tasks) -> Footprint:
         """At most: as if it changed it, and opened a door."""
         cpus = runtime.cpus
-        return (cpus.number(cpus.of(task)) << 1 | WRITE, cpus.doors_number << 1 | WRITE)
+        return (cpus.number(cpus.of(task)) << 1 | WRITE, cpus.doors_number << 1 | READ)
 
     def guard(self, task: ExploredTask) -> Guard | None:
         """What decides whether its step can be made, if one object and who asks decide it."""
@@ -185,16 +190,20 @@ class Watches:
             asks = self._asks[guard] = _asks_of(guard)
         return guard if asks else None
 
-    def closed(self, task: ExploredTask, runtime: Tasks) -> Sequence[Guard | tuple[Guard, int]]:
-        """Guards that are false on the object that a task is about to make a step on.
+    def guards(self, task: ExploredTask) -> tuple[tuple[Guard, str], ...]:
+        """Guards of operations on the object that a task is about to make a step on."""
+        assert task.op is not None
+        return self._guards_of(task.obj, task.op.name)
+
+    @staticmethod
+    def closed(
+        guards: tuple[tuple[Guard, str], ...], task: ExploredTask, runtime: Tasks
+    ) -> Sequence[Guard | tuple[Guard, int]]:
+        """Those of some guards that are false on the object that a task is about to make a step on.
 
         With a task's number those that ask who asks, too.
         """
-        op, obj = task.op, task.obj
-        assert op is not None
-        guards = self._guards_of(obj, op.name)
-        if not guards:
-            return ()
+        obj = task.obj
         found: list[Guard | tuple[Guard, int]] = []
         for guard, asks in guards:
             if asks == "object":
@@ -250,6 +259,14 @@ def guards_of(kind: type, like: str) -> Guards:
             and op.guard.__module__.startswith(kind.__module__)
         )
     )
+
+
+def takes_a_cpu(task: ExploredTask) -> bool:
+    """Does it stand where it starts as a handler, on any CPU that is open to handlers?
+
+    One that is bound to a CPU starts there alone, in one way: what its CPU's tasks do decides.
+    """
+    return task.op is not None and task.op.starts and task.cpu is None
 
 
 def has_ways(task: ExploredTask) -> bool:
