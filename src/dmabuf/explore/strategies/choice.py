@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.strategies.dfs import Node
 from dmabuf.explore.strategies.wakeup import Planned, Tree, begins, without
-from dmabuf.explore.strategies.watch import NOTHING
+from dmabuf.explore.strategies.watch import NO_STARTS, NOTHING
 from dmabuf.rt.strategy import BLOCK, VARIANTS
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ HALTS: Final = (-2,)
 """In the footprint of what sleeps: it ended the execution. No object has that number."""
 _NO_DOORS: frozenset[int] = frozenset()
 _NOTHING: frozenset[int] = frozenset()
-_NO_STARTS: dict[int, Footprint] = {}
 
 
 class Choice(Node):
@@ -130,7 +129,7 @@ class Choice(Node):
         self.is_plain = False
         self.guides: dict[int, Tree] | None = None
         self.dropped: frozenset[int] = _NOTHING
-        self.starts_at = _NO_STARTS
+        self.starts_at = NO_STARTS
         self.strong: frozenset[int] = _NOTHING
         self.soft: frozenset[int] = _NOTHING
         self.leans: dict[int, set[int]] | None = None

@@ -88,6 +88,8 @@ class SourceSets(DepthFirst):
         if not sleep:
             return _NONE
         previous = self._choices[-1]
+        if not previous.strong and not previous.done:
+            return _NONE
         return frozenset(
             one
             for one in sleep

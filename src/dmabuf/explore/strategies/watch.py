@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["NOTHING", "Watch", "Watches", "has_ways", "takes_a_cpu"]
+__all__ = ["NOTHING", "NO_STARTS", "Watch", "Watches", "has_ways", "takes_a_cpu"]
 
 Footprint = tuple[int, ...]
 Guard = Callable[[Any, Any], bool]
 Guards = tuple[tuple[Guard, str], ...]
 """And what each asks: "object" or "task"."""
+NO_STARTS: dict[int, Footprint] = {}
+"""No handler may start anywhere; nobody adds to it."""
 
 
 class Watch:
@@ -124,9 +126,11 @@ class Watches:
     @staticmethod
     def starts(runtime: Tasks, enabled: list[int]) -> dict[int, Footprint]:
         """What starts of handlers would touch that are possible, at most; by transition."""
-        found: dict[int, Footprint] = {}
         cpus, numbers = runtime.cpus, runtime.numbers
-        for transition in enabled if cpus.taken_away else ():
+        if not cpus.taken_away:
+            return NO_STARTS
+        found: dict[int, Footprint] = {}
+        for transition in enabled:
             task, way = runtime.by_number[transition // VARIANTS], transition % VARIANTS
             if takes_a_cpu(task):
                 own = cpus.number(cpus.of(task)) << 1
