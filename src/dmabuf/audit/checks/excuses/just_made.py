@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from dmabuf.audit.checks.excuses.passed import passed
 from dmabuf.audit.checks.look import assignments, calls, words_in
 from dmabuf.audit.front.code import Code, Instruction
 from dmabuf.audit.program.program import Program
@@ -32,10 +33,7 @@ def is_just_made(way: Way, program: Program) -> bool:
     kind, subject = way.effect.kind, way.effect.subject
     if kind is not Kind.RESV and (kind is not Kind.LOCK or subject is None):
         return False
-    for hop in way.hops[1:]:
-        routine = program.function(hop.place.function, hop.place.file)
-        if routine is None:
-            continue
+    for hop, routine in passed(way.hops[1:], program):
         kinds = program.tables.local(routine)
         callee = hop.callee or way.effect.name
         if not _hands_on(routine.function.code, kinds, hop.place.line, callee):

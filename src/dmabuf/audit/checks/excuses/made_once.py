@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dmabuf.audit.checks.excuses.passed import passed
 from dmabuf.audit.checks.look import calls, ends, parts
 from dmabuf.audit.front.code import GOTO, IF, LOOP, RETURN, SET, Code, Expr, Instruction
 from dmabuf.audit.program.program import Program
@@ -33,10 +34,7 @@ def is_made_once(way: Way, program: Program) -> bool:
         way: from any root.
         program: where its functions are looked up.
     """
-    for hop in way.hops[1:]:
-        routine = program.function(hop.place.function, hop.place.file)
-        if routine is None:
-            continue
+    for hop, routine in passed(way.hops[1:], program):
         code = routine.function.code
         kinds = program.tables.local(routine)
         for made, index in _made(code):

@@ -8,6 +8,7 @@ Source: drivers/gpu/drm/scheduler/sched_main.c, drm_sched_stop and drm_sched_sta
 
 from __future__ import annotations
 
+from dmabuf.audit.checks.excuses.passed import passed
 from dmabuf.audit.checks.look import calls
 from dmabuf.audit.front.code import END, GOTO, OPENS, RETURN, Code
 from dmabuf.audit.program.program import Program
@@ -26,13 +27,10 @@ def is_after_restart(way: Way, program: Program) -> bool:
         way: from any root.
         program: where its functions are looked up.
     """
-    for hop in way.hops:
-        routine = program.function(hop.place.function, hop.place.file)
-        if routine is None or _STARTS not in routine.outline.calls:
-            continue
-        if _started(routine.function.code, hop.place.line):
-            return True
-    return False
+    return any(
+        _STARTS in routine.outline.calls and _started(routine.function.code, hop.place.line)
+        for hop, routine in passed(way.hops, program)
+    )
 
 
 def is_stopped(way: Way, program: Program) -> bool:
@@ -42,14 +40,15 @@ def is_stopped(way: Way, program: Program) -> bool:
         way: from any root.
         program: where its functions are looked up.
     """
-    for hop in way.hops:
-        routine = program.function(hop.place.function, hop.place.file)
-        if routine is not None:
-            code, line = routine.function.code, hop.place.line
-            stops = _before(code, line, *_STOPS)
-            if stops and max(stops) > max(_before(code, line, _STARTS), default=-1):
-                return True
-    return False
+    return any(
+        _stands(routine.function.code, hop.place.line) for hop, routine in passed(way.hops, program)
+    )
+
+
+def _stands(code: Code, line: int) -> bool:
+    """Was a scheduler stopped on the way to a line, and not started since?"""
+    stops = _before(code, line, *_STOPS)
+    return bool(stops) and max(stops) > max(_before(code, line, _STARTS), default=-1)
 
 
 def _started(code: Code, line: int) -> bool:
