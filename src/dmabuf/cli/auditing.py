@@ -193,16 +193,21 @@ class _Means:
 
 @contextmanager
 def _no_collector() -> Generator[None]:
-    """Millions of tuples live until the end of an audit, and none of them in circles."""
+    """Millions of tuples live until the end of an audit, and none of them in circles.
+
+    What is left of them is handed to the oldest generation as it is: a collector that is just
+    turned on takes all of it for young, and looks at it for seconds.
+    """
     collects = gc.isenabled()
     gc.freeze()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
+        gc.unfreeze()
         if collects:
             gc.enable()
-        gc.unfreeze()
 
 
 def _search(

@@ -32,6 +32,8 @@ __all__ = ["Gathered", "Progress", "cache_of", "gather"]
 # Files of one piece of work; small enough to spread, large enough to be worth the way.
 _CHUNK: Final = 24
 _CHUNK_BYTES: Final = 400_000
+_FEW: Final = 3
+"""As many files are read sooner than a process has started."""
 
 # Path, digest of what is kept of it already.
 _Job = tuple[str, bytes]
@@ -232,8 +234,10 @@ class _Work:
         """Hand on what waits; a few headers wait for more while others work."""
         if len(self._waiting) < _CHUNK and len(self._running) >= self._workers.count:
             return
+        few = len(self._waiting) <= _FEW
         for jobs in _chunks(self._root, self._waiting):
-            self._running[self._workers.submit(work, self._root, jobs, self.config)] = jobs
+            future = self._workers.submit(work, self._root, jobs, self.config, here=few)
+            self._running[future] = jobs
         self._waiting = []
 
     def _finish(self, one: _Done) -> None:
@@ -328,11 +332,19 @@ class _Workers:
         if self._own is not None:
             self._own.shutdown(cancel_futures=True)
 
-    def submit(self, call: Callable[..., list[_Done]], *given: Any) -> Future[list[_Done]]:
-        """Hand a piece of work to whoever is free."""
+    def submit(
+        self, call: Callable[..., list[_Done]], *given: Any, here: bool
+    ) -> Future[list[_Done]]:
+        """Hand a piece of work to whoever is free.
+
+        Args:
+            call: the work.
+            given: what it is given.
+            here: it is not worth the start of a process.
+        """
         if self._given is not None:
             return self._given.submit(call, *given)
-        if self.count == 1:
+        if self.count == 1 or (here and self._own is None):
             return _at_once(call, *given)
         if self._own is None:
             self._own = _processes(self.count)
