@@ -130,6 +130,8 @@ def main() -> int:
     if ops:
         _look(met, ops, args.triples, args.seeds)
     found = [*_footprints(met, ops), *_rules(args.pattern)]
+    if not found:
+        parser.error(f"no operation and no rule is called {args.pattern!r}")
     for name, said in found:
         print(f"{name:50} {said}")  # noqa: T201 - a command
     for meeting, name in met.wrong.items():
