@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,6 +129,7 @@ def _audit(
     from dmabuf.audit.checks.build_files import BuildFiles
     from dmabuf.audit.front import gather as front
     from dmabuf.audit.front.cache import default_folder
+    from dmabuf.audit.front.collector import no_collector
     from dmabuf.audit.kept.whole import Whole
     from dmabuf.explore.budget import parse_jobs
 
@@ -154,7 +153,7 @@ def _audit(
     result = whole.recall(BuildFiles(str(request.root)).still)
     if result is None:
         build = BuildFiles(str(request.root))
-        with _no_collector():
+        with no_collector():
             result, notes = _search(request, gathered.files, build, means)
         whole.keep(result, build.said)
     briefs = gathered.files.briefs.values()
@@ -189,25 +188,6 @@ class _Means:
     outside: bool
     cache: Callable[[], Cache | None]
     say: Callable[[FilesProgress | str], None]
-
-
-@contextmanager
-def _no_collector() -> Generator[None]:
-    """Millions of tuples live until the end of an audit, and none of them in circles.
-
-    What is left of them is handed to the oldest generation as it is: a collector that is just
-    turned on takes all of it for young, and looks at it for seconds.
-    """
-    collects = gc.isenabled()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.unfreeze()
-        if collects:
-            gc.enable()
 
 
 def _search(

@@ -15,7 +15,7 @@ import os
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from dmabuf.audit.checks.audit import Walks, walks_of
-from dmabuf.audit.front.gather import cache_of, gather
+from dmabuf.audit.front.gather import cache_of, gather, processes
 from dmabuf.audit.kept.ahead import Found
 from dmabuf.audit.kept.last import LastAudit
 from dmabuf.audit.program.program import Program
@@ -205,7 +205,7 @@ class Spread:
             yield self._executor
             return
         self.forked = _may_fork()
-        executor = _processes(self._jobs, "fork" if self.forked else "spawn")
+        executor = processes(self._jobs, "fork" if self.forked else "spawn")
         try:
             yield executor
         finally:
@@ -236,13 +236,6 @@ def _submitted(executor: Executor, walker: _Walker, batch: tuple[int, ...]) -> F
         lost: Future[Found] = Future()
         lost.set_exception(error)
         return lost
-
-
-def _processes(jobs: int, method: str) -> Executor:
-    import multiprocessing
-
-    context = multiprocessing.get_context(method)
-    return ProcessPoolExecutor(max_workers=jobs, mp_context=context)
 
 
 def _may_fork() -> bool:

@@ -6,17 +6,16 @@ include are followed while they come in. The order of the result is not that of 
 
 from __future__ import annotations
 
-import gc
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from dmabuf.audit.front.cache import Cache, digest
+from dmabuf.audit.front.collector import no_collector
 from dmabuf.audit.front.config import Config
 from dmabuf.audit.front.extract import extract, version
 from dmabuf.audit.front.facts import FileFacts
@@ -27,7 +26,7 @@ from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.tree import Stamp, find, read, stamp
 from dmabuf.audit.front.volume import Kept
 
-__all__ = ["Gathered", "Progress", "cache_of", "gather"]
+__all__ = ["Gathered", "Progress", "cache_of", "gather", "processes"]
 
 # Files of one piece of work; small enough to spread, large enough to be worth the way.
 _CHUNK: Final = 24
@@ -122,7 +121,7 @@ def gather(
         TreeError: a folder is not there.
     """
     found = find(root, folders)
-    with _no_collector(), _Workers(jobs, executor) as workers:
+    with no_collector(), _Workers(jobs, executor) as workers:
         work = _Work(root, workers, cache, progress, Includes(root) if headers else None)
         work.config = config
         work.leave_out(known)
@@ -130,18 +129,6 @@ def gather(
         work.add(found.files)
         work.run()
     return work.finish()
-
-
-@contextmanager
-def _no_collector() -> Generator[None]:
-    """Without the cyclic collector: facts have no cycles, and it would look at them many times."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 class _Work:
@@ -347,11 +334,11 @@ class _Workers:
         if self.count == 1 or (here and self._own is None):
             return _at_once(call, *given)
         if self._own is None:
-            self._own = _processes(self.count)
+            self._own = processes(self.count)
         try:
             return self._own.submit(call, *given)
         except BrokenExecutor:
-            self._own = _processes(self.count)
+            self._own = processes(self.count)
             return self._own.submit(call, *given)
 
     def lost(
@@ -362,7 +349,7 @@ class _Workers:
             return [_died(path, error) for path, _ in jobs]
         done: list[_Done] = []
         for job in jobs:
-            with _processes(1) as alone:
+            with processes(1) as alone:
                 try:
                     done.extend(alone.submit(work, where[0], [job], where[1]).result())
                 except BrokenExecutor as again:
@@ -384,9 +371,10 @@ def _at_once(call: Callable[..., list[_Done]], *given: Any) -> Future[list[_Done
     return future
 
 
-def _processes(count: int) -> Executor:
+def processes(count: int, method: str = "spawn") -> Executor:
+    """Workers that are processes of our own, started as `multiprocessing` calls that method."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(method)
     return ProcessPoolExecutor(max_workers=count, mp_context=context)
