@@ -64,22 +64,20 @@ class SourceSets(DepthFirst):
         if len(awake) > 1:
             self._order(awake, previous)
         guide = self._guide
-        strong = self._strong(sleep)
+        chosen = awake[0]
+        node = Choice(chosen, [], sleep, enabled, len(runtime.tasks))
+        node.strong = self._strong(sleep)
+        node.starts_at = self._watches.starts(runtime, enabled)
         if guide is not None and guide.branches:
-            node = Choice(awake[0], [], sleep, enabled, len(runtime.tasks))
             node.tried.clear()
-            node.strong = strong
-            node.starts_at = self._watches.starts(runtime, enabled)
             return self._follow(guide, awake, node)
         self._guide = None
-        chosen = awake[0]
         task = chosen // VARIANTS
         todo = [t for t in awake if t // VARIANTS == task and t != chosen]
-        node = Choice(chosen, todo, sleep, enabled, len(runtime.tasks))
-        node.strong = strong
-        node.starts_at = self._watches.starts(runtime, enabled)
         if chosen in node.starts_at:
-            node.todo, node.dropped = [], frozenset(todo)
+            node.dropped = frozenset(todo)
+        else:
+            node.todo = todo
         self.path.append(node)
         return chosen
 
