@@ -7,13 +7,12 @@ number for yet are handed on with the answers.
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from dmabuf.audit.kept.names import NameSet, Numbers
-from dmabuf.audit.kept.packed_ways import pack_answer, unpack_answer
-from dmabuf.audit.ways.keeping import Answer, Question
+from dmabuf.audit.kept.packed_keeper import PackedKeeper
+from dmabuf.audit.ways.keeping import Question
 
 __all__ = ["Asked", "Found", "Recorder"]
 
@@ -35,7 +34,7 @@ class Found(NamedTuple):
     answers: dict[Question, Asked]
 
 
-class Recorder:
+class Recorder(PackedKeeper):
     """A keeper of answers, for who hands them on.
 
     Args:
@@ -49,27 +48,13 @@ class Recorder:
         self._base = len(self._numbers.of)
         self._answers: dict[Question, Asked] = {}
 
-    def recall(self, question: Question) -> Answer | None:
-        """What is known from the last audit, or was found out just now."""
-        known = self._known(question)
-        return unpack_answer(known) if known is not None else None
-
-    def recall_plain(self, question: Question) -> tuple[Any, ...] | None:
-        """The same for an answer of plain values."""
-        known = self._known(question)
-        return cast("tuple[Any, ...]", marshal.loads(known)) if known is not None else None
-
     def _known(self, question: Question) -> bytes | None:
+        """From the last audit, or found out just now."""
         known = self._answers.get(question) or self._held(question)
         return known[1] if known is not None else None
 
-    def keep(self, question: Question, answer: Answer, names: Iterable[str]) -> None:
-        """Take down an answer, and what was asked for it."""
-        self._answers[question] = (self._numbers.pack(names), pack_answer(answer))
-
-    def keep_plain(self, question: Question, answer: tuple[Any, ...], names: Iterable[str]) -> None:
-        """The same for an answer of plain values."""
-        self._answers[question] = (self._numbers.pack(names), marshal.dumps(answer))
+    def _put(self, question: Question, data: bytes, names: Iterable[str]) -> None:
+        self._answers[question] = (self._numbers.pack(names), data)
 
     def found(self) -> Found:
         """All that was taken down."""

@@ -15,11 +15,10 @@ one that does not gets none, and finds it out anew. So nobody needs to know who 
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from dmabuf.audit.front.across import Expanded, expand_in
 from dmabuf.audit.front.packing import unpack_signs
@@ -34,12 +33,12 @@ from dmabuf.audit.kept.changes import (
     typedefs_of,
 )
 from dmabuf.audit.kept.names import NameSet, Numbers, meets, renumbered
-from dmabuf.audit.kept.packed_ways import pack_answer, unpack_answer
+from dmabuf.audit.kept.packed_keeper import PackedKeeper
 from dmabuf.audit.kept.store import read, write
 from dmabuf.audit.program.asked import EVERYTHING
 from dmabuf.audit.program.links import Held, Links
 from dmabuf.audit.program.program import Program
-from dmabuf.audit.ways.keeping import Answer, Question
+from dmabuf.audit.ways.keeping import Question
 
 __all__ = ["LastAudit"]
 
@@ -67,7 +66,7 @@ class _Before:
     expanded: Expanded = field(default_factory=Expanded)
 
 
-class LastAudit:
+class LastAudit(PackedKeeper):
     """What the last audit kept, and what this one will.
 
     Attributes:
@@ -159,17 +158,8 @@ class LastAudit:
             return None
         return kept
 
-    def recall(self, question: Question) -> Answer | None:
+    def _known(self, question: Question) -> bytes | None:
         """What the last run answered, if it still holds, or somebody found out ahead."""
-        data = self._recalled(question)
-        return unpack_answer(data) if data is not None else None
-
-    def recall_plain(self, question: Question) -> tuple[Any, ...] | None:
-        """The same for an answer of plain values."""
-        data = self._recalled(question)
-        return cast("tuple[Any, ...]", marshal.loads(data)) if data is not None else None
-
-    def _recalled(self, question: Question) -> bytes | None:
         self.asked += 1
         kept = self._ahead.get(question)
         if kept is not None:
@@ -204,13 +194,8 @@ class LastAudit:
         """A sum of the contents of all files: who has the same one has the same program."""
         return sum_of_contents(self._now.contents)
 
-    def keep(self, question: Question, answer: Answer, names: Iterable[str]) -> None:
-        """Take down an answer, and what was asked for it."""
-        self._now.answers[question] = (self._numbers.pack(names), pack_answer(answer))
-
-    def keep_plain(self, question: Question, answer: tuple[Any, ...], names: Iterable[str]) -> None:
-        """The same for an answer of plain values."""
-        self._now.answers[question] = (self._numbers.pack(names), marshal.dumps(answer))
+    def _put(self, question: Question, data: bytes, names: Iterable[str]) -> None:
+        self._now.answers[question] = (self._numbers.pack(names), data)
 
     def save(self) -> None:
         """Write what this audit found out, if that is not what there is already."""
