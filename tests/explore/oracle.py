@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from dmabuf.explore.again import StartAgain, check_known
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.diagnose import diagnose
 from dmabuf.explore.search import Budget, Search
@@ -146,8 +147,18 @@ def everything(
     on_end: Callable[[Tasks, list[Made]], object] | None = None,
 ) -> Naive:
     """Run all schedules, at most `cap`; `on_end` sees those that end by themselves."""
-    naive = Naive()
     names = names or Names()
+    while True:
+        try:
+            return _everything(design, cap, names, on_end)
+        except StartAgain as again:
+            names.early |= again.learnt
+
+
+def _everything(
+    design: Design, cap: int, names: Names, on_end: Callable[[Tasks, list[Made]], object] | None
+) -> Naive:
+    naive = Naive()
 
     def at_rest(rt: Tasks, enabled: list[int]) -> None:
         snapshot = _rest(rt, enabled, each)
@@ -160,6 +171,7 @@ def everything(
         rt = Tasks(each, names=names, carrier=Greenlets())
         rt.at_end = lambda runtime: _judge(naive, runtime, each)
         rt.run(lambda runtime: design(Machine(runtime)))
+        check_known(rt)
         if on_end is not None and rt.failure is None and not rt.reports:
             on_end(rt, each.made)
         _learn_wakers(naive, each.waking_steps())

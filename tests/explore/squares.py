@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from dmabuf.explore.again import StartAgain, check_known
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.properties import build
 from dmabuf.explore.states.fingerprint import Fingerprints
@@ -294,8 +295,17 @@ def _halt_of(rt: Tasks) -> Any:
 
 def look(program: Any, *, states: int = MAX_STATES) -> Seen:
     """Visit all states of a program, or so many."""
+    names = Names()
+    while True:
+        try:
+            return _look(program, names, states)
+        except StartAgain as again:
+            names.early |= again.learnt
+
+
+def _look(program: Any, names: Names, states: int) -> Seen:
     body = getattr(program, "design", program)
-    seen, names, carrier = Seen(), Names(), Greenlets()
+    seen, carrier = Seen(), Greenlets()
 
     def design(machine: Machine) -> None:
         world = body(machine) or program.world
@@ -311,6 +321,7 @@ def look(program: Any, *, states: int = MAX_STATES) -> Seen:
         except Opaque as error:
             seen.opaque = str(error)
             return seen
+        check_known(rt)
         if len(seen.states) < states:
             waiting += walk.found
         else:

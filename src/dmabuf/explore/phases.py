@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore import portfolio
+from dmabuf.explore.again import StartAgain
 from dmabuf.explore.portfolio import engine_named
 from dmabuf.explore.search import INTERRUPTED, Budget, Case, Progress, Search
 from dmabuf.explore.timer_clause import UNDECIDED, decide
@@ -96,18 +97,19 @@ def explore(
         stop: asked between executions whether to end with what is known.
         crew: workers for an engine whose work can be divided.
     """
-    phases = _Phases(design, budget, seed, carrier, progress, stop, crew)
     name = portfolio.engine_named(engine).name if engine else ""
+    names = Names() if crew is None else _stable_names()
+    started = time.monotonic()
     try:
-        if name:
-            lead = phases.search(name)
-            phases.advance(lead, phases.left())
-        else:
-            lead = phases.pick_and_run()
+        while True:
+            phases = _Phases(design, budget, seed, carrier, progress, stop, crew, names, started)
+            try:
+                return phases.explore(name)
+            except StartAgain as again:
+                names.early |= again.learnt
     finally:
         if crew is not None:
             crew.close()
-    return phases.put_together(lead)
 
 
 class _Phases:
@@ -122,6 +124,8 @@ class _Phases:
         progress: Callable[[Progress], None] | None,
         stop: Callable[[], bool] | None,
         crew: Crew | None,
+        names: Names,
+        started: float,
     ) -> None:
         self.design = design
         self.budget = budget
@@ -131,11 +135,20 @@ class _Phases:
         self.stop = stop
         self.crew = crew
         self.windows: dict[str, Window] = {}
-        self.names = Names() if crew is None else _stable_names()
+        self.names = names
         self.wakers: dict[int, set[int]] = {}
         self.traits: set[str] = set()
         self.searches: dict[str, Search] = {}
-        self.started = time.monotonic()
+        self.started = started
+
+    def explore(self, engine: str) -> Exploration:
+        """By one engine, or by those that `portfolio` picks. Raises StartAgain."""
+        if engine:
+            lead = self.search(engine)
+            self.advance(lead, self.left())
+        else:
+            lead = self.pick_and_run()
+        return self.put_together(lead)
 
     def search(self, engine: str) -> Search:
         """The search with that engine; it goes on where it was left."""

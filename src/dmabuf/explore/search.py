@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.errors import InternalError
+from dmabuf.explore.again import StartAgain, check_known
 from dmabuf.explore.calm import is_calm
 from dmabuf.explore.explanations.shrink import Event, causal_past, fewest_switches, switches_of
 from dmabuf.explore.foreign.whose import is_our_assertion
@@ -202,8 +203,21 @@ class Search:
 
     def run(self) -> Search:
         """Explore until exhausted or out of budget; returns itself."""
-        self.limit = self.explore(self.budget) or self.bound
-        return self
+        while True:
+            try:
+                self.limit = self.explore(self.budget) or self.bound
+            except StartAgain as again:
+                self._start_again(again.learnt)
+            else:
+                return self
+
+    def _start_again(self, learnt: frozenset[str]) -> None:
+        self.names.early |= learnt
+        self.cases, self.suspects, self.traits = {}, {}, set()
+        self.wakers.clear()
+        self.executions = self.asleep = self.cut = self.steps = self.replayed = self.visits = 0
+        self.exhausted, self._ready, self._verified = False, True, self.stem is not None
+        self.strategy = self._make_strategy()
 
     @property
     def bound(self) -> str:
@@ -230,7 +244,8 @@ class Search:
             steps: new steps, counted from now.
             until_cut: stop at the first execution that is cut.
 
-        Returns what was used up, or INTERRUPTED; empty when the search is exhausted.
+        Returns what was used up, or INTERRUPTED; empty when the search is exhausted. Raises
+        StartAgain.
         """
         self._carried_by = carrier_named(self.carrier)
         started, spent = time.monotonic(), self.seconds
@@ -353,6 +368,7 @@ class Search:
         if self.on_start is not None:
             self.on_start(rt)
         rt.run(lambda runtime: build(self.design, runtime))
+        check_known(rt)
         if isinstance(strategy, SourceSets) and is_judged(rt):
             self.engine = SLEEP  # which is in every state; this one is not
             self.strategy = self._make_strategy()

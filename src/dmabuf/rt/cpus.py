@@ -14,7 +14,9 @@ from dmabuf.rt.api import READ, WRITE, Kind
 if TYPE_CHECKING:
     from dmabuf.rt.explored_task import ExploredTask, Names
 
-__all__ = ["Cpus"]
+__all__ = ["INTERRUPTS", "SOFTIRQS", "Cpus"]
+
+INTERRUPTS, SOFTIRQS = "interrupts", "softirqs"
 
 Footprint = tuple[int, ...]
 
@@ -25,6 +27,10 @@ class Cpus:
     An unpinned task has a CPU of its own. A handler or softirq owns the CPU that it interrupted
     until it ends; the last that came is the one that runs. Tasks pinned to one CPU take turns
     there wherever none of them is atomic.
+
+    What steps touch, and which steps there are, depends on whether anything takes CPUs away at all.
+    So that has to be the same in all executions of a search, from their first step on: what comes
+    up later than that is `learnt`, and the search begins again, knowing it.
 
     Attributes:
         interrupts: handlers may start between any two steps.
@@ -43,15 +49,19 @@ class Cpus:
         "_owners",
         "_pinned",
         "_running",
+        "_settled",
         "are_shared",
         "preemption",
         "taken_away",
     )
 
     def __init__(self, names: Names) -> None:
-        self._interrupts = self._has_softirqs = self._has_spinlocks = False
+        self._interrupts = INTERRUPTS in names.early
+        self._has_softirqs = self._has_spinlocks = SOFTIRQS in names.early
         self.preemption = True
-        self.are_shared = self.taken_away = False
+        self.are_shared = False
+        self.taken_away = bool(names.early)
+        self._settled = names.early
         self._names = names
         self._owners: dict[int, list[ExploredTask]] = {}
         self._pinned: dict[int, list[ExploredTask]] = {}
@@ -61,6 +71,18 @@ class Cpus:
         """Work out what is asked at every step; it changes some few times in a run."""
         self.are_shared = bool(self._owners or self._pinned)
         self.taken_away = self._interrupts or self.softirqs
+
+    def settle(self) -> None:
+        """The first step is to be made: what takes CPUs away is known from now on."""
+        self._settled = self._takers()
+
+    def learnt(self) -> frozenset[str]:
+        """What has come up since, and has to be known from the start."""
+        return self._takers() - self._settled
+
+    def _takers(self) -> frozenset[str]:
+        takers = ((INTERRUPTS, self._interrupts), (SOFTIRQS, self.softirqs))
+        return frozenset(what for what, is_so in takers if is_so)
 
     @property
     def interrupts(self) -> bool:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from dmabuf.rt.api import Kind, Outcome, Runtime, Scope
@@ -30,11 +30,13 @@ class Names:
 
     Attributes:
         objects: of the objects that tasks have made, by `creator << COUNT_BITS | count`.
+        early: what takes CPUs away in some execution, and is taken to do so in each (`Cpus`).
     """
 
-    __slots__ = ("_numbers", "_tasks", "objects")
+    __slots__ = ("_numbers", "_tasks", "early", "objects")
 
-    def __init__(self) -> None:
+    def __init__(self, early: Iterable[str] = ()) -> None:
+        self.early = frozenset(early)
         self._numbers: dict[tuple[Any, ...], int] = {}
         self.objects: dict[int, int] = {}
         self._tasks: dict[tuple[int, ...], int] = {}

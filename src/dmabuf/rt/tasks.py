@@ -158,9 +158,14 @@ class Tasks(Possible):
                 self._current = task
                 self.carrier.resume(task)
         if not self.over:
-            following = self._next()
+            following = self._begin()
             if following is not None:
                 self.carrier.resume(following)
+
+    def _begin(self) -> ExploredTask | None:
+        """All tasks of the body stand at their first step; the first one that goes on."""
+        self.cpus.settle()
+        return self._next()
 
     def raised(self, task: ExploredTask, error: BaseException) -> None:
         """A task has raised: a broken rule that was recorded, or the end of the execution."""
@@ -195,7 +200,7 @@ class Tasks(Possible):
             if self.over or ordinal > self._chained:
                 return None
             if ordinal == self._chained:
-                return self._next()
+                return self._begin()
             following = self.tasks[ordinal]
         self._current = following
         return following

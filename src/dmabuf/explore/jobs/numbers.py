@@ -13,6 +13,7 @@ sorted by numbers, tasks that the design itself started come first, in the order
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 from dmabuf.errors import InternalError
@@ -30,8 +31,8 @@ class StableNames(Names):
 
     __slots__ = ("_keys",)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, early: Iterable[str] = ()) -> None:
+        super().__init__(early)
         self._keys: dict[int, tuple[Any, ...]] = {}
 
     def number(self, key: tuple[Any, ...]) -> int:

@@ -25,6 +25,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dmabuf.explore.again import StartAgain
 from dmabuf.explore.jobs.parts import split
 from dmabuf.explore.jobs.work import Done, Piece, Settings, Work, do_work, restored
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP
@@ -157,6 +158,7 @@ class Window:
             search.budget.steps_per_execution,
             search.seed,
             search.carrier,
+            search.names.early,
             search.first,
         )
         self.parts = _pieces_of(search)
@@ -246,6 +248,8 @@ class Window:
         assert oldest.future is not None
         try:
             done = _answer_of(oldest.future)
+        except StartAgain:
+            raise
         except Exception as error:  # noqa: BLE001 - of a worker, or on the way from it
             self.crew.lost(error)
             done = do_work(Given(self.search.design), oldest.work)

@@ -36,6 +36,7 @@ class Settings:
     """What all pieces of a search have in common.
 
     Attributes:
+        early: what is known to take CPUs away (`Names.early`).
         first: the steps of its first execution; a worker's design has to make them as well.
     """
 
@@ -43,6 +44,7 @@ class Settings:
     steps_per_execution: int
     seed: int
     carrier: str
+    early: frozenset[str] = frozenset()
     first: tuple[Made, ...] = ()
 
 
@@ -93,6 +95,8 @@ def do_work(
         source: gives the design.
         work: what to do.
         stop: asked between executions whether to leave the rest.
+
+    Raises StartAgain.
     """
     settings = work.settings
     search = _search(source(), settings, SLEEP)
@@ -115,7 +119,7 @@ def _search(design: Design, settings: Settings, engine: str, *, stem: Stem | Non
         carrier=settings.carrier,
         engine=engine,
         stem=stem,
-        names=StableNames(),
+        names=StableNames(settings.early),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from dmabuf.explore.again import check_known
 from dmabuf.explore.jobs.parts import Made, made_of
 from dmabuf.explore.strategies.choice import Choice
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
@@ -71,7 +72,9 @@ def stems_of(
         longest = 0
         while True:
             strategy.begin()
-            Tasks(strategy, names=names, carrier=carrier()).run(body)
+            rt = Tasks(strategy, names=names, carrier=carrier())
+            rt.run(body)
+            check_known(rt)
             if strategy.fell_asleep:
                 asleep += 1
             else:
