@@ -194,11 +194,12 @@ class Storage:
         self.pins -= 1
 
     @no_kernel("an exporter's release")
-    def release(self) -> None:
-        """Give the memory back. Context: process."""
-        if self.place is not None:
-            self.place.drop()
-            self.place = None
+    def release(self, buf: DmaBuf) -> None:
+        """Give the memory back. Context: process, may sleep, lock not held."""
+        with buf.resv:
+            place, self.place = self.place, None
+        if place is not None:
+            place.drop()
 
     # -- moving ----------------------------------------------------------------------------------
 

@@ -121,5 +121,4 @@ class MigratingExporter(DmaBufOps):
 
     def release(self, buf: DmaBuf) -> None:
         """Nobody has the buffer: the memory is free."""
-        del buf
-        self.storage.release()
+        self.storage.release(buf)
