@@ -69,7 +69,9 @@ EQUIVALENT: dict[tuple[str, str], Reason] = {
     ("kswapd.sleep", "reads"): _ONE_HELPER,
     ("syncobj_wait.sleep", "reads"): _ONE_HELPER,
     ("wait_any.sleep", "reads"): _ONE_HELPER,
-    ("rwlock.spin", "reads"): _ONE_HELPER,
+    ("rwlock.spin", "reads"): Reason(
+        Kind.COARSE, "two that may enter at once are readers, and in either order both are inside"
+    ),
     ("irq_work.take", "not the first"): Reason(
         Kind.COARSE, "it takes from the front of the line, others put to its end"
     ),
@@ -164,7 +166,7 @@ def wrong_reason(met: Meetings, mutant: Mutant) -> str:
         return f"others touch it, in {hidden} meetings"
     if kind is Kind.COVERED and (decisive or not hidden):
         return f"{hidden} conflicts, {decisive} with nothing else"
-    if kind is Kind.COARSE and not decisive:
+    if kind is Kind.COARSE and not (decisive or hidden):
         return "nothing depends on it"
     return ""
 

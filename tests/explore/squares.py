@@ -231,7 +231,9 @@ class _Walk:
 
     def _arrive(self, rt: Tasks) -> tuple[Any, _State | None]:
         fresh = frozenset(task.number for task in rt.tasks if task.fresh)
-        key = self._fingerprints.take(rt, self._touched), rt.clock.now(), fresh
+        print_ = self._fingerprints.take(rt, self._touched)
+        met = tuple(map(rt.numbers.get, map(id, self._fingerprints.met)))
+        key = print_, met, rt.clock.now(), fresh
         return key, self.seen.states.get(key)
 
     def _new(self, rt: Tasks, key: Any) -> _State:

@@ -100,6 +100,14 @@ class _RingOps(FenceOps):
         return self.world.cells[1].read() > 0
 
 
+def _keep(kept: dict[Any, Any], key: Any, value: Any) -> Any:
+    """Put it in, in an order that does not tell who came first: no state of its own."""
+    kept[key] = value
+    for one in sorted(kept):
+        kept[one] = kept.pop(one)
+    return value
+
+
 class World:
     """The objects of one execution and what was observed in it."""
 
@@ -132,7 +140,7 @@ class World:
 
     def start(self, name: str, line: Line) -> None:
         """Start a task of the program."""
-        self.seen[name] = []
+        _keep(self.seen, name, [])
 
         def body() -> None:
             self.do(line.acts, name)
@@ -146,7 +154,9 @@ class World:
 
     def do(self, acts: tuple[Act, ...], name: str) -> None:
         """Do the acts, in order, as part of the task or handler of that name."""
-        log = self.seen.setdefault(name, [])
+        log = self.seen.get(name)
+        if log is None:
+            log = _keep(self.seen, name, [])
         for act in acts:
             try:
                 value = _DO[act[0]](self, name, *act[1:])
@@ -218,7 +228,7 @@ class World:
         """Have some acts done at the signal."""
         on = self.fences[fence]
         added = on.add_callback(lambda _fence: self.do(acts, f"callback{number}"))
-        self.queued[name, number] = on, added
+        _keep(self.queued, (name, number), (on, added))
         return added is not None
 
     def remove_callback(self, name: str, number: int) -> bool | None:

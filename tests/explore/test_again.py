@@ -58,6 +58,7 @@ def callback_takes_a_lock(late, holder_first=True):
 @pytest.mark.parametrize("late", LATE)
 @pytest.mark.parametrize("holder_first", [True, False])
 def test_nothing_is_lost_where_the_first_softirq_comes_late(late, holder_first):
+    """Both engines come to the ends and the deadlocks of naive search."""
     program = callback_takes_a_lock(late, holder_first)
 
     naive, *found = [
@@ -71,6 +72,7 @@ def test_nothing_is_lost_where_the_first_softirq_comes_late(late, holder_first):
 
 @pytest.mark.parametrize("late", LATE)
 def test_no_footprint_changes_its_meaning_in_the_middle(late):
+    """Steps made before the softirq came up are told as those after it."""
     met = Meetings()
 
     met.add([(late, _Program(callback_takes_a_lock(late)))], states=1000)
@@ -89,6 +91,7 @@ class _Program:
 
 
 def test_the_search_knows_from_its_next_start():
+    """`run` begins again by itself; who goes on step by step is told."""
     search = Search(callback_takes_a_lock("rcu"), Budget(seconds=None))
 
     search.run()
@@ -122,6 +125,7 @@ def an_irq_line_comes_late(machine):
 
 
 def test_an_irq_line_may_come_late():
+    """The same for interrupts."""
     search = Search(an_irq_line_comes_late, Budget(seconds=None)).run()
 
     assert search.names.early == {INTERRUPTS}
@@ -153,6 +157,7 @@ def seldom(*, fails):
 
 @pytest.mark.parametrize("engine", [DPOR, SLEEP])
 def test_a_token_is_replayed_by_who_has_learnt_less(monkeypatch, engine):
+    """A short search before a replay need not have learnt what the long one had."""
     fn = seldom(fails=True)
     found = check_design(fn, "seldom", engine=engine)
     assert found.status is Status.VIOLATED
@@ -165,6 +170,7 @@ def test_a_token_is_replayed_by_who_has_learnt_less(monkeypatch, engine):
 
 @pytest.mark.parametrize("engine", [DPOR, SLEEP])
 def test_workers_tell_what_they_have_learnt(monkeypatch, engine):
+    """Whoever collects begins again, and comes to the answer of one search."""
     monkeypatch.setattr(portfolio, "FIRST_EXECUTIONS", 1)
     fn = seldom(fails=False)
     crew = Crew(InProcess, Given(fn))

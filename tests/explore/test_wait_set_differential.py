@@ -49,8 +49,7 @@ def _wait(world, _x, timeout=None):
 
 
 def _adds_in_callback(world, x):
-    fences, waiting = world.fences, world.waiting
-    return fences[x].add_callback(lambda _f: waiting.closed or _add(world, 1 - x)) is not None
+    return world.fences[x].add_callback(lambda _f: _add(world, 1 - x)) is not None
 
 
 OPERATIONS = {

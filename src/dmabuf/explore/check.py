@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmabuf.codes import CODES, PRECEDENCE
 from dmabuf.errors import WouldDeadlock
+from dmabuf.explore.cases import Case
 from dmabuf.explore.diagnose import Diagnosis, diagnose
 from dmabuf.explore.explanations.divergence import matches
 from dmabuf.explore.explanations.explain import Telling, finding_of, tell
@@ -26,7 +27,7 @@ from dmabuf.explore.lassos.timers import confirmed, suspect
 from dmabuf.explore.lassos.turns import snapshot_of_turn
 from dmabuf.explore.phases import Exploration, explore
 from dmabuf.explore.pressure import with_the_fewest
-from dmabuf.explore.search import Budget, Case, Progress
+from dmabuf.explore.search import Budget, Progress
 from dmabuf.explore.snapshot import Snapshot, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import all_may_stop
 from dmabuf.explore.traits import assumed

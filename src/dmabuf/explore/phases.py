@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore import portfolio
 from dmabuf.explore.again import StartAgain
+from dmabuf.explore.cases import Case
 from dmabuf.explore.portfolio import engine_named
-from dmabuf.explore.search import INTERRUPTED, Budget, Case, Progress, Search
+from dmabuf.explore.search import INTERRUPTED, Budget, Progress, Search
 from dmabuf.explore.timer_clause import UNDECIDED, decide
 from dmabuf.machine import Design
 from dmabuf.rt.explored_task import Names

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 from dmabuf.errors import InternalError
 from dmabuf.explore.again import StartAgain, check_known
 from dmabuf.explore.calm import is_calm
-from dmabuf.explore.explanations.shrink import Event, causal_past, fewest_switches, switches_of
+from dmabuf.explore.cases import SUSPECT, Case, keep
 from dmabuf.explore.foreign.whose import is_our_assertion
-from dmabuf.explore.jobs.parts import Made, Position, made_of, nodes_of, position_of
+from dmabuf.explore.jobs.parts import Made, made_of, nodes_of
 from dmabuf.explore.lassos.liveness import lassos
 from dmabuf.explore.lassos.timers import suspect
 from dmabuf.explore.lassos.turns import go_round
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP, engine_named, engine_that_proves
 from dmabuf.explore.properties import build, is_judged
-from dmabuf.explore.snapshot import Past, Snapshot, past_of, take_cycle, take_snapshot
+from dmabuf.explore.snapshot import Past, past_of, take_cycle, take_snapshot
 from dmabuf.explore.strategies.dfs import DepthFirst, Node
 from dmabuf.explore.strategies.dpor import SourceSets
 from dmabuf.explore.strategies.graph import Graph
@@ -37,7 +37,6 @@ from dmabuf.machine import Design
 from dmabuf.rt.api import OPS
 from dmabuf.rt.carriers import Carrier, carrier_named
 from dmabuf.rt.explored_task import Names
-from dmabuf.rt.strategy import VARIANTS
 from dmabuf.rt.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -45,10 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INTERRUPTED",
-    "MAX_CASES",
-    "SUSPECT",
     "Budget",
-    "Case",
     "Progress",
     "Search",
 ]
@@ -58,12 +54,8 @@ _COLLECT_EVERY = 256
 _COLLECT_ALL_EVERY = 16 * _COLLECT_EVERY
 _NOT_THE_OLDEST, _ALL = 1, 2
 """Generations: the oldest holds all that was imported, which takes longer than 50 executions."""
-MAX_CASES = 1000
 _VERIFY_TIMES = 3
 INTERRUPTED = "interrupted"
-SUSPECT = "suspect"
-"""Begins the key of a case that is none before it is confirmed."""
-_MAX_EVENTS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +88,6 @@ class Progress:
     def rate(self) -> float:
         """Executions in a second, so far."""
         return self.executions / self.seconds if self.seconds > 0 else 0.0
-
-
-@dataclass(slots=True)
-class Case:
-    """One way in which an execution went wrong, and the simplest schedule seen for it.
-
-    Exactly one of `snapshot`, `report` and `failure` says what it is. `found` and `told` are the
-    positions, among all executions, of the first that came to this and of the one that is told.
-    """
-
-    key: Any
-    moves: list[tuple[int, int]]
-    switches: int
-    snapshot: Snapshot | None = None
-    report: tuple[str, str, str] | None = None
-    failure: tuple[str, BaseException] | None = None
-    exact: bool = True
-    found: Position = ()
-    told: Position = ()
 
 
 @dataclass(slots=True)
@@ -475,27 +448,10 @@ class Search:
         self, rt: Tasks, key: Any, *, only: Collection[int] | None = None, **what: Any
     ) -> None:
         """Keep a case, or a simpler schedule of a known one; `only`: whose steps matter."""
-        cases = self.kept(key)
-        known = cases.get(key)
-        if known is None and len(cases) >= MAX_CASES:
-            return
         ordinals = {task.number: task.ordinal for task in rt.tasks}
-        events = [Event(n.chosen // VARIANTS, n.chosen, n.footprint) for n in self._path]
-        if only is not None:
-            events = causal_past(events, only)
-        below = known.switches if known is not None else None
-        exact = len(events) <= _MAX_EVENTS
-        best = fewest_switches(events, below) if exact else None
-        if best is None:
-            if known is not None:
-                return
-            best, exact = events, False
-        moves = [(ordinals[event.task], event.transition % VARIANTS) for event in best]
-        exact = exact and not isinstance(self.strategy, Graph)  # which does not see every order
-        told = position_of(self._path)
-        found = known.found if known is not None else told
-        switches = switches_of(best)
-        cases[key] = Case(key, moves, switches, exact=exact, found=found, told=told, **what)
+        sees_every_order = not isinstance(self.strategy, Graph)
+        cases = self.kept(key)
+        keep(cases, key, self._path, ordinals, exact=sees_every_order, only=only, **what)
 
     def kept(self, key: Any) -> dict[Any, Case]:
         """Where a case of that key is kept."""

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from dmabuf.explore.cases import MAX_CASES, Case
 from dmabuf.explore.lassos.timers import Armed, confirmed, is_left_to, standing_by
-from dmabuf.explore.search import MAX_CASES, Case, Search
+from dmabuf.explore.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -32,6 +32,11 @@ class Possible:
     any_time: bool
     numbers: dict[int, int]
 
+    @property
+    def interrupts(self) -> bool:
+        """May handlers start between any two steps?"""
+        return self.cpus.interrupts
+
     def enabled(self) -> list[int]:
         """The transitions that are possible now, in order of the tasks' creation."""
         found: list[int] = []

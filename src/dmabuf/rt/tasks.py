@@ -116,11 +116,6 @@ class Tasks(Possible):
         number = self.names.task(key)
         return ExploredTask(self, name, kind, key=key, number=number, cpu=cpu)
 
-    @property
-    def interrupts(self) -> bool:
-        """May handlers start between any two steps?"""
-        return self.cpus.interrupts
-
     # -- running -------------------------------------------------------------------------------
 
     def run(self, body: Callable[[Tasks], object]) -> End:

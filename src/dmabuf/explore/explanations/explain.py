@@ -12,8 +12,8 @@ from dmabuf.explore.explanations.token import token_of
 from dmabuf.report.finding import Finding, Taken, Wait
 
 if TYPE_CHECKING:
+    from dmabuf.explore.cases import Case
     from dmabuf.explore.diagnose import Diagnosis, Wakers
-    from dmabuf.explore.search import Case
     from dmabuf.explore.snapshot import Blocked, Snapshot
     from dmabuf.report.finding import Stack
     from dmabuf.rt.tasks import Tasks

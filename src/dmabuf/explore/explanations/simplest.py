@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dmabuf.explore.cases import Case
 from dmabuf.explore.diagnose import Diagnosis
 from dmabuf.explore.explanations.minimise import Goal, Trials, minimise
 from dmabuf.explore.explanations.shrink import switches_of
 from dmabuf.explore.lassos.timers import confirmed
 from dmabuf.explore.phases import Exploration
-from dmabuf.explore.search import Case
 from dmabuf.explore.snapshot import Snapshot
 from dmabuf.rt.tasks import Tasks
 

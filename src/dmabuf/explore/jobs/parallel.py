@@ -26,10 +26,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dmabuf.explore.again import StartAgain
+from dmabuf.explore.cases import MAX_CASES, Case
 from dmabuf.explore.jobs.parts import split
 from dmabuf.explore.jobs.work import Done, Piece, Settings, Work, do_work, restored
 from dmabuf.explore.portfolio import DPOR, NAIVE, SLEEP
-from dmabuf.explore.search import MAX_CASES, Budget, Case, Search
+from dmabuf.explore.search import Budget, Search
 from dmabuf.explore.strategies.stems import stems_of
 from dmabuf.machine import Design, Machine
 from dmabuf.rt.carriers import carrier_named

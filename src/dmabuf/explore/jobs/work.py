@@ -19,10 +19,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dmabuf.errors import WouldDeadlock
+from dmabuf.explore.cases import Case
 from dmabuf.explore.jobs.numbers import StableNames
 from dmabuf.explore.jobs.parts import Made, Part, path_of, split
 from dmabuf.explore.portfolio import DPOR, SLEEP
-from dmabuf.explore.search import Budget, Case, Search
+from dmabuf.explore.search import Budget, Search
 from dmabuf.explore.strategies.stems import Stem
 from dmabuf.machine import Design
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import marshal
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dmabuf.explore.states.kinds import class_of, form_of
@@ -163,6 +163,11 @@ class Walk:
         else:
             self._deadlines.append((len(self._tokens), point))
             self._tokens.append(None)
+
+    @property
+    def met(self) -> Sequence[Any]:
+        """All that was met so far and is not plain, in that order."""
+        return self._kept
 
     # -- the walk --------------------------------------------------------------------------------
 

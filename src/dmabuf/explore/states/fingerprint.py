@@ -8,7 +8,7 @@ there. Times count relative to now. What may be left out, and why, is in docs/de
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,10 +79,12 @@ class Fingerprints:
     Attributes:
         known: numbers of the pending fences that others than their makers knew in the last state.
         reads_time: some code of the design could ask for the time.
+        met: the objects of the last state, in the order in which they were met.
     """
 
     def __init__(self) -> None:
         self.reads_time = False
+        self.met: Sequence[Any] = ()
         self._frames: dict[int, list[_Held]] = {}
         self.known: tuple[int, ...] = ()
 
@@ -115,6 +117,7 @@ class Fingerprints:
         walk.finish()
         walk.put_all(known.values())  # owed a signal even if nobody can reach them any more
         found = walk.digest()
+        self.met = walk.met
         self.reads_time = self.reads_time or "time" in walk.reads
         return found
 
