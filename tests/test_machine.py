@@ -108,3 +108,27 @@ def test_waitqueue_second_sleep_after_an_earlier_wake_is_not_a_lost_wake_up():
         machine.kthread(waker)
 
     assert ["DF001"] == _codes(twice)[0]
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda machine: machine.preemption(False),
+        lambda machine: machine.cpus(2),
+        lambda machine: machine.spurious_wakeups(),
+        lambda machine: machine.memory(),
+        lambda machine: machine.any_time(),
+    ],
+    ids=["preemption", "cpus", "spurious_wakeups", "memory", "any_time"],
+)
+def test_what_a_machine_is_like_is_not_said_by_a_task(say):
+    """It would depend on the schedule; the message says where it belongs."""
+
+    @design
+    def late(machine):
+        machine.kthread(lambda: say(machine), "late")
+
+    verdict = check_design(late, "late")
+
+    assert [finding.code for finding in verdict.findings] == ["DF005"]
+    assert "is for the design itself, before tasks run" in verdict.findings[0].message

@@ -200,9 +200,9 @@ class Machine:
     def preemption(self, on: bool) -> None:
         """Off: a task that is bound to a CPU keeps it until it waits, ends or `cond_resched`s.
 
-        Explored, say it before tasks run. Tasks without `cpu=` have a CPU of their own each, so it
-        concerns them only after `cpus`.
+        Tasks without `cpu=` have a CPU of their own each, so it concerns them only after `cpus`.
         """
+        self._check_in_body("preemption")
         if isinstance(self.rt, Tasks):
             self.rt.cpus.preemption = on
 
@@ -213,6 +213,7 @@ class Machine:
         A task stays on its CPU. Helpers of the kernel (workers, timers, RCU) keep a CPU of their
         own, and so do hardware and irq lines that are bound to none.
         """
+        self._check_in_body("cpus")
         if not 1 <= count <= _MOST_CPUS:
             raise DesignError(f"a machine has 1 to {_MOST_CPUS} CPUs, not {count}")
         self._cpus = itertools.cycle(range(count))
@@ -224,6 +225,7 @@ class Machine:
         Say it before the queues are made. Whoever looks at his condition again is not disturbed
         by that; a bare `schedule` is.
         """
+        self._check_in_body("spurious_wakeups")
         allow_spurious(self.rt)
 
     @no_kernel("kill(2) from somewhere")
@@ -260,6 +262,7 @@ class Machine:
             kswapd: does it reclaim beside them? Without it there is less to explore, and what it
                 would wait for is not found.
         """
+        self._check_in_body("memory")
         if pressure < 0 or reserve < 0 or (pages is not None and pages < 0):
             raise DesignError("amounts of memory are 0 or more")
         if memory_of(self.rt) is not None:
@@ -332,8 +335,16 @@ class Machine:
         Exact time is the default: of several deadlines the earliest is taken first. Here a
         design is explored as if nothing were known of how long things take.
         """
+        self._check_in_body("any_time")
         if isinstance(self.rt, Tasks):
             self.rt.any_time = True
+
+    def _check_in_body(self, said: str) -> None:
+        """What the machine is like may not depend on the schedule. Raises DesignError."""
+        if isinstance(self.rt, Tasks) and not self.rt.in_body:
+            raise DesignError(
+                f"machine.{said}() is for the design itself, before tasks run; a task said it"
+            )
 
     def _state(self, kind: str, predicate: Callable[[], object], name: str) -> None:
         if not callable(predicate):

@@ -65,6 +65,7 @@ class Tasks(Possible):
         failure: the exception of a task that raised, with the task.
         at_end: called when the execution has ended, before its tasks are unwound.
         end: how it ended.
+        in_body: the design is being made; no task has run yet.
         any_time: a timeout may come at any step, not only in order of deadlines.
         some_may_stop: there is a task of which userspace or hardware decides whether it goes on.
     """
@@ -97,7 +98,7 @@ class Tasks(Possible):
         self.objects = self._adopted.objects
         self.creators = self._adopted.creators
         self._namer: ExploredTask | None = None
-        self._in_body = True
+        self.in_body = True
         self._only_reads = self.any_time = self.some_may_stop = False
         self._made = self._chained = 0
         self._memory: Remembers | None = None
@@ -126,7 +127,7 @@ class Tasks(Possible):
                 body(self)
             except (ContractViolation, Unwind):  # of a with-block that steps on the way out
                 self._must_be_recorded()
-            self._in_body = False
+            self.in_body = False
             self._is_marked = getattr(self.strategy, "reads_frames", True)
             self._picker = self.strategy if isinstance(self.strategy, Picker) else None
             if getattr(self.strategy, "known", 0):
@@ -152,10 +153,8 @@ class Tasks(Possible):
             if not self.over:
                 self._current = task
                 self.carrier.resume(task)
-        if not self.over:
-            following = self._begin()
-            if following is not None:
-                self.carrier.resume(following)
+        if not self.over and (following := self._begin()) is not None:
+            self.carrier.resume(following)
 
     def _begin(self) -> ExploredTask | None:
         """All tasks of the body stand at their first step; the first one that goes on."""
@@ -284,7 +283,7 @@ class Tasks(Possible):
 
     def now(self) -> int:
         """Virtual nanoseconds; reading the clock is a step."""
-        if not self._in_body:
+        if not self.in_body:
             self.step(CLOCK_NOW, self.clock)
         return self.clock.now()
 
@@ -308,7 +307,7 @@ class Tasks(Possible):
     ) -> Outcome:
         """Announce the step, let the strategy decide, return when it has been made."""
         task = self._current
-        odd = self._in_body or self.over or task.starting
+        odd = self.in_body or self.over or task.starting
         if deadline is None and self.instrument is None and not odd:
             task.arg = arg
             task.op = op
@@ -343,7 +342,7 @@ class Tasks(Possible):
         if self.over:
             refuse(self, task)
         task.arg = arg
-        if self._in_body:
+        if self.in_body:
             return step_in_body(self, op, obj, task, only_reads=self._only_reads)
         task.op = op
         task.obj = obj
@@ -371,15 +370,15 @@ class Tasks(Possible):
 
     def evaluate(self, condition: Callable[[], object]) -> bool:
         """Is a waiter's condition true now? Outside any step, so it may only read."""
-        before, asker = self._in_body, self._current
-        self._in_body = self._only_reads = True
+        before, asker = self.in_body, self._current
+        self.in_body = self._only_reads = True
         self._current = self._body  # whose announced step, with its argument, stays as it is
         try:
             return bool(condition())
         except (DesignError, ContractViolation, Unwind):
             return False
         finally:
-            self._in_body, self._current, self._only_reads = before, asker, False
+            self.in_body, self._current, self._only_reads = before, asker, False
 
     def choose(self, op: Op, options: int, /) -> int:
         """A choice of the environment: every number below `options` is explored."""
@@ -387,7 +386,7 @@ class Tasks(Possible):
 
     def decide(self, op: Op, obj: Any, options: Callable[[ExploredTask], list[int]] | int) -> int:
         """A step on `obj` that may go one of several ways; returns the way taken."""
-        if self._in_body:
+        if self.in_body:
             raise DesignError("a choice belongs inside a task, not in the design's own body")
         if isinstance(options, int) and not 1 <= options <= MAX_OPTIONS:
             raise DesignError(f"a choice has 1 to {MAX_OPTIONS} options, not {options}")
@@ -411,7 +410,7 @@ class Tasks(Possible):
         task.idle = idle
         self.adopt(task, name)
         task.own = self.numbers[id(task)] << 1
-        if not self._in_body and self._namer is None:
+        if not self.in_body and self._namer is None:
             self.step(SPAWN, task, fn)
             task.fresh = True
         self._start(task, fn)
@@ -433,7 +432,7 @@ class Tasks(Possible):
         self.by_number[task.number] = task
         self.some_may_stop |= task.kind is _USER or task.kind is _HARDWARE
         self.carrier.start(self, task, fn)
-        if not self._in_body:
+        if not self.in_body:
             namer, self._namer = self._namer, None
             parent = task.spawner = self._current
             self._current = task
