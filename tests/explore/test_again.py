@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from dmabuf import Shared, SpinLock, design
+from dmabuf import Mutex, Shared, SpinLock, design
 from dmabuf.explore import check as checking
 from dmabuf.explore import portfolio
 from dmabuf.explore.again import StartAgain
 from dmabuf.explore.check import check_design, replay_design
 from dmabuf.explore.jobs.parallel import Crew, Given, InProcess
 from dmabuf.explore.portfolio import DPOR, SLEEP
+from dmabuf.explore.predictions.confirm import Outcome, predicted
 from dmabuf.explore.search import Budget, Search
 from dmabuf.report.verdict import Status
 from dmabuf.rt.cpus import INTERRUPTS, SOFTIRQS
@@ -183,3 +184,28 @@ def test_workers_tell_what_they_have_learnt(monkeypatch, engine):
     assert (alone.status, alone.executions) == (divided.status, divided.executions)
     assert divided.status is Status.PROVED
     assert divided.notes == ()
+
+
+def test_a_prediction_is_walked_to_by_who_learns_late():
+    """Walks that are directed at what has to meet begin again as well."""
+
+    @design
+    def inverted(machine):
+        one, other, spin, own = Mutex("one"), Mutex("other"), SpinLock("spin"), Shared(0, "own")
+
+        def first():
+            own.write(1)
+            call_rcu(lambda: None)
+            with one, other:
+                pass
+
+        def second():
+            with other, one, spin:
+                pass
+
+        machine.kthread(first)
+        machine.kthread(second)
+
+    judged = predicted(inverted, "inverted")
+
+    assert {one.outcome for one in judged} == {Outcome.CONFIRMED}

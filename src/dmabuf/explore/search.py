@@ -176,13 +176,16 @@ class Search:
 
     def run(self) -> Search:
         """Explore until exhausted or out of budget; returns itself."""
+        self.limit = self.go_on(self.budget) or self.bound
+        return self
+
+    def go_on(self, share: Budget) -> str:
+        """As `explore`, but it begins again by itself where it has to."""
         while True:
             try:
-                self.limit = self.explore(self.budget) or self.bound
+                return self.explore(share)
             except StartAgain as again:
                 self._start_again(again.learnt)
-            else:
-                return self
 
     def _start_again(self, learnt: frozenset[str]) -> None:
         self.names.early |= learnt

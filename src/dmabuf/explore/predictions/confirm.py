@@ -221,7 +221,7 @@ class _Judging:
         )
         known = 0
         for _ in range(_ROUNDS):
-            search.explore(replace(self.budget, executions=_WALKS))
+            search.go_on(replace(self.budget, executions=_WALKS))
             if len(search.cases) > known:
                 known = len(search.cases)
                 verdict = explained(_as_exploration(search, self.carrier), self.subject)
