@@ -96,6 +96,12 @@ EQUIVALENT: dict[tuple[str, str], Reason] = {
     ("memory.view", "sees the first"): Reason(
         Kind.COVERED, "whoever touches the bytes looks whether the memory is open"
     ),
+    ("rcu.synchronize", "reads"): Reason(
+        Kind.COARSE, "it goes on when who it waits for has gone; that others wait is counted"
+    ),
+    ("mmu_interval.remove", "not the first"): Reason(
+        Kind.COARSE, "what changes is the list that it is taken off"
+    ),
     ("rcu.take", "reads"): Reason(Kind.COARSE, "one helper takes, others add to the end"),
     ("sync_file.disarm", "reads"): Reason(Kind.COARSE, "the file is closed: nobody else comes"),
     ("sync_file.disarm", "sees nothing"): Reason(

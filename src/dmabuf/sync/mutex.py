@@ -59,7 +59,7 @@ def _owner(lock: Mutex, _task: Task) -> Task | None:
 LOCK = Op("mutex.lock", guard=_is_free, action=_take, says="locks {}")
 TRYLOCK = Op("mutex.trylock", action=_try, touches=_try_touches, says="tries to lock {}")
 UNLOCK = Op("mutex.unlock", action=_release, says="unlocks {}")
-DESTROY = Op("mutex.destroy", action=_owner, says="destroys {}")
+DESTROY = Op("mutex.destroy", action=_owner, access=READ, says="destroys {}")
 IS_LOCKED = Op("mutex.is_locked", action=_owner, access=READ, says="asks whether {} is locked")
 
 

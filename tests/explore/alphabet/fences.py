@@ -86,6 +86,7 @@ _ANY: dict[str, Act] = {
     "interruptible": lambda w: wait_any([w.h, w.f], interruptible=True),
     "signal f": lambda w: w.f.signal(),
     "signal h": lambda w: w.h.signal(),
+    "look": lambda w: w.f.wait(0),
     "interrupt": interrupts(0),
     "now": lambda w: w.machine.rt.now(),
 }

@@ -112,6 +112,7 @@ _LISTED: dict[str, Act] = {
     "list": _subscriptions("mmu_notifier.list"),
     "list and leave": lambda w: _lists_and_leaves(w),
     "add": _subscriptions("mmu_notifier.register", lambda w: w.listed),
+    "add another": _subscriptions("mmu_notifier.register", lambda w: w.notifier),
     "drop": _subscriptions("mmu_notifier.unregister", lambda w: w.listed),
     "synchronize": _subscriptions("mmu_notifier.synchronize", lambda w: w.listed),
 }
