@@ -19,6 +19,7 @@ from dmabuf.explore.strategies.races import Races
 from dmabuf.explore.strategies.stands import Stand
 from dmabuf.explore.strategies.watch import Watch, Watches
 from dmabuf.rt.cpus import Cpus
+from dmabuf.rt.strategy import VARIANTS
 from tests.explore.random_programs import generate
 from tests.explore.small_scope import programs
 from tests.explore.straight_line import Program
@@ -29,6 +30,8 @@ Where = tuple[str | tuple[str, ...], int]
 _of = Watches.of
 _try_first = Races._try_first
 _from_step = Races.from_step
+_leaves_closed = Races._leaves_closed
+_may_go_on = Choice.may_go_on
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,31 @@ def _waits_on(number: int, task: Any, runtime: Any) -> bool:
     return op.waits_on is not None and number == runtime.number_of(op.awaited(task.obj))
 
 
+def _may_go_one_way(self: Choice, task: int) -> bool:
+    ways = [one for one in self.enabled if one // VARIANTS == task]
+    return len(ways) == 1 and _may_go_on(self, task)
+
+
+def _kept_out_is_closed(self: Races, earlier: int, step: int, stand: Any) -> bool:
+    stand.is_closed = not stand.is_ready
+    return _leaves_closed(self, earlier, step, stand)
+
+
 RULE_MUTANTS = (
+    RuleMutant(
+        "what has two ways waits for the races of each",
+        (("choose", "spin", "interrupt"), 2821),
+        Choice,
+        "may_go_on",
+        _may_go_one_way,
+    ),
+    RuleMutant(
+        "who is kept from his CPU is taken to be closed",
+        (("irq",), 1042),
+        Races,
+        "_leaves_closed",
+        _kept_out_is_closed,
+    ),
     RuleMutant("steps do not race", ("completion", 2), Races, "_reverse", _nothing),
     RuleMutant("what stands does not race", ("completion", 2), Races, "_come_first", _nothing),
     RuleMutant(

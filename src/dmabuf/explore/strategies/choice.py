@@ -179,9 +179,13 @@ class Choice(Node):
         return any(first <= transition < first + BLOCK for transition in self.enabled)
 
     def may_go_on(self, task: int) -> bool:
-        """Could it make the step it stood at in one way, of which it is known what that touches?"""
-        ways = [t % VARIANTS for t in self.enabled if t // VARIANTS == task]
-        return ways == [0] and task in (self.near or {})
+        """Could it make the step it stood at, and not end it otherwise, and is known what it touches?
+
+        The ways of a choice touch the same; those of a handler's start do not.
+        """
+        ways = [t for t in self.enabled if t // VARIANTS == task]
+        plain = all(way % VARIANTS < BLOCK and way not in self.starts_at for way in ways)
+        return plain and task in (self.near or {})
 
     def add(self, task: int) -> None:
         """Explore whatever that task could do from here, unless it sleeps."""

@@ -322,8 +322,9 @@ class Races:
     def _stay(self, earlier: int, node: Choice, stand: Stand, kept: int) -> None:
         """Have a step tried that was possible, and stays so whatever else is made before it."""
         near = (node.near or {})[stand.task]
-        is_same = stand.is_plain or not self._openers(kept, near)  # else it may touch more by then
-        planned = (stand.task * VARIANTS, near if is_same else None)
+        ways = [one for one in node.enabled if one // VARIANTS == stand.task]
+        is_one = len(ways) == 1 and not self._openers(kept, near)  # else it may touch more by then
+        planned = (ways[0], near if stand.is_plain or is_one else None)
         self._have(earlier, stand.index, kept, planned)
 
     def _open(self, earlier: int, node: Choice, stand: Stand, openers: list[int]) -> None:
@@ -376,7 +377,7 @@ class Races:
                 return stand.guard in made.closed or (stand.guard, stand.task) in made.closed
             if not independent(made.footprint, (stand.decides,)):
                 return False
-        return stand.index == len(path) and not stand.is_ready
+        return stand.index == len(path) and stand.is_closed
 
     def _go_on(self, earlier: int, node: Choice, stand: Stand, turns: Footprint, kept: int) -> None:
         """Have a step tried that was possible, or one that says nothing about it."""
@@ -434,6 +435,7 @@ class Races:
             stand.access = task.op.access if task.op.touches is None else READ
             stand.guard = self._watches.guard(task)
             stand.is_ready = task.number in enabled
+            stand.is_closed = task.op.is_guarded and not task.op.guard(task.obj, task)
             stand.is_plain, stand.own = task.op.touches is None, own
             stand.starts = takes_a_cpu(task)
             stand.is_bound = task.op.starts and task.cpu is not None

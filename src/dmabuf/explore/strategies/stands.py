@@ -36,6 +36,8 @@ class Stand:
         access: how it touches that if it touches nothing else; as read if it may.
         starts: it starts a handler, on any CPU that is open to it.
         is_bound: it starts one that is bound to a CPU.
+        is_ready: it is possible; of one that is not made.
+        is_closed: its guard says no, whoever has its CPU; of one that is not made.
         raced: earlier steps that it stood beside, and races with.
     """
 
@@ -46,6 +48,7 @@ class Stand:
         "guard",
         "index",
         "is_bound",
+        "is_closed",
         "is_plain",
         "is_ready",
         "known",
@@ -74,6 +77,7 @@ class Stand:
         self.is_plain = False
         self.own = -1
         self.is_ready = True
+        self.is_closed = False
         self.starts = False
         self.is_bound = False
         self.raced: list[int] = []
