@@ -1,9 +1,8 @@
 """What a file says about each name, as short sums: two of these tell which names have changed.
 
 A function counts with its place among those of its file and its lines, as who keeps what was found
-in it tells these. The variables of a type have a name as well, as some ask for all of these, and
-so has the set of these types. Typedefs are not among them: who compares two programs compares all
-of these.
+in it tells these. The variables of a type have a name as well, as some ask for all of these.
+Typedefs are not among them: who compares two programs compares all of these.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from typing import Any
 
 from dmabuf.audit.front.facts import FileFacts
 
-__all__ = ["KINDS", "changed", "signs_of", "variables_name"]
+__all__ = ["VARIABLES", "changed", "signs_of", "variables_name"]
 
-KINDS = "~"
-"""The name of the set of all types that there are variables of."""
+VARIABLES = "~"
+"""What the names begin with that stand for the variables of a type."""
 
 _PLAIN = 2
 """A version of marshal that writes equal values as equal bytes."""
@@ -46,8 +45,6 @@ def signs_of(
             sum_of_it = said[variable.name][-1]
             for kind in {variable.type, variable.type.partition("[")[0].rstrip(" *")}:
                 said[variables_name(kind)].append(sum_of_it)
-    if facts.variables:
-        said[KINDS] = [repr(sorted({one.type for one in facts.variables})).encode()]
     for name in sets:
         said[f"={name}"].append(b"")
     return {name: _sum(parts) for name, parts in said.items()}
@@ -55,7 +52,7 @@ def signs_of(
 
 def variables_name(kind: str) -> str:
     """How it is told that the variables of a type were asked for."""
-    return f"~{kind}"
+    return VARIABLES + kind
 
 
 def _sum(parts: list[bytes]) -> bytes:

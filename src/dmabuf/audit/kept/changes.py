@@ -7,23 +7,30 @@ where one stands.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dmabuf.audit.front.outline import Outline
-from dmabuf.audit.front.signs import KINDS
+from dmabuf.audit.front.signs import VARIABLES, variables_name
 from dmabuf.audit.program.asked import any_field, of_owner
 from dmabuf.audit.program.links import Held, Links, Subject
 from dmabuf.audit.program.routine import owner_of
 from dmabuf.audit.program.tables import field_name
 
-__all__ = ["by_owner", "of_handed", "of_links", "sum_of_contents", "typedefs_of"]
+__all__ = ["of_handed", "of_links", "of_variables", "sum_of_contents", "typedefs_of"]
 
 
-def by_owner(names: set[str], path: str) -> set[str]:
-    """The names that a file tells otherwise, and what of the variables of types its driver has."""
+def of_variables(names: set[str], path: str, plain: Callable[[str], str]) -> set[str]:
+    """What a driver's variables of a struct are asked by, if a file tells some of them otherwise.
+
+    Args:
+        names: that the file tells otherwise.
+        path: its path.
+        plain: the struct that a type is about.
+    """
     owner = owner_of(path)
-    return names | {of_owner(name, owner) for name in names if name.startswith(KINDS)}
+    kinds = (name.removeprefix(VARIABLES) for name in names if name.startswith(VARIABLES))
+    return {of_owner(variables_name(plain(kind)), owner) for kind in kinds}
 
 
 def sum_of_contents(contents: Mapping[str, bytes]) -> bytes:

@@ -26,9 +26,9 @@ from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.signs import changed
 from dmabuf.audit.kept.ahead import Asked, Found, Recorder
 from dmabuf.audit.kept.changes import (
-    by_owner,
     of_handed,
     of_links,
+    of_variables,
     sum_of_contents,
     typedefs_of,
 )
@@ -109,12 +109,16 @@ class LastAudit(PackedKeeper):
         for path in shelf.outlines:
             kept = before.signs.get(path)
             now.signs[path] = shelf.signs(path) if path in differ or kept is None else kept
+        otherwise: dict[str, set[str]] = {}
         for path in differ:
             old, new = (_signs(one.signs.get(path)) for one in (before, now))
-            self._dirty |= by_owner(changed(old, new), path)
+            otherwise[path] = changed(old, new)
+            self._dirty |= otherwise[path]
         if differ:
             self._dirty.add(EVERYTHING)
         program = Program(shelf, self._sure_links(differ))
+        for path, names in otherwise.items():
+            self._dirty |= of_variables(names, path, program.types.plain)
         self._take_links(program, differ)
         return program
 
