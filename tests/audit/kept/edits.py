@@ -122,7 +122,7 @@ def _other(data: bytes, chance: random.Random) -> bytes:
         elif kind == 1:
             lines.insert(chance.randrange(len(lines) + 1), lines[at])
         elif kind == 2:
-            lines.insert(0, "")
+            lines.insert(chance.choice((0, chance.randrange(len(lines) + 1))), "")
         else:
             old, new = chance.choice(WORDS)
             hits = [i for i, line in enumerate(lines) if old in line]

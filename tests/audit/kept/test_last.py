@@ -51,6 +51,48 @@ def test_only_what_asked_is_found_out_again(root, keep):
 
 
 @pytest.mark.slow
+def test_lines_above_cost_nothing(root, keep):
+    """What only moves is not found out again, and is told where it is now."""
+    first, _ = found_in(root, FOLDERS, keep)
+    (root / ONE).write_text("/* one */\n/* two */\n" + (root / ONE).read_text())
+
+    second, last = found_in(root, FOLDERS, keep)
+
+    assert last.asked == last.recalled
+    assert second == found_in(root, FOLDERS, None)[0]
+    assert second != first
+
+
+VARIANTS = """
+#ifdef CONFIG_64BIT
+static void toy_take(void) { vmalloc(8); }
+#else
+static void toy_take(void) { kmalloc(8, GFP_KERNEL); }
+#endif
+void toy_section(void)
+{
+	bool cookie = dma_fence_begin_signalling();
+	toy_take();
+	dma_fence_end_signalling(cookie);
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", ["#else", "{ kmalloc(8, GFP_KERNEL)", "void toy_section"])
+def test_functions_of_one_name_are_told_where_they_are(root, keep, before):
+    """Of two in one file each is told in its own lines, whichever has moved."""
+    path = root / FOLDERS[0] / "variants.c"
+    path.write_text(VARIANTS)
+    found_in(root, FOLDERS, keep)
+    path.write_text(path.read_text().replace(before, "\n" + before))
+
+    second, _ = found_in(root, FOLDERS, keep)
+
+    assert second == found_in(root, FOLDERS, None)[0]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 5000])
 def test_cut_file_is_survived_and_told(root, keep, size):
     """What is left of a file is not taken, one note says so, and the findings are the same."""

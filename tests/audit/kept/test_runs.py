@@ -96,7 +96,7 @@ def test_run_that_is_broken_off_leaves_what_was_there(root, keep, monkeypatch, s
     assert 0 < last.recalled
 
 
-def test_line_more_costs_its_own_works(root, keep):
+def test_line_more_in_a_function_costs_its_own_works(root, keep):
     """A work that moves is another one for who asks for this one, not for any field of its name."""
     for name in ("a", "b"):
         path = root / FOLDERS[0] / name / f"{name}.c"
@@ -112,7 +112,7 @@ def test_line_more_costs_its_own_works(root, keep):
         )
     found_in(root, FOLDERS, keep)
     path = root / FOLDERS[0] / "a/a.c"
-    path.write_text("\n" + path.read_text())
+    path.write_text(path.read_text().replace("{ INIT_WORK", "{\n INIT_WORK"))
 
     _, last = found_in(root, FOLDERS, keep)
 

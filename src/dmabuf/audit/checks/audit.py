@@ -283,7 +283,7 @@ class _Audit:
         """What speaks for a way; it is looked for in all the bodies on it."""
         (words,) = remembered(
             self.ways.keeper,
-            ("excuse", digest_of(way)),
+            ("excuse", digest_of(way, self.program.names.begin)),
             lambda: (excuse_of(way, self.program),),
             self.program.asked,
         )

@@ -29,7 +29,7 @@ class Queued:
     """A line that queues a work.
 
     Attributes:
-        routine, line: where.
+        routine, line: where, as its instructions count lines.
         queue: the queue, as (struct, field), of the kernel's own ("", "system_wq").
         worker: it is no workqueue but a kthread worker, which is its own rescuer.
     """
@@ -57,7 +57,7 @@ class Schedule:
                     for call in calls.of(name):
                         self._add(program, call, act)
         for lines in self.queued.values():
-            lines.sort(key=lambda one: (one.routine.path, one.line))
+            lines.sort(key=lambda one: (one.place.file, one.place.line))
 
     def _add(self, program: Program, call: Call, act: Queues) -> None:
         routine, index = call
@@ -94,5 +94,5 @@ class Schedule:
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
         return (
             f"work {name} on {queue} ({_IN_WORDS[self.rescued(first)]}), queued by "
-            f"{first.routine.name}() at {first.routine.path}:{first.line}{more}"
+            f"{first.routine.name}() at {first.place.file}:{first.place.line}{more}"
         )

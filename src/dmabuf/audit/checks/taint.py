@@ -145,7 +145,7 @@ class Taint:
         """The functions that cannot run where a way is, as its driver has stopped the scheduler."""
         (stopped,) = remembered(
             self._ways.keeper,
-            ("stopped", digest_of(way)),
+            ("stopped", digest_of(way, self._program.names.begin)),
             lambda: (is_stopped(way, self._program),),
             self._program.asked,
         )

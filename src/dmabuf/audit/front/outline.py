@@ -23,6 +23,7 @@ class FunctionLine(NamedTuple):
 
     Attributes:
         name: its name.
+        line: its first one.
         static: as in `facts`, as are the conditions.
         size: bytes of its body.
         calls: names that it calls, sorted; those of its own variables are none.
@@ -31,6 +32,7 @@ class FunctionLine(NamedTuple):
     """
 
     name: str
+    line: int
     static: bool
     size: int
     conditions: tuple[str, ...]
@@ -148,7 +150,10 @@ def _function(one: Function, sets: set[str]) -> FunctionLine:
     stores = any(
         each[0] == SET and _may_store(each[2], each[3], local - parameters) for each in code
     )
-    return FunctionLine(one.name, one.static, len(one.body), one.conditions, calls, pointed, stores)
+    size = len(one.body)
+    return FunctionLine(
+        one.name, one.line, one.static, size, one.conditions, calls, pointed, stores
+    )
 
 
 def _macro(one: Macro) -> MacroLine:

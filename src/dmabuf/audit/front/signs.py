@@ -1,8 +1,10 @@
 """What a file says about each name, as short sums: two of these tell which names have changed.
 
-A function counts with its place among those of its file and its lines, as who keeps what was found
-in it tells these. The variables of a type have a name as well, as some ask for all of these.
-Typedefs are not among them: who compares two programs compares all of these.
+A function counts with its place among those of its file, as who keeps what was found in it tells
+that. In which line something begins does not count: lines in what is kept are told from the begin
+of the first function of the name, so how far the others are from it does. The variables of a type
+have a name as well, as some ask for all of these. Typedefs are not among them: who compares two
+programs compares all of these.
 """
 
 from __future__ import annotations
@@ -31,13 +33,19 @@ def signs_of(
 
     Args:
         facts: of the file.
-        packed: its functions, macros, structs and variables as plain tuples that begin with a name.
+        packed: its functions, macros, structs and variables as plain tuples that begin with a name
+            and a line.
         sets: fields that its functions set; that they do is told as `=field`.
     """
     said: dict[str, list[bytes]] = defaultdict(list)
-    for items in packed:
-        for nth, item in enumerate(items):
-            said[item[0]].append(marshal.dumps((nth, item), _PLAIN))
+    functions, *others = packed
+    first: dict[str, int] = {}
+    for nth, (name, line, _end, *rest) in enumerate(functions):
+        apart = line - first.setdefault(name, line)
+        said[name].append(marshal.dumps((nth, apart, rest), _PLAIN))
+    for items in others:
+        for name, _line, *rest in items:
+            said[name].append(marshal.dumps(rest, _PLAIN))
     for name, returns, parameters in facts.prototypes:
         said[name].append(marshal.dumps((returns, parameters), _PLAIN))
     for variable in facts.variables:

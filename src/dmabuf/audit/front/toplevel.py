@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from dmabuf.audit.front.brackets import pair
-from dmabuf.audit.front.code import Expr
+from dmabuf.audit.front.code import Code, Expr
 from dmabuf.audit.front.expand import Definer, expand
 from dmabuf.audit.front.facts import Function, Parameter, Struct, Variable
 from dmabuf.audit.front.packing import is_deep
@@ -198,7 +198,7 @@ class FileReader(StatementReader):
                 end=self.lines[end - 1],
                 returns=returns,
                 parameters=declared.parameters or (),
-                body=marshal.dumps(code),
+                body=marshal.dumps(_counted_from(line, code)),
                 static=static,
                 conditions=conditions,
                 flaws=self.flaws,
@@ -361,3 +361,8 @@ class FileReader(StatementReader):
         elif value is not None or "extern" not in self.storage:
             static = "static" in self.storage
             self.variables.append(Variable(one.name, line, one.type, value, static))
+
+
+def _counted_from(first: int, code: Code) -> Code:
+    """Instructions whose lines count from 1, which is a line of the file."""
+    return tuple((one[0], one[1] - first + 1, *one[2:]) for one in code)

@@ -78,6 +78,7 @@ class LastAudit(PackedKeeper):
     """
 
     def __init__(self, path: Path | None) -> None:
+        super().__init__(_nowhere)
         self.notes: list[str] = []
         self.linked = self.recalled = self.taken = self.asked = 0
         self._path = path
@@ -117,6 +118,7 @@ class LastAudit(PackedKeeper):
         if differ:
             self._dirty.add(EVERYTHING)
         program = Program(shelf, self._sure_links(differ))
+        self._begin = program.names.begin
         for path, names in otherwise.items():
             self._dirty |= of_variables(names, path, program.types.plain)
         self._take_links(program, differ)
@@ -182,7 +184,7 @@ class LastAudit(PackedKeeper):
         Args:
             numbered: it is this object that takes them, or the one that it is a copy of.
         """
-        return Recorder(self.held, self._numbers.of if numbered else ())
+        return Recorder(self.held, self._begin, self._numbers.of if numbered else ())
 
     def take(self, found: Found) -> None:
         """Take over answers that were found out ahead; of two to one question the longer one."""
@@ -224,3 +226,8 @@ class LastAudit(PackedKeeper):
 
 def _signs(packed: bytes | None) -> Mapping[str, bytes]:
     return unpack_signs(packed) if packed is not None else {}
+
+
+def _nowhere(_file: str, _function: str) -> int:
+    """Where functions begin as long as nothing is linked."""
+    return 0

@@ -29,9 +29,9 @@ Held = tuple[Subject, Ref, str, str]
 """A field, the function that it may hold, the table that says so ("" for an assignment), its file.
 """
 Registered = tuple[str, Ref, Subject | None, Ref, int]
-"""What runs it, the function, what it is tied to, who took it down, the line."""
+"""What runs it, the function, what it is tied to, who took it down, its line."""
 Queue = tuple[Subject, str, Ref, int]
-"""Where a workqueue is kept, its flags as C text, who made it, the line."""
+"""Where a workqueue is kept, its flags as C text, who made it, its line."""
 Setter = tuple[Ref, int, Subject]
 """A function that keeps a parameter in a field: which, the position, the field."""
 Holder = tuple[str, str, str, int]

@@ -71,6 +71,7 @@ class Names:
         self._resolved: dict[tuple[str, str], Routine | None] = {}
         self._macro: dict[tuple[str, str], Macro | None] = {}
         self._fields: dict[tuple[str, str], dict[str, str]] = {}
+        self._begins: dict[str, dict[str, int]] = {}
         functions: dict[str, list[_Ref]] = defaultdict(list)
         macros: dict[str, list[_Ref]] = defaultdict(list)
         structs: dict[str, list[_Ref]] = defaultdict(list)
@@ -119,6 +120,19 @@ class Names:
             found = Routine(path, owner, nth, line, self.asked, self._shelf.__getitem__)
             self._at[path, nth] = found
         return found
+
+    def begin(self, path: str, name: str) -> int:
+        """The line of the first function of a name in a file, 0 without one; not taken down.
+
+        It is what lines are told from in what is kept (`front.signs`).
+        """
+        found = self._begins.get(path)
+        if found is None:
+            found = self._begins[path] = {}
+            outline = self.outlines.get(path)
+            for line in outline.functions if outline is not None else ():
+                found.setdefault(line.name, line.line)
+        return found.get(name, 0)
 
     def variable_at(self, path: str, nth: int) -> Variable:
         """The variable that is the nth one of a file."""

@@ -60,9 +60,18 @@ class Routine:
             self._function = self._load(self.path).functions[self.nth]
         return self._function
 
-    def place(self, line: int = 0) -> Place:
-        """A line of it; its first one if none is given."""
-        return Place(self.path, line or self.function.line, self.name)
+    @property
+    def line(self) -> int:
+        """Its first line in its file; not taken down, as nothing that is kept depends on it."""
+        return self._outline.line
+
+    def place(self, line: int = 1) -> Place:
+        """A line of it, as its instructions count them; the first one if none is given."""
+        return Place(self.path, self._outline.line + line - 1, self._outline.name)
+
+    def line_of(self, place: Place) -> int:
+        """The line of a place in its file, as its instructions count them."""
+        return place.line - self._outline.line + 1
 
     def __repr__(self) -> str:
         return f"{self.path}:{self.name}"
