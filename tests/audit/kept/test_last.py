@@ -21,9 +21,11 @@ def keep(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
-def test_findings_are_those_of_a_cold_audit(root, keep, seed):
+@pytest.mark.parametrize(("seed", "share"), [(0, 8), (1, 0)])
+def test_findings_are_those_of_a_cold_audit(root, keep, monkeypatch, seed, share):
     """After random edits an audit says byte for byte what it says without anything kept."""
+    monkeypatch.setattr("dmabuf.audit.kept.record._SHARE", share)
+
     assert "" == wrong_after_edits(root, keep, seed, 3)
 
 
@@ -90,6 +92,25 @@ def test_functions_of_one_name_are_told_where_they_are(root, keep, before):
     second, _ = found_in(root, FOLDERS, keep)
 
     assert second == found_in(root, FOLDERS, None)[0]
+
+
+@pytest.mark.slow
+def test_what_changed_since_another_audit_is_not_taken(root, keep):
+    """The second file counts with the first one that it belongs to only."""
+    found_in(root, FOLDERS, keep)
+    (root / ONE).write_text((root / ONE).read_text() + "\nstatic int quite_another;\n")
+    found_in(root, FOLDERS, keep)
+    (more,) = keep.glob("*.audit.more")
+    (whole,) = keep.glob("*.audit")
+    data = more.read_bytes()
+    whole.unlink()
+    first, _ = found_in(root, FOLDERS, keep)
+    more.write_bytes(data)
+
+    second, last = found_in(root, FOLDERS, keep)
+
+    assert first == second
+    assert (0, last.asked, []) == (last.linked, last.recalled, last.notes)
 
 
 @pytest.mark.slow
