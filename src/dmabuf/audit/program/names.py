@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from dmabuf.audit.front.config import Config
 from dmabuf.audit.front.facts import Macro, Struct, Variable
@@ -78,10 +77,10 @@ class Names:
         variables: dict[str, list[_Ref]] = defaultdict(list)
         prototypes: dict[str, _Ref] = {}
         for path, outline in shelf.outlines.items():
-            _take(functions, path, outline.functions)
+            _take(functions, path, (line.name for line in outline.functions))
             _take(macros, path, outline.macros)
             _take(structs, path, outline.structs)
-            _take(variables, path, outline.variables)
+            _take(variables, path, (name for name, *_ in outline.variables))
             for nth, (name, _) in enumerate(outline.prototypes):
                 prototypes.setdefault(name, (path, nth))
             for name, kind in outline.typedefs:
@@ -229,10 +228,10 @@ class Names:
         )
 
 
-def _take(known: dict[str, list[_Ref]], path: str, items: Iterable[tuple[Any, ...]]) -> None:
-    """Take down where each is, by its name, which comes first in it."""
-    for nth, item in enumerate(items):
-        known[item[0]].append((path, nth))
+def _take(known: dict[str, list[_Ref]], path: str, names: Iterable[str]) -> None:
+    """Take down where each is, by its name."""
+    for nth, name in enumerate(names):
+        known[name].append((path, nth))
 
 
 def _is_stub(size: int, one: Routine) -> bool:
