@@ -65,6 +65,20 @@ def test_lines_above_cost_nothing(root, keep):
     assert second != first
 
 
+@pytest.mark.slow
+def test_function_more_costs_nothing(root, keep):
+    """Functions are told by their names, so one between others changes nothing about these."""
+    found_in(root, FOLDERS, keep)
+    first = "/* found: through a macro of the driver */"
+    more = "static int quite_another(void) { return 1; }\n"
+    (root / ONE).write_text((root / ONE).read_text().replace(first, more + first))
+
+    second, last = found_in(root, FOLDERS, keep)
+
+    assert last.asked == last.recalled
+    assert second == found_in(root, FOLDERS, None)[0]
+
+
 VARIANTS = """
 #ifdef CONFIG_64BIT
 static void toy_take(void) { vmalloc(8); }

@@ -71,17 +71,17 @@ class Calls:
         for name in names:
             for path, nth in self._calling.where(name):
                 by_file.setdefault(path, set()).add(nth)
-        at = self._program.names.at
+        names_of = self._program.names
         for path, numbers in sorted(by_file.items()):
-            order = sorted(numbers)
+            routines = [names_of.at(path, nth) for nth in sorted(numbers)]
             found = remembered(
                 self._keeper,
-                (what, path, *order),
-                partial(_found, find, [at(path, nth) for nth in order]),
+                (what, *(one.ref for one in routines)),
+                partial(_found, find, routines),
                 self._program.asked,
             )
-            for nth, plain in found:
-                yield at(path, nth), plain
+            for ref, plain in found:
+                yield names_of.of(ref), plain
 
     def callers(self, names: Iterable[str]) -> set[Routine]:
         """The functions that call one of these."""
@@ -89,7 +89,7 @@ class Calls:
 
 
 def _found(find: Find, routines: list[Routine]) -> Plain:
-    return tuple((routine.nth, plain) for routine, plain in find(routines))
+    return tuple((routine.ref, plain) for routine, plain in find(routines))
 
 
 def _named(callee: Expr) -> Expr:

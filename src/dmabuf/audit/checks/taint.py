@@ -191,7 +191,7 @@ class Taint:
             bracket = self._ways.brackets.of(routine)
             return tuple(sorted({one for one, _kind in bracket.takes})) if bracket else ()
 
-        question = ("wraps", routine.path, routine.nth, routine.name)
+        question = ("wraps", *routine.ref)
         return remembered(self._ways.keeper, question, find, self._program.asked)
 
     def _held(self, routine: Routine, lock: LockClass, kinds: frozenset[Kind]) -> Way | None:

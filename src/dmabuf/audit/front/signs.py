@@ -1,10 +1,9 @@
 """What a file says about each name, as short sums: two of these tell which names have changed.
 
-A function counts with its place among those of its file, as who keeps what was found in it tells
-that. In which line something begins does not count: lines in what is kept are told from the begin
-of the first function of the name, so how far the others are from it does. The variables of a type
-have a name as well, as some ask for all of these. Typedefs are not among them: who compares two
-programs compares all of these.
+Where something stands in its file does not count. Of functions of one name in a file it does which
+is which, and how far they are from the first one, as lines in what is kept are told from its begin.
+The variables of a type have a name as well, as some ask for all of these. Typedefs are not among
+them: who compares two programs compares all of these.
 """
 
 from __future__ import annotations
@@ -40,9 +39,9 @@ def signs_of(
     said: dict[str, list[bytes]] = defaultdict(list)
     functions, *others = packed
     first: dict[str, int] = {}
-    for nth, (name, line, _end, *rest) in enumerate(functions):
+    for name, line, _end, *rest in functions:
         apart = line - first.setdefault(name, line)
-        said[name].append(marshal.dumps((nth, apart, rest), _PLAIN))
+        said[name].append(marshal.dumps((apart, rest), _PLAIN))
     for items in others:
         for name, _line, *rest in items:
             said[name].append(marshal.dumps(rest, _PLAIN))

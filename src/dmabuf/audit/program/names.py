@@ -17,7 +17,7 @@ from dmabuf.audit.front.outline import FunctionLine
 from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.signs import variables_name
 from dmabuf.audit.program.asked import Asked, Lookup
-from dmabuf.audit.program.routine import Routine, owner_of
+from dmabuf.audit.program.routine import Ref, Routine, owner_of
 
 __all__ = ["Names"]
 
@@ -67,11 +67,12 @@ class Names:
         self._shelf = shelf
         self._owners: dict[str, str] = {}
         self._at: dict[_Ref, Routine] = {}
+        self._referred: dict[Ref, Routine] = {}
         self._resolved: dict[tuple[str, str], Routine | None] = {}
         self._macro: dict[tuple[str, str], Macro | None] = {}
         self._fields: dict[tuple[str, str], dict[str, str]] = {}
         self._begins: dict[str, dict[str, int]] = {}
-        functions: dict[str, list[_Ref]] = defaultdict(list)
+        functions = self._functions = defaultdict[str, list[_Ref]](list)
         macros: dict[str, list[_Ref]] = defaultdict(list)
         structs: dict[str, list[_Ref]] = defaultdict(list)
         variables: dict[str, list[_Ref]] = defaultdict(list)
@@ -104,9 +105,14 @@ class Names:
     def _routines(self, refs: Iterable[_Ref]) -> list[Routine]:
         return [self.at(path, nth) for path, nth in refs]
 
-    def of(self, ref: tuple[str, int, str]) -> Routine:
-        """The function that is referred to, by file, place in it, and name."""
-        return self.at(ref[0], ref[1])
+    def of(self, ref: Ref) -> Routine:
+        """The function that is referred to."""
+        found = self._referred.get(ref)
+        if found is None:
+            path, which, name = ref
+            places = [nth for where, nth in self._functions[name] if where == path]
+            found = self._referred[ref] = self.at(path, places[which])
+        return found
 
     def at(self, path: str, nth: int) -> Routine:
         """The function that is the nth one of a file."""
@@ -116,7 +122,9 @@ class Names:
             if owner is None:
                 owner = self._owners[path] = owner_of(path)
             line = self._shelf.outlines[path].functions[nth]
-            found = Routine(path, owner, nth, line, self.asked, self._shelf.__getitem__)
+            same = self._functions[line.name]
+            which = sum(where == path and other < nth for where, other in same[:-1])
+            found = Routine(path, owner, nth, which, line, self.asked, self._shelf.__getitem__)
             self._at[path, nth] = found
         return found
 
