@@ -189,7 +189,7 @@ class FileReader(StatementReader):
         self.flaws = 0
         static = "static" in self.storage
         head, self.structs = self.structs, []
-        code = self.body(body, end - 1)
+        code = _counted_from(line, self.body(body, end - 1))
         self.structs = head + self.structs
         self.functions.append(
             Function(
@@ -198,7 +198,7 @@ class FileReader(StatementReader):
                 end=self.lines[end - 1],
                 returns=returns,
                 parameters=declared.parameters or (),
-                body=marshal.dumps(_counted_from(line, code)),
+                body=marshal.dumps(code),
                 static=static,
                 conditions=conditions,
                 flaws=self.flaws,
