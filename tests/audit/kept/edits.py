@@ -116,13 +116,20 @@ def _other(data: bytes, chance: random.Random) -> bytes:
     lines = data.decode("latin-1").split("\n")
     for _ in range(chance.randrange(1, 4)):
         at = chance.randrange(len(lines))
-        kind = chance.randrange(4)
-        if kind == 0:
+        kind = chance.randrange(6)
+        if kind == 4:
+            lines.insert(at, f"static int more_{chance.randrange(9)}(void) {{ return 1; }}")
+        elif kind == 5:
+            moved = lines[at : at + chance.randrange(40)]
+            del lines[at : at + len(moved)]
+            to = chance.randrange(len(lines) + 1)
+            lines[to:to] = moved
+        elif kind == 0:
             del lines[at]
         elif kind == 1:
             lines.insert(chance.randrange(len(lines) + 1), lines[at])
         elif kind == 2:
-            lines.insert(0, "")
+            lines.insert(chance.choice((0, chance.randrange(len(lines) + 1))), "")
         else:
             old, new = chance.choice(WORDS)
             hits = [i for i, line in enumerate(lines) if old in line]

@@ -21,9 +21,11 @@ def keep(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
-def test_findings_are_those_of_a_cold_audit(root, keep, seed):
+@pytest.mark.parametrize(("seed", "share"), [(0, 8), (1, 0)])
+def test_findings_are_those_of_a_cold_audit(root, keep, monkeypatch, seed, share):
     """After random edits an audit says byte for byte what it says without anything kept."""
+    monkeypatch.setattr("dmabuf.audit.kept.record._SHARE", share)
+
     assert "" == wrong_after_edits(root, keep, seed, 3)
 
 
@@ -48,6 +50,81 @@ def test_only_what_asked_is_found_out_again(root, keep):
 
     assert 1 == last.linked
     assert last.recalled > last.asked * 0.8
+
+
+@pytest.mark.slow
+def test_lines_above_cost_nothing(root, keep):
+    """What only moves is not found out again, and is told where it is now."""
+    first, _ = found_in(root, FOLDERS, keep)
+    (root / ONE).write_text("/* one */\n/* two */\n" + (root / ONE).read_text())
+
+    second, last = found_in(root, FOLDERS, keep)
+
+    assert last.asked == last.recalled
+    assert second == found_in(root, FOLDERS, None)[0]
+    assert second != first
+
+
+@pytest.mark.slow
+def test_function_more_costs_nothing(root, keep):
+    """Functions are told by their names, so one between others changes nothing about these."""
+    found_in(root, FOLDERS, keep)
+    first = "/* found: through a macro of the driver */"
+    more = "static int quite_another(void) { return 1; }\n"
+    (root / ONE).write_text((root / ONE).read_text().replace(first, more + first))
+
+    second, last = found_in(root, FOLDERS, keep)
+
+    assert last.asked == last.recalled
+    assert second == found_in(root, FOLDERS, None)[0]
+
+
+VARIANTS = """
+#ifdef CONFIG_64BIT
+static void toy_take(void) { vmalloc(8); }
+#else
+static void toy_take(void) { kmalloc(8, GFP_KERNEL); }
+#endif
+void toy_section(void)
+{
+	bool cookie = dma_fence_begin_signalling();
+	toy_take();
+	dma_fence_end_signalling(cookie);
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", ["#else", "{ kmalloc(8, GFP_KERNEL)", "void toy_section"])
+def test_functions_of_one_name_are_told_where_they_are(root, keep, before):
+    """Of two in one file each is told in its own lines, whichever has moved."""
+    path = root / FOLDERS[0] / "variants.c"
+    path.write_text(VARIANTS)
+    found_in(root, FOLDERS, keep)
+    path.write_text(path.read_text().replace(before, "\n" + before))
+
+    second, _ = found_in(root, FOLDERS, keep)
+
+    assert second == found_in(root, FOLDERS, None)[0]
+
+
+@pytest.mark.slow
+def test_what_changed_since_another_audit_is_not_taken(root, keep):
+    """The second file counts with the first one that it belongs to only."""
+    found_in(root, FOLDERS, keep)
+    (root / ONE).write_text((root / ONE).read_text() + "\nstatic int quite_another;\n")
+    found_in(root, FOLDERS, keep)
+    (more,) = keep.glob("*.audit.more")
+    (whole,) = keep.glob("*.audit")
+    data = more.read_bytes()
+    whole.unlink()
+    first, _ = found_in(root, FOLDERS, keep)
+    more.write_bytes(data)
+
+    second, last = found_in(root, FOLDERS, keep)
+
+    assert first == second
+    assert (0, last.asked, []) == (last.linked, last.recalled, last.notes)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Several runs on one cache, and runs that do not come to their end."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -68,10 +69,13 @@ print(repr(found_in(Path({str(root)!r}), {FOLDERS!r}, Path({str(keep)!r}))[0]))
     assert cold == found_in(root, FOLDERS, keep)[0]
 
 
-@pytest.mark.parametrize("suffix", [".audit", ".more"])
-def test_run_that_is_broken_off_leaves_what_was_there(root, keep, monkeypatch, suffix):
+@pytest.mark.parametrize(
+    ("suffix", "share"), [(".audit", math.inf), (".audit.more", 0), (".facts.more", 0)]
+)
+def test_run_that_is_broken_off_leaves_what_was_there(root, keep, monkeypatch, suffix, share):
     """Whoever is stopped while it writes answers or facts leaves those of the run before."""
     monkeypatch.setattr("dmabuf.audit.front.cache._SHARE", 0)
+    monkeypatch.setattr("dmabuf.audit.kept.record._SHARE", share)
     found_in(root, FOLDERS, keep)
     change(root, "GFP_KERNEL", "GFP_ATOMIC")
     before = {path: path.read_bytes() for path in keep.glob(f"*{suffix}")}
@@ -96,7 +100,7 @@ def test_run_that_is_broken_off_leaves_what_was_there(root, keep, monkeypatch, s
     assert 0 < last.recalled
 
 
-def test_line_more_costs_its_own_works(root, keep):
+def test_line_more_in_a_function_costs_its_own_works(root, keep):
     """A work that moves is another one for who asks for this one, not for any field of its name."""
     for name in ("a", "b"):
         path = root / FOLDERS[0] / name / f"{name}.c"
@@ -112,7 +116,7 @@ def test_line_more_costs_its_own_works(root, keep):
         )
     found_in(root, FOLDERS, keep)
     path = root / FOLDERS[0] / "a/a.c"
-    path.write_text("\n" + path.read_text())
+    path.write_text(path.read_text().replace("{ INIT_WORK", "{\n INIT_WORK"))
 
     _, last = found_in(root, FOLDERS, keep)
 

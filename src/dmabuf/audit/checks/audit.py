@@ -48,6 +48,8 @@ _REACH = {Level.ERROR: 3000, Level.WARNING: 1500, Level.INFO: 400}
 """From how many functions the ways of a root are taken, the nearest and surest first."""
 Tell = Callable[[str], None]
 Span = Callable[[Event], bool]
+KeeperOf = Callable[[frozenset[str]], Keeper]
+"""Given the names that matter, who knows answers of the last audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def audit(
     build: BuildFiles,
     tell: Tell | None = None,
     beyond: Beyond = NOTHING,
-    keeper: Callable[[frozenset[str]], Keeper] | None = None,
+    keeper: KeeperOf | None = None,
     ahead: Callable[[Walks], None] | None = None,
 ) -> Checked:
     """Everything that is found in a program.
@@ -81,9 +83,7 @@ def audit(
         keeper: given the names that matter, who knows answers of the last audit.
         ahead: given the entry points, lets others walk them, and the keeper know the answers.
     """
-    run = _Audit(program, build, tell or (lambda _text: None), beyond)
-    if keeper is not None:
-        run.ways.keeper = keeper(run.ways.matter)
+    run = _Audit(program, build, tell or (lambda _text: None), beyond, keeper)
     if ahead is not None:
         ahead(run.walks)
     found = tuple(unique(merged(run.run())))
@@ -124,13 +124,22 @@ def walks_of(program: Program) -> Walks:
 
 
 class _Audit:
-    def __init__(self, program: Program, build: BuildFiles, tell: Tell, beyond: Beyond) -> None:
+    def __init__(
+        self,
+        program: Program,
+        build: BuildFiles,
+        tell: Tell,
+        beyond: Beyond,
+        keeper: KeeperOf | None = None,
+    ) -> None:
         self.beyond = beyond
         self.program = program
         self.build = build
         self.tell = tell
-        self.calls = Calls(program)
         self.ways = Ways(program, beyond)
+        if keeper is not None:
+            self.ways.keeper = keeper(self.ways.matter)
+        self.calls = Calls(program, self.ways.keeper)
         self.schedule = Schedule(program, self.calls)
         self.taint = Taint(program, self.ways, self.calls)
         self.tails = find_tails(self.calls)
@@ -283,7 +292,7 @@ class _Audit:
         """What speaks for a way; it is looked for in all the bodies on it."""
         (words,) = remembered(
             self.ways.keeper,
-            ("excuse", digest_of(way)),
+            ("excuse", digest_of(way, self.program.names.begin)),
             lambda: (excuse_of(way, self.program),),
             self.program.asked,
         )

@@ -70,7 +70,7 @@ def holders(ways: Ways, calls: Calls) -> list[Routine]:
     found = takers | calls.callers(wrappers)
     return sorted(
         (one for one in found if not is_test_code(one.path)),
-        key=lambda one: (one.path, one.function.line),
+        key=lambda one: (one.path, one.line),
     )
 
 

@@ -182,7 +182,7 @@ def find_roots(program: Program, calls: Calls, schedule: Schedule) -> list[Root]
 
 
 def _order(root: Root) -> tuple[str, int, str]:
-    return (root.routine.path, root.routine.function.line, root.grade.value)
+    return (root.routine.path, root.routine.line, root.grade.value)
 
 
 def _submitter(program: Program) -> str:

@@ -7,9 +7,11 @@ a signal would wait for reclaim there. Source: Documentation/core-api/workqueue.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from dmabuf.audit.checks.index import Call, Calls
+from dmabuf.audit.checks.index import Call, Calls, calls_in
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.program.tables import Registration
@@ -21,7 +23,13 @@ __all__ = ["Queued", "Schedule"]
 
 _RESCUED = "WQ_MEM_RECLAIM"
 _IN_WORDS = {True: "WQ_MEM_RECLAIM", False: "no WQ_MEM_RECLAIM", None: "flags not known"}
+_QUEUES = {
+    name: queues
+    for name, acts in DEFERRED.items()
+    if (queues := [act for act in acts if isinstance(act, Queues)])
+}
 Subject = tuple[str, str]
+Plain = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Queued:
     """A line that queues a work.
 
     Attributes:
-        routine, line: where.
+        routine, line: where, as its instructions count lines.
         queue: the queue, as (struct, field), of the kernel's own ("", "system_wq").
         worker: it is no workqueue but a kthread worker, which is its own rescuer.
     """
@@ -49,29 +57,37 @@ class Schedule:
     """All lines of a program that queue work."""
 
     def __init__(self, program: Program, calls: Calls) -> None:
+        self._tables = program.tables
         self._queues = program.tables.queues
         self.queued: dict[Subject, list[Queued]] = defaultdict(list)
-        for name, acts in DEFERRED.items():
-            for act in acts:
-                if isinstance(act, Queues):
-                    for call in calls.of(name):
-                        self._add(program, call, act)
+        for routine, (work, *more) in calls.told("queues", _QUEUES, self._found):
+            self.queued[work].append(Queued(routine, *more))
         for lines in self.queued.values():
-            lines.sort(key=lambda one: (one.routine.path, one.line))
+            lines.sort(key=lambda one: (one.place.file, one.place.line))
 
-    def _add(self, program: Program, call: Call, act: Queues) -> None:
+    def _found(self, routines: list[Routine]) -> Iterator[tuple[Routine, Plain]]:
+        """The works that functions queue themselves, each with the rest of a `Queued`."""
+        for name, acts in _QUEUES.items():
+            for act in acts:
+                for call in calls_in(routines, name):
+                    found = self._queued_by(call, act)
+                    if found is not None:
+                        yield call[0], found
+
+    def _queued_by(self, call: Call, act: Queues) -> Plain | None:
         routine, index = call
+        tables = self._tables
         _kind, line, callee, arguments, _result = routine.function.code[index]
         if max(act.argument, act.queue or 0) >= len(arguments):
-            return
-        local = program.tables.local(routine)
-        work = program.tables.subject(arguments[act.argument], local, routine.path)
+            return None
+        local = tables.local(routine)
+        work = tables.subject(arguments[act.argument], local, routine.path)
         queue: Subject | None = ("", act.system)
         if act.queue is not None:
-            queue = program.tables.subject(arguments[act.queue], local, routine.path)
-        if work is not None and queue is not None:
-            worker = str(callee[1]).startswith("kthread_")
-            self.queued[work].append(Queued(routine, line, queue, worker))
+            queue = tables.subject(arguments[act.queue], local, routine.path)
+        if work is None or queue is None:
+            return None
+        return work, line, queue, str(callee[1]).startswith("kthread_")
 
     def rescued(self, queued: Queued) -> bool | None:
         """Has its queue a rescuer? None if that is not known."""
@@ -94,5 +110,5 @@ class Schedule:
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
         return (
             f"work {name} on {queue} ({_IN_WORDS[self.rescued(first)]}), queued by "
-            f"{first.routine.name}() at {first.routine.path}:{first.line}{more}"
+            f"{first.routine.name}() at {first.place.file}:{first.place.line}{more}"
         )

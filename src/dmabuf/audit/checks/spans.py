@@ -27,7 +27,7 @@ class Part:
 
     Attributes:
         routine: whose.
-        first, last: lines.
+        first, last: lines of its file.
         span: is something that is met in the body in it?
     """
 
@@ -52,14 +52,14 @@ def sections(ways: Ways, calls: Calls) -> Iterator[Part]:
     """The signalling sections of a program."""
     for section in _all(ways, calls):
         if section.kind == "signalling":
-            yield Part(section.routine, section.first, section.last, section)
+            yield _part(section.routine, section.first, section.last, section)
 
 
 def gaps(ways: Ways, calls: Calls) -> Iterator[Part]:
     """The gaps of a program before which nothing was signalled."""
     for section in _all(ways, calls):
         if section.kind == "gap" and not _signalled_before(ways, section):
-            yield Part(section.routine, section.first, section.last, section)
+            yield _part(section.routine, section.first, section.last, section)
 
 
 def _all(ways: Ways, calls: Calls) -> Iterator[Section]:
@@ -67,7 +67,7 @@ def _all(ways: Ways, calls: Calls) -> Iterator[Section]:
     begins = calls.callers([_BEGINS])
     wrappers = [one for one in begins if _opens(ways, one)]
     callers = calls.callers([one.name for one in wrappers])
-    for routine in sorted(begins | callers, key=lambda one: (one.path, one.function.line)):
+    for routine in sorted(begins | callers, key=lambda one: (one.path, one.line)):
         if routine not in wrappers:
             yield from ways.sections(routine)
 
@@ -98,4 +98,8 @@ def submission(tail: Tail) -> Part:
 
 def _between(tail: Tail, start: int, end: int) -> Part:
     code = tail.routine.function.code
-    return Part(tail.routine, code[start][1], code[end][1], _Between(start, end))
+    return _part(tail.routine, code[start][1], code[end][1], _Between(start, end))
+
+
+def _part(routine: Routine, first: int, last: int, span: Callable[[Event], bool]) -> Part:
+    return Part(routine, routine.place(first).line, routine.place(last).line, span)

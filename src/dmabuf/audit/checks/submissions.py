@@ -66,7 +66,7 @@ def find_tails(found: Calls) -> list[Tail]:
             publishes = publishers.get(driver, set()) | _PUBLISHES
             span = _span(routine, mine | {_ARMS}, theirs | {_PUSHES})
             tails += [_tail(routine, one, publishes, found) for one in span]
-    return sorted(tails, key=lambda one: (one.routine.path, one.routine.function.line))
+    return sorted(tails, key=lambda one: (one.routine.path, one.routine.line))
 
 
 def _by_driver(routines: Iterable[Routine]) -> dict[str, set[str]]:
@@ -133,6 +133,7 @@ def _lost(tail: Tail, index: int) -> SourceFinding:
     published = next(
         ((at, name) for at, name, _call in calls(code) if _publishes(at, tail, index)), None
     )
+    pushed = routine.place(code[tail.end][1]).line
     hops = [Hop(routine.place(code[tail.start][1]), "arms the job", "direct")]
     if published is not None:
         at, name = published
@@ -144,7 +145,7 @@ def _lost(tail: Tail, index: int) -> SourceFinding:
         Level.ERROR if published else Level.WARNING,
         f"leaves after {when} and before the job is pushed, so the fence never signals",
         tuple(hops),
-        entry=f"a submission, which pushes its job in line {code[tail.end][1]} only",
+        entry=f"a submission, which pushes its job in line {pushed} only",
         detail="armed",
     )
 

@@ -17,7 +17,7 @@ from dmabuf.audit.checks.devices import meet
 from dmabuf.audit.checks.doubts import AXIOMS, allowed
 from dmabuf.audit.checks.excuses.just_made import is_just_made
 from dmabuf.audit.checks.excuses.restarts import is_stopped
-from dmabuf.audit.checks.index import Calls
+from dmabuf.audit.checks.index import Calls, calls_in
 from dmabuf.audit.checks.job_runners import job_runners
 from dmabuf.audit.checks.look import driver_of
 from dmabuf.audit.program.program import Program
@@ -51,6 +51,16 @@ _NODES = 300
 """Evidence behind more functions than this is not looked for."""
 
 
+_TAKES = (
+    *(
+        name
+        for name, acts in LOCKS.items()
+        if any(isinstance(act, Takes) and not act.spins and not act.attempt for act in acts)
+    ),
+    "guard",
+    "scoped_guard",
+)
+"""What takes a lock that is held over sleep."""
 _Question = tuple[LockClass, frozenset[Kind]]
 
 
@@ -77,17 +87,19 @@ class Taint:
         self._runners: dict[str, frozenset[str]] = {}
         self._beginnings = Beginnings(program)
         self._primed = taken_in_reclaim(program, calls)
-        for routine, index in calls.of(*_takes(), *_GUARDS):
-            for argument in routine.function.code[index][3]:
-                self._add(argument, routine)
+        for routine, (struct, field) in calls.told("takes", _TAKES, self._taken):
+            self._takers.setdefault(field, []).append((routine, struct))
 
-    def _add(self, argument: tuple[object, ...], routine: Routine) -> None:
-        local = self._program.tables.local(routine)
-        subject = self._program.tables.subject(argument, local, routine.path)
-        if subject is not None and subject[1]:
-            takers = self._takers.setdefault(subject[1], [])
-            if not takers or takers[-1] != (routine, subject[0]):
-                takers.append((routine, subject[0]))
+    def _taken(self, routines: list[Routine]) -> Iterator[tuple[Routine, LockClass]]:
+        """The locks that functions take themselves."""
+        tables = self._program.tables
+        for routine in routines:
+            code, local = routine.function.code, tables.local(routine)
+            calls = calls_in([routine], *_TAKES)
+            given = {argument for _routine, index in calls for argument in code[index][3]}
+            subjects = {tables.subject(one, local, routine.path) for one in given}
+            found = sorted(one for one in subjects if one is not None and one[1])
+            yield from ((routine, one) for one in found)
 
     def of(
         self, lock: LockClass, way: Way | None = None, *, in_reclaim: bool = False
@@ -145,7 +157,7 @@ class Taint:
         """The functions that cannot run where a way is, as its driver has stopped the scheduler."""
         (stopped,) = remembered(
             self._ways.keeper,
-            ("stopped", digest_of(way)),
+            ("stopped", digest_of(way, self._program.names.begin)),
             lambda: (is_stopped(way, self._program),),
             self._program.asked,
         )
@@ -179,7 +191,7 @@ class Taint:
             bracket = self._ways.brackets.of(routine)
             return tuple(sorted({one for one, _kind in bracket.takes})) if bracket else ()
 
-        question = ("wraps", routine.path, routine.nth, routine.name)
+        question = ("wraps", *routine.ref)
         return remembered(self._ways.keeper, question, find, self._program.asked)
 
     def _held(self, routine: Routine, lock: LockClass, kinds: frozenset[Kind]) -> Way | None:
@@ -202,14 +214,3 @@ def _taints(way: Way) -> bool:
     if effect.kind is Kind.RECLAIM:
         return effect.gfp is not None and bool(Gfp(effect.gfp) & Gfp.FS)
     return True
-
-
-def _takes() -> list[str]:
-    return [
-        name
-        for name, acts in LOCKS.items()
-        if any(isinstance(act, Takes) and not act.spins and not act.attempt for act in acts)
-    ]
-
-
-_GUARDS = ("guard", "scoped_guard")

@@ -36,7 +36,7 @@ def endless_fences(program: Program, calls: Calls) -> Iterator[SourceFinding]:
     for path, variable in program.names.variables_of("struct drm_sched_backend_ops"):
         yield from _unhandled(path, variable, _level(path, watched))
     inits = calls.callers(["drm_sched_init"])
-    for routine in sorted(inits, key=lambda one: (one.path, one.function.line)):
+    for routine in sorted(inits, key=lambda one: (one.path, one.line)):
         yield from _endless(routine, calls, _level(routine.path, watched))
     yield from _untimed_drivers(program, calls)
 

@@ -3,8 +3,9 @@
 Bodies and expressions are plain tuples of strings, numbers and tuples, as a tree has millions of
 them: they are written and read by `marshal`, and compare by value. The first item says what it is.
 
-An instruction is `(KIND, line, ...)`; lines count from 1. Structure stands in the line itself, and
-IF, LOOP, SWITCH and BLOCK are closed by END:
+An instruction is `(KIND, line, ...)`; line 1 is the first one of the function or macro, so that a
+body stays as it is where lines come before it. Structure stands in the line itself, and IF, LOOP,
+SWITCH and BLOCK are closed by END:
 
 =========  ======================================================================================
 CALL       callee, arguments, result: the expression called, a tuple of expressions, and the

@@ -46,7 +46,7 @@ def read_macro(directive: Directive, types: set[str]) -> Macro | None:
         parameters = () if parameters == ("",) else parameters
     scanned = Scanned()
     head = directive.text[: found.start(3)]
-    tokenize(body.replace("\\\n", "\n"), directive.line + head.count("\n"), scanned)
+    tokenize(body.replace("\\\n", "\n"), 1 + head.count("\n"), scanned)
     tokens, lines = _paste(scanned.tokens, scanned.lines)
     if not tokens or (given is None and _is_dull(tokens)):
         return None

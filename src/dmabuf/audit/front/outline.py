@@ -23,6 +23,7 @@ class FunctionLine(NamedTuple):
 
     Attributes:
         name: its name.
+        line: its first one.
         static: as in `facts`, as are the conditions.
         size: bytes of its body.
         calls: names that it calls, sorted; those of its own variables are none.
@@ -31,6 +32,7 @@ class FunctionLine(NamedTuple):
     """
 
     name: str
+    line: int
     static: bool
     size: int
     conditions: tuple[str, ...]
@@ -40,10 +42,9 @@ class FunctionLine(NamedTuple):
 
 
 class MacroLine(NamedTuple):
-    """A macro: how many instructions it has, and what these call."""
+    """A macro that calls something."""
 
     name: str
-    size: int
     calls: tuple[str, ...]
     pointed: bool
 
@@ -54,10 +55,11 @@ class Outline(NamedTuple):
     Attributes:
         path, size, trouble, includes: as in `facts`.
         lost: bytes that were not understood.
-        functions, macros: as they stand in the facts, in the same order.
-        structs: names, each with the number of its fields.
+        functions: as they stand in the facts, in the same order, as do the next three.
+        macros, structs: names.
         variables: name, whether it is static, type, and whether it has a value.
         prototypes: names, and whether flags of an allocation are asked for.
+        calling: the macros that call something.
         typedefs, makers, wants: as in `facts`.
         sets: the fields that its functions set to anything but a part of what they were.
         items: what is called in its tables in the place of a field.
@@ -69,10 +71,11 @@ class Outline(NamedTuple):
     trouble: str
     includes: tuple[str, ...]
     functions: tuple[FunctionLine, ...]
-    macros: tuple[MacroLine, ...]
-    structs: tuple[tuple[str, int], ...]
+    macros: tuple[str, ...]
+    structs: tuple[str, ...]
     variables: tuple[tuple[str, bool, str, bool], ...]
     prototypes: tuple[tuple[str, bool], ...]
+    calling: tuple[MacroLine, ...]
     typedefs: tuple[tuple[str, str], ...]
     makers: tuple[tuple[str, tuple[str, ...], str], ...]
     wants: tuple[tuple[int, str, str, tuple[str, ...]], ...]
@@ -112,13 +115,14 @@ def outline_of(facts: FileFacts) -> Outline:
         facts.trouble,
         facts.includes,
         tuple(_function(one, sets) for one in facts.functions),
-        tuple(map(_macro, facts.macros)),
-        tuple((one.name, len(one.fields)) for one in facts.structs),
+        tuple(one.name for one in facts.macros),
+        tuple(one.name for one in facts.structs),
         tuple((one.name, one.static, one.type, one.value is not None) for one in facts.variables),
         tuple(
             (name, any(one.startswith("gfp_t") for one in types))
             for name, _, types in facts.prototypes
         ),
+        tuple(one for one in map(_macro, facts.macros) if one.calls or one.pointed),
         facts.typedefs,
         facts.makers,
         facts.wants,
@@ -148,12 +152,15 @@ def _function(one: Function, sets: set[str]) -> FunctionLine:
     stores = any(
         each[0] == SET and _may_store(each[2], each[3], local - parameters) for each in code
     )
-    return FunctionLine(one.name, one.static, len(one.body), one.conditions, calls, pointed, stores)
+    size = len(one.body)
+    return FunctionLine(
+        one.name, one.line, one.static, size, one.conditions, calls, pointed, stores
+    )
 
 
 def _macro(one: Macro) -> MacroLine:
     calls, pointed, _ = _called(one.code, set())
-    return MacroLine(one.name, len(one.code), calls, pointed)
+    return MacroLine(one.name, calls, pointed)
 
 
 def _called(code: Code, local: set[str]) -> tuple[tuple[str, ...], bool, set[str]]:

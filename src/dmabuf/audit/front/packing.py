@@ -61,7 +61,7 @@ def _plain(outline: Outline) -> bytes:
     """Named tuples as the plain ones that marshal knows."""
     plain = outline._replace(
         functions=tuple(map(tuple, outline.functions)),  # type: ignore[arg-type]
-        macros=tuple(map(tuple, outline.macros)),  # type: ignore[arg-type]
+        calling=tuple(map(tuple, outline.calling)),  # type: ignore[arg-type]
     )
     return marshal.dumps(tuple(plain))
 
@@ -72,7 +72,7 @@ def unpack_outline(data: bytes | memoryview) -> Outline:
     found = Outline(*marshal.loads(data[_HEAD.size : _HEAD.size + size]))
     return found._replace(
         functions=tuple(starmap(FunctionLine, found.functions)),
-        macros=tuple(starmap(MacroLine, found.macros)),
+        calling=tuple(starmap(MacroLine, found.calling)),
     )
 
 

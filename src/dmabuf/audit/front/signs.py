@@ -1,9 +1,9 @@
 """What a file says about each name, as short sums: two of these tell which names have changed.
 
-A function counts with its place among those of its file and its lines, as who keeps what was found
-in it tells these. The variables of a type have a name as well, as some ask for all of these, and
-so has the set of these types. Typedefs are not among them: who compares two programs compares all
-of these.
+Where something stands in its file does not count. Of functions of one name in a file it does which
+is which, and how far they are from the first one, as lines in what is kept are told from its begin.
+The variables of a type have a name as well, as some ask for all of these. Typedefs are not among
+them: who compares two programs compares all of these.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 
 from dmabuf.audit.front.facts import FileFacts
 
-__all__ = ["KINDS", "changed", "signs_of", "variables_name"]
+__all__ = ["VARIABLES", "changed", "signs_of", "variables_name"]
 
-KINDS = "~"
-"""The name of the set of all types that there are variables of."""
+VARIABLES = "~"
+"""What the names begin with that stand for the variables of a type."""
 
 _PLAIN = 2
 """A version of marshal that writes equal values as equal bytes."""
@@ -32,13 +32,19 @@ def signs_of(
 
     Args:
         facts: of the file.
-        packed: its functions, macros, structs and variables as plain tuples that begin with a name.
+        packed: its functions, macros, structs and variables as plain tuples that begin with a name
+            and a line.
         sets: fields that its functions set; that they do is told as `=field`.
     """
     said: dict[str, list[bytes]] = defaultdict(list)
-    for items in packed:
-        for nth, item in enumerate(items):
-            said[item[0]].append(marshal.dumps((nth, item), _PLAIN))
+    functions, *others = packed
+    first: dict[str, int] = {}
+    for name, line, _end, *rest in functions:
+        apart = line - first.setdefault(name, line)
+        said[name].append(marshal.dumps((apart, rest), _PLAIN))
+    for items in others:
+        for name, _line, *rest in items:
+            said[name].append(marshal.dumps(rest, _PLAIN))
     for name, returns, parameters in facts.prototypes:
         said[name].append(marshal.dumps((returns, parameters), _PLAIN))
     for variable in facts.variables:
@@ -46,8 +52,6 @@ def signs_of(
             sum_of_it = said[variable.name][-1]
             for kind in {variable.type, variable.type.partition("[")[0].rstrip(" *")}:
                 said[variables_name(kind)].append(sum_of_it)
-    if facts.variables:
-        said[KINDS] = [repr(sorted({one.type for one in facts.variables})).encode()]
     for name in sets:
         said[f"={name}"].append(b"")
     return {name: _sum(parts) for name, parts in said.items()}
@@ -55,7 +59,7 @@ def signs_of(
 
 def variables_name(kind: str) -> str:
     """How it is told that the variables of a type were asked for."""
-    return f"~{kind}"
+    return VARIABLES + kind
 
 
 def _sum(parts: list[bytes]) -> bytes:

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from dmabuf.audit.front.brackets import pair
-from dmabuf.audit.front.code import Expr
+from dmabuf.audit.front.code import Code, Expr
 from dmabuf.audit.front.expand import Definer, expand
 from dmabuf.audit.front.facts import Function, Parameter, Struct, Variable
 from dmabuf.audit.front.packing import is_deep
@@ -189,7 +189,7 @@ class FileReader(StatementReader):
         self.flaws = 0
         static = "static" in self.storage
         head, self.structs = self.structs, []
-        code = self.body(body, end - 1)
+        code = _counted_from(line, self.body(body, end - 1))
         self.structs = head + self.structs
         self.functions.append(
             Function(
@@ -361,3 +361,8 @@ class FileReader(StatementReader):
         elif value is not None or "extern" not in self.storage:
             static = "static" in self.storage
             self.variables.append(Variable(one.name, line, one.type, value, static))
+
+
+def _counted_from(first: int, code: Code) -> Code:
+    """Instructions whose lines count from 1, which is a line of the file."""
+    return tuple((one[0], one[1] - first + 1, *one[2:]) for one in code)

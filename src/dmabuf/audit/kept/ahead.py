@@ -13,6 +13,7 @@ from typing import NamedTuple
 from dmabuf.audit.kept.names import NameSet, Numbers
 from dmabuf.audit.kept.packed_keeper import PackedKeeper
 from dmabuf.audit.ways.keeping import Question
+from dmabuf.audit.ways.plain import Begin
 
 __all__ = ["Asked", "Found", "Recorder"]
 
@@ -39,10 +40,17 @@ class Recorder(PackedKeeper):
 
     Args:
         held: what of the last audit still holds.
+        begin: as for every such keeper.
         names: those that the audit has numbers for, in their order.
     """
 
-    def __init__(self, held: Callable[[Question], Asked | None], names: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        held: Callable[[Question], Asked | None],
+        begin: Begin,
+        names: Iterable[str] = (),
+    ) -> None:
+        super().__init__(begin)
         self._held = held
         self._numbers = Numbers(names)
         self._base = len(self._numbers.of)

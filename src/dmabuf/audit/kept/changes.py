@@ -7,23 +7,31 @@ where one stands.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dmabuf.audit.front.outline import Outline
-from dmabuf.audit.front.signs import KINDS
+from dmabuf.audit.front.signs import VARIABLES, variables_name
 from dmabuf.audit.program.asked import any_field, of_owner
 from dmabuf.audit.program.links import Held, Links, Subject
-from dmabuf.audit.program.routine import owner_of
+from dmabuf.audit.program.routine import Ref, owner_of
 from dmabuf.audit.program.tables import field_name
 
-__all__ = ["by_owner", "of_handed", "of_links", "sum_of_contents", "typedefs_of"]
+__all__ = ["of_handed", "of_links", "of_variables", "sum_of_contents", "typedefs_of"]
 
 
-def by_owner(names: set[str], path: str) -> set[str]:
-    """The names that a file tells otherwise, and what of the variables of types its driver has."""
+def of_variables(names: set[str], path: str, plain: Callable[[str], str]) -> set[str]:
+    """What a driver's variables of a struct are asked by, if a file tells some of them otherwise.
+
+    Args:
+        names: that the file tells otherwise.
+        path: its path.
+        plain: the struct that a type is about.
+    """
     owner = owner_of(path)
-    return names | {of_owner(name, owner) for name in names if name.startswith(KINDS)}
+    kinds = (name.removeprefix(VARIABLES) for name in names if name.startswith(VARIABLES))
+    return {of_owner(variables_name(plain(kind)), owner) for kind in kinds}
 
 
 def sum_of_contents(contents: Mapping[str, bytes]) -> bytes:
@@ -55,13 +63,14 @@ def of_links(before: Mapping[str, Links], after: Mapping[str, Links]) -> set[str
             continue
         _of_held(old.tables, new.tables, found)
         _of_held(old.stored, new.stored, found)
-        for _kind, what, subject, _where, _line in _apart(old.registered, new.registered):
-            found.add(f"@{what[2]}")
+        for what in _otherwise(old.registered, new.registered, 1):
+            found.add(_standing(what))
+        for subject in _otherwise(old.registered, new.registered, 2):
             if subject is not None:
                 found.update(_of_subject(subject))
-        for subject, _flags, _where, _line in _apart(old.queues, new.queues):
+        for subject in _otherwise(old.queues, new.queues, 0):
             found.update(_of_subject(subject))
-        for field, _table, _path, _nth in _apart(old.holders, new.holders):
+        for field in _otherwise(old.holders, new.holders, 0):
             found.add(any_field(field))
     return found
 
@@ -74,8 +83,14 @@ def of_handed(old: tuple[Held, ...], new: tuple[Held, ...]) -> set[str]:
 
 
 def _of_held(old: tuple[Held, ...], new: tuple[Held, ...], found: set[str]) -> None:
-    for subject, what, _table, _path in _apart(old, new):
-        found.update((*_of_subject(subject), f"@{what[2]}"))
+    for subject in _otherwise(old, new, 0):
+        found.update(_of_subject(subject))
+    for what in _otherwise(old, new, 1):
+        found.add(_standing(what))
+
+
+def _standing(what: Ref) -> str:
+    return f"@{what[2]}"
 
 
 def _of_subject(subject: Subject) -> tuple[str, str]:
@@ -83,8 +98,16 @@ def _of_subject(subject: Subject) -> tuple[str, str]:
     return field_name(subject), any_field(subject[1])
 
 
-def _apart(old: tuple[Any, ...], new: tuple[Any, ...]) -> set[Any]:
-    """What is in one of two lists; if only their order is another one, all of it."""
+def _otherwise(old: tuple[Any, ...], new: tuple[Any, ...], at: int) -> set[Any]:
+    """The keys, which are in each item at `at`, whose items are not the same in the same order."""
     if old == new:
         return set()
-    return set(old) ^ set(new) or set(old)
+    before, after = _by(old, at), _by(new, at)
+    return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+
+
+def _by(items: tuple[Any, ...], at: int) -> dict[Any, list[Any]]:
+    found: dict[Any, list[Any]] = defaultdict(list)
+    for one in items:
+        found[one[at]].append(one)
+    return found

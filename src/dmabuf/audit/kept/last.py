@@ -16,54 +16,30 @@ one that does not gets none, and finds it out anew. So nobody needs to know who 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from dmabuf.audit.front.across import Expanded, expand_in
+from dmabuf.audit.front.across import expand_in
 from dmabuf.audit.front.packing import unpack_signs
 from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.signs import changed
 from dmabuf.audit.kept.ahead import Asked, Found, Recorder
 from dmabuf.audit.kept.changes import (
-    by_owner,
     of_handed,
     of_links,
+    of_variables,
     sum_of_contents,
     typedefs_of,
 )
-from dmabuf.audit.kept.names import NameSet, Numbers, meets, renumbered
+from dmabuf.audit.kept.names import Numbers, meets, renumbered
 from dmabuf.audit.kept.packed_keeper import PackedKeeper
-from dmabuf.audit.kept.store import read, write
+from dmabuf.audit.kept.record import Record
+from dmabuf.audit.kept.state import State
 from dmabuf.audit.program.asked import EVERYTHING
-from dmabuf.audit.program.links import Held, Links
+from dmabuf.audit.program.links import Links
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.ways.keeping import Question
 
 __all__ = ["LastAudit"]
-
-
-@dataclass(slots=True)
-class _Before:
-    """What was written.
-
-    Attributes:
-        contents: the name of each file's content.
-        signs: what each file says about each name, packed.
-        links: what each file adds to the tables, and what was asked for it.
-        handed, typedefs, matter: of the whole program.
-        answers: by question.
-        expanded: facts with what macros of headers define in them.
-    """
-
-    contents: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    signs: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    links: dict[str, tuple[NameSet, Any]] = field(default_factory=dict[str, tuple[NameSet, Any]])
-    handed: tuple[Held, ...] = ()
-    typedefs: dict[str, str] = field(default_factory=dict[str, str])
-    matter: frozenset[str] = frozenset()
-    answers: dict[Question, Asked] = field(default_factory=dict[Question, Asked])
-    expanded: Expanded = field(default_factory=Expanded)
 
 
 class LastAudit(PackedKeeper):
@@ -78,21 +54,16 @@ class LastAudit(PackedKeeper):
     """
 
     def __init__(self, path: Path | None) -> None:
+        super().__init__(_nowhere)
         self.notes: list[str] = []
         self.linked = self.recalled = self.taken = self.asked = 0
-        self._path = path
-        self._numbers = Numbers()
-        self._before = _Before()
-        self._now = _Before()
+        self._record = Record(path, self.notes)
+        self._before, self._now = self._record.state, State()
+        self._numbers = Numbers(self._before.names)
         self._dirty: set[str] = set()
         self._all_dirty = True
         self._numbers_of_dirty = frozenset[int]()
         self._ahead: dict[Question, Asked] = {}
-        found = read(path, self.notes) if path is not None else None
-        if found is not None:
-            names, *parts = found
-            self._numbers = Numbers(names)
-            self._before = _Before(*parts)
 
     def link(self, shelf: Shelf) -> Program:
         """The program of these files, with the links of those for which they are as they were."""
@@ -109,12 +80,17 @@ class LastAudit(PackedKeeper):
         for path in shelf.outlines:
             kept = before.signs.get(path)
             now.signs[path] = shelf.signs(path) if path in differ or kept is None else kept
+        otherwise: dict[str, set[str]] = {}
         for path in differ:
             old, new = (_signs(one.signs.get(path)) for one in (before, now))
-            self._dirty |= by_owner(changed(old, new), path)
+            otherwise[path] = changed(old, new)
+            self._dirty |= otherwise[path]
         if differ:
             self._dirty.add(EVERYTHING)
         program = Program(shelf, self._sure_links(differ))
+        self._begin = program.names.begin
+        for path, names in otherwise.items():
+            self._dirty |= of_variables(names, path, program.types.plain)
         self._take_links(program, differ)
         return program
 
@@ -178,7 +154,7 @@ class LastAudit(PackedKeeper):
         Args:
             numbered: it is this object that takes them, or the one that it is a copy of.
         """
-        return Recorder(self.held, self._numbers.of if numbered else ())
+        return Recorder(self.held, self._begin, self._numbers.of if numbered else ())
 
     def take(self, found: Found) -> None:
         """Take over answers that were found out ahead; of two to one question the longer one."""
@@ -200,23 +176,16 @@ class LastAudit(PackedKeeper):
     def save(self) -> None:
         """Write what this audit found out, if that is not what there is already."""
         now, before = self._now, self._before
-        if self._path is None:
-            return
         if self.linked == 0 and now.answers == before.answers and now.contents == before.contents:
             return
-        content = (
-            list(self._numbers.of),
-            now.contents,
-            now.signs,
-            now.links,
-            now.handed,
-            now.typedefs,
-            now.matter,
-            now.answers,
-            now.expanded,
-        )
-        write(self._path, content, self.notes)
+        now.names = tuple(self._numbers.of)
+        self._record.save(now)
 
 
 def _signs(packed: bytes | None) -> Mapping[str, bytes]:
     return unpack_signs(packed) if packed is not None else {}
+
+
+def _nowhere(_file: str, _function: str) -> int:
+    """Where functions begin as long as nothing is linked."""
+    return 0

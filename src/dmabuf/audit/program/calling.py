@@ -36,12 +36,16 @@ class Calling:
         """The functions that call a name, in the order of their files."""
         self._names.asked.now.add(EVERYTHING)
         at = self._names.at
-        return [at(path, nth) for path, nth in self._of.get(name, ())]
+        return [at(path, nth) for path, nth in self.where(name)]
+
+    def where(self, name: str) -> list[tuple[str, int]]:
+        """The same by file and place in it; not taken down."""
+        return self._of.get(name, [])
 
     def above(self, name: str) -> set[str]:
         """The names of the functions that call a name."""
         outlines = self._names.outlines
-        return {outlines[path].functions[nth].name for path, nth in self._of.get(name, ())}
+        return {outlines[path].functions[nth].name for path, nth in self.where(name)}
 
     def names(self) -> list[str]:
         """All names that are called."""

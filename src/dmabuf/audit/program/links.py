@@ -13,25 +13,23 @@ from typing import NamedTuple
 from dmabuf.audit.front.code import CALL, DECLARE, SET, Expr, Instruction
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.registers import MAKERS, REGISTERS
-from dmabuf.audit.program.routine import Routine
+from dmabuf.audit.program.routine import Ref, Routine
 from dmabuf.audit.program.spelling import spell
 from dmabuf.audit.program.types import Types
 
-__all__ = ["Held", "Holder", "Linker", "Links", "Queue", "Ref", "Registered", "Setter", "Subject"]
+__all__ = ["Held", "Holder", "Linker", "Links", "Queue", "Registered", "Setter", "Subject"]
 
 _DEPTH = 12
 _POINTERS = (("name", "pm_ptr"), ("name", "pm_sleep_ptr"), ("name", "PTR_IF"))
 """Worth their last argument in some configuration."""
 Subject = tuple[str, str]
-Ref = tuple[str, int, str]
-"""A file, which of its functions it is, and the name of that."""
 Held = tuple[Subject, Ref, str, str]
 """A field, the function that it may hold, the table that says so ("" for an assignment), its file.
 """
 Registered = tuple[str, Ref, Subject | None, Ref, int]
-"""What runs it, the function, what it is tied to, who took it down, the line."""
+"""What runs it, the function, what it is tied to, who took it down, its line."""
 Queue = tuple[Subject, str, Ref, int]
-"""Where a workqueue is kept, its flags as C text, who made it, the line."""
+"""Where a workqueue is kept, its flags as C text, who made it, its line."""
 Setter = tuple[Ref, int, Subject]
 """A function that keeps a parameter in a field: which, the position, the field."""
 Holder = tuple[str, str, str, int]
@@ -169,7 +167,7 @@ class Linker:
     def _hold(self, subject: Subject, value: Expr, table: str, path: str) -> None:
         routine = self._function(value, path)
         if routine is not None:
-            self._held[subject, _ref(routine), table, path] = None
+            self._held[subject, routine.ref, table, path] = None
 
     def _function(self, value: Expr, path: str) -> Routine | None:
         while value[0] in ("addr", "deref", "cast", "call"):
@@ -221,7 +219,7 @@ class Linker:
             if "(" in behind:
                 subject = self.subject(target, self.local(routine), path)
                 if subject is not None and subject[1]:
-                    self._setters.append((_ref(routine), position, subject))
+                    self._setters.append((routine.ref, position, subject))
         elif name in self._names.routines and name not in self.local(routine):
             subject = self.subject(target, self.local(routine), path)
             if subject is not None and subject[1]:
@@ -239,7 +237,7 @@ class Linker:
             if register.item is not None:
                 subject = self.subject(arguments[register.item], self.local(routine), routine.path)
             line = int(instruction[1])
-            self._registered.append((register.kind, _ref(function), subject, _ref(routine), line))
+            self._registered.append((register.kind, function.ref, subject, routine.ref, line))
 
     def _make(self, routine: Routine, instruction: Instruction) -> None:
         maker = MAKERS[instruction[2][1]]
@@ -253,7 +251,7 @@ class Linker:
         subject = self.subject(result, self.local(routine), routine.path)
         if subject is not None:
             line = int(instruction[1])
-            self._queues.append((subject, flags, _ref(routine), line))
+            self._queues.append((subject, flags, routine.ref, line))
 
 
 def _holders(value: Expr, path: str, nth: int) -> Iterator[Holder]:
@@ -261,7 +259,3 @@ def _holders(value: Expr, path: str, nth: int) -> Iterator[Holder]:
     for where, item in value[1]:
         if len(where) == 1 and item[0] == "addr" and item[1][0] == "name":
             yield where[0][1:], item[1][1], path, nth
-
-
-def _ref(routine: Routine) -> Ref:
-    return routine.path, routine.nth, routine.name

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from dmabuf.audit.front.config import Config
 from dmabuf.audit.front.facts import Macro, Struct, Variable
@@ -18,7 +17,7 @@ from dmabuf.audit.front.outline import FunctionLine
 from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.signs import variables_name
 from dmabuf.audit.program.asked import Asked, Lookup
-from dmabuf.audit.program.routine import Routine, owner_of
+from dmabuf.audit.program.routine import Ref, Routine, owner_of
 
 __all__ = ["Names"]
 
@@ -68,19 +67,21 @@ class Names:
         self._shelf = shelf
         self._owners: dict[str, str] = {}
         self._at: dict[_Ref, Routine] = {}
+        self._referred: dict[Ref, Routine] = {}
         self._resolved: dict[tuple[str, str], Routine | None] = {}
         self._macro: dict[tuple[str, str], Macro | None] = {}
         self._fields: dict[tuple[str, str], dict[str, str]] = {}
-        functions: dict[str, list[_Ref]] = defaultdict(list)
+        self._begins: dict[str, dict[str, int]] = {}
+        functions = self._functions = defaultdict[str, list[_Ref]](list)
         macros: dict[str, list[_Ref]] = defaultdict(list)
         structs: dict[str, list[_Ref]] = defaultdict(list)
         variables: dict[str, list[_Ref]] = defaultdict(list)
         prototypes: dict[str, _Ref] = {}
         for path, outline in shelf.outlines.items():
-            _take(functions, path, outline.functions)
+            _take(functions, path, (line.name for line in outline.functions))
             _take(macros, path, outline.macros)
             _take(structs, path, outline.structs)
-            _take(variables, path, outline.variables)
+            _take(variables, path, (name for name, *_ in outline.variables))
             for nth, (name, _) in enumerate(outline.prototypes):
                 prototypes.setdefault(name, (path, nth))
             for name, kind in outline.typedefs:
@@ -104,9 +105,14 @@ class Names:
     def _routines(self, refs: Iterable[_Ref]) -> list[Routine]:
         return [self.at(path, nth) for path, nth in refs]
 
-    def of(self, ref: tuple[str, int, str]) -> Routine:
-        """The function that is referred to, by file, place in it, and name."""
-        return self.at(ref[0], ref[1])
+    def of(self, ref: Ref) -> Routine:
+        """The function that is referred to."""
+        found = self._referred.get(ref)
+        if found is None:
+            path, which, name = ref
+            places = [nth for where, nth in self._functions[name] if where == path]
+            found = self._referred[ref] = self.at(path, places[which])
+        return found
 
     def at(self, path: str, nth: int) -> Routine:
         """The function that is the nth one of a file."""
@@ -116,9 +122,24 @@ class Names:
             if owner is None:
                 owner = self._owners[path] = owner_of(path)
             line = self._shelf.outlines[path].functions[nth]
-            found = Routine(path, owner, nth, line, self.asked, self._shelf.__getitem__)
+            same = self._functions[line.name]
+            which = sum(where == path and other < nth for where, other in same[:-1])
+            found = Routine(path, owner, nth, which, line, self.asked, self._shelf.__getitem__)
             self._at[path, nth] = found
         return found
+
+    def begin(self, path: str, name: str) -> int:
+        """The line of the first function of a name in a file, 0 without one; not taken down.
+
+        It is what lines are told from in what is kept (`front.signs`).
+        """
+        found = self._begins.get(path)
+        if found is None:
+            found = self._begins[path] = {}
+            outline = self.outlines.get(path)
+            for line in outline.functions if outline is not None else ():
+                found.setdefault(line.name, line.line)
+        return found.get(name, 0)
 
     def variable_at(self, path: str, nth: int) -> Variable:
         """The variable that is the nth one of a file."""
@@ -215,10 +236,10 @@ class Names:
         )
 
 
-def _take(known: dict[str, list[_Ref]], path: str, items: Iterable[tuple[Any, ...]]) -> None:
-    """Take down where each is, by its name, which comes first in it."""
-    for nth, item in enumerate(items):
-        known[item[0]].append((path, nth))
+def _take(known: dict[str, list[_Ref]], path: str, names: Iterable[str]) -> None:
+    """Take down where each is, by its name."""
+    for nth, name in enumerate(names):
+        known[name].append((path, nth))
 
 
 def _is_stub(size: int, one: Routine) -> bool:

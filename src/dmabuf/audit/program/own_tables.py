@@ -10,7 +10,7 @@ from collections import defaultdict
 from functools import cached_property
 
 from dmabuf.audit.front.code import Expr
-from dmabuf.audit.front.signs import KINDS, variables_name
+from dmabuf.audit.front.signs import variables_name
 from dmabuf.audit.program.asked import Memo, of_owner
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.routine import owner_of
@@ -52,9 +52,7 @@ class OwnTables:
         """The initialisers of a struct in a driver, with their files."""
         kinds, names = self._kinds
         self._names.asked.again(names)
-        self._names.asked.now.update(
-            (of_owner(variables_name(struct), owner), of_owner(KINDS, owner))
-        )
+        self._names.asked.now.add(of_owner(variables_name(struct), owner))
         known = self._of.get(struct)
         if known is None:
             known = self._of[struct] = defaultdict(list)

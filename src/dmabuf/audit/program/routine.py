@@ -9,7 +9,10 @@ from dmabuf.audit.front.outline import FunctionLine
 from dmabuf.audit.program.asked import Asked
 from dmabuf.report.finding import Place
 
-__all__ = ["GRADES", "Routine", "owner_of"]
+__all__ = ["GRADES", "Ref", "Routine", "owner_of"]
+
+Ref = tuple[str, int, str]
+"""A function in plain values: its file, which of those of its name there it is, and the name."""
 
 
 class Routine:
@@ -21,23 +24,26 @@ class Routine:
         path: its file, relative to the root of the tree.
         owner: whose it is: the driver's folder, or "" for code that drivers share.
         nth: which function of its file it is.
+        which: of those of its name there.
         outline: what is known without the body.
         asked: where its name is taken down.
         load: unpacks it.
     """
 
-    __slots__ = ("_asked", "_function", "_load", "_outline", "nth", "owner", "path")
+    __slots__ = ("_asked", "_function", "_load", "_outline", "nth", "owner", "path", "which")
 
     def __init__(
         self,
         path: str,
         owner: str,
         nth: int,
+        which: int,
         outline: FunctionLine,
         asked: Asked,
         load: Callable[[str], FileFacts],
     ) -> None:
-        self.path, self.owner, self.nth, self._outline = path, owner, nth, outline
+        self.path, self.owner, self.nth, self.which = path, owner, nth, which
+        self._outline = outline
         self._asked, self._load = asked, load
         self._function: Function | None = None
 
@@ -45,6 +51,11 @@ class Routine:
     def name(self) -> str:
         """Its name."""
         return self._outline.name
+
+    @property
+    def ref(self) -> Ref:
+        """What it is in questions and in what is kept: others may come and go in its file."""
+        return self.path, self.which, self._outline.name
 
     @property
     def outline(self) -> FunctionLine:
@@ -60,9 +71,18 @@ class Routine:
             self._function = self._load(self.path).functions[self.nth]
         return self._function
 
-    def place(self, line: int = 0) -> Place:
-        """A line of it; its first one if none is given."""
-        return Place(self.path, line or self.function.line, self.name)
+    @property
+    def line(self) -> int:
+        """Its first line in its file; not taken down, as nothing that is kept depends on it."""
+        return self._outline.line
+
+    def place(self, line: int = 1) -> Place:
+        """A line of it, as its instructions count them; the first one if none is given."""
+        return Place(self.path, self._outline.line + line - 1, self._outline.name)
+
+    def line_of(self, place: Place) -> int:
+        """The line of a place in its file, as its instructions count them."""
+        return place.line - self._outline.line + 1
 
     def __repr__(self) -> str:
         return f"{self.path}:{self.name}"

@@ -37,7 +37,7 @@ class Registration:
         routine: it.
         subject: the work or timer, as (struct, field); None where it is not in a struct.
         where: who took it down; None at the top of a file.
-        line: and in which line.
+        line: and in which line, as the instructions of that count them.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A workqueue that was made: its flags as C text, in which function and line."""
+    """A workqueue that was made: its flags as C text, in which function and line of it."""
 
     flags: str
     where: Routine

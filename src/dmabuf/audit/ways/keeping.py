@@ -144,11 +144,7 @@ def question_of(
     if told is None:
         return None
     wanted = None if kinds is None else tuple(sorted(map(str, kinds)))
-    return (*_ref(routine), told, wanted, nodes)
-
-
-def _ref(routine: Routine) -> tuple[str, int, str]:
-    return routine.path, routine.nth, routine.name
+    return (*routine.ref, told, wanted, nodes)
 
 
 @functools.cache
@@ -164,7 +160,7 @@ def _told(value: object) -> Any:
     if isinstance(value, str | int | bool):
         return str(value) if isinstance(value, str) else value
     if isinstance(value, Routine):
-        return _ref(value)
+        return value.ref
     if isinstance(value, tuple):
         parts = [_told(one) for one in cast("tuple[object, ...]", value)]
         return None if None in parts else tuple(parts)

@@ -48,7 +48,7 @@ def names_that_matter(program: Program, beyond: Beyond = NOTHING) -> Matter:
     callers: dict[str, set[str]] = defaultdict(set)
     todo = list(matter | program.tables.calling.pointing)
     for outline in outlines:
-        for macro in outline.macros:
+        for macro in outline.calling:
             for name in macro.calls:
                 callers[name].add(macro.name)
             if macro.pointed:

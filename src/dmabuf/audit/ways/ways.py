@@ -228,13 +228,13 @@ class Ways:
     ) -> Iterator[Way]:
         start = self._node(routine, context or self.context(routine))
         came: dict[_Node, _Came] = {}
-        found: set[tuple[Effect, str, int]] = set()
+        found: set[tuple[Effect, Routine, int]] = set()
         for node, effect_event in self._search(start, span, came, nodes, limits):
             effect = effect_event.effect
             assert effect is not None
             if kinds is not None and effect.kind not in kinds:
                 continue
-            key = (effect, node.routine.path, effect_event.line)
+            key = (effect, node.routine, effect_event.line)
             if key not in found:
                 found.add(key)
                 yield self._way(came, node, effect_event)

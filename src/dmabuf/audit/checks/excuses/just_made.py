@@ -36,7 +36,7 @@ def is_just_made(way: Way, program: Program) -> bool:
     for hop, routine in passed(way.hops[1:], program):
         kinds = program.tables.local(routine)
         callee = hop.callee or way.effect.name
-        if not _hands_on(routine.function.code, kinds, hop.place.line, callee):
+        if not _hands_on(routine.function.code, kinds, routine.line_of(hop.place), callee):
             continue
         structs = map(program.types.plain, kinds.values())
         if kind is Kind.RESV or (subject is not None and subject[0] in structs):

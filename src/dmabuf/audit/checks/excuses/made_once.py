@@ -37,8 +37,9 @@ def is_made_once(way: Way, program: Program) -> bool:
     for hop, routine in passed(way.hops[1:], program):
         code = routine.function.code
         kinds = program.tables.local(routine)
+        line = routine.line_of(hop.place)
         for made, index in _made(code):
-            before = code[index][1] <= hop.place.line and "*" in kinds.get(made[1], "")
+            before = code[index][1] <= line and "*" in kinds.get(made[1], "")
             if before and _is_returned(code, made) and _is_found(code, index, made):
                 return True
     return False

@@ -28,7 +28,8 @@ def is_after_restart(way: Way, program: Program) -> bool:
         program: where its functions are looked up.
     """
     return any(
-        _STARTS in routine.outline.calls and _started(routine.function.code, hop.place.line)
+        _STARTS in routine.outline.calls
+        and _started(routine.function.code, routine.line_of(hop.place))
         for hop, routine in passed(way.hops, program)
     )
 
@@ -41,7 +42,8 @@ def is_stopped(way: Way, program: Program) -> bool:
         program: where its functions are looked up.
     """
     return any(
-        _stands(routine.function.code, hop.place.line) for hop, routine in passed(way.hops, program)
+        _stands(routine.function.code, routine.line_of(hop.place))
+        for hop, routine in passed(way.hops, program)
     )
 
 

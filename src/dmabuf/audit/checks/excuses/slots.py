@@ -42,11 +42,11 @@ def makes_room(way: Way, program: Program) -> bool:
     routine = program.function(place.function, place.file)
     if way.effect.kind is not Kind.FENCE_WAIT or routine is None:
         return False
-    code = routine.function.code
+    code, line = routine.function.code, routine.line_of(place)
     waits = [
         (index, call)
         for index, name, call in calls(code)
-        if name == way.effect.name and call[1] == place.line and call[3]
+        if name == way.effect.name and call[1] == line and call[3]
     ]
     return any(
         _is_filled(code, index, slot)
