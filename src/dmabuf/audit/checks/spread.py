@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Final
 
 from dmabuf.audit.checks.audit import Walks, walks_of
-from dmabuf.audit.front.gather import cache_of, gather, processes
+from dmabuf.audit.front.gather import cache_of, gather
+from dmabuf.audit.front.workers import may_fork, processes
 from dmabuf.audit.kept.ahead import Found
 from dmabuf.audit.kept.last import LastAudit
 from dmabuf.audit.program.program import Program
@@ -204,8 +205,8 @@ class Spread:
         if self._executor is not None:
             yield self._executor
             return
-        self.forked = _may_fork()
-        executor = processes(self._jobs, "fork" if self.forked else "spawn")
+        self.forked = may_fork()
+        executor = processes(self._jobs)
         try:
             yield executor
         finally:
@@ -236,11 +237,3 @@ def _submitted(executor: Executor, walker: _Walker, batch: tuple[int, ...]) -> F
         lost: Future[Found] = Future()
         lost.set_exception(error)
         return lost
-
-
-def _may_fork() -> bool:
-    """A process with threads must not fork, whoever began them."""
-    try:
-        return len(list(Path("/proc/self/task").iterdir())) == 1
-    except OSError:
-        return False
