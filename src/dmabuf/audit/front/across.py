@@ -201,7 +201,7 @@ def _in_tables(facts: FileFacts, makers: dict[str, Definer]) -> FileFacts:
     return replace(
         facts,
         variables=tuple(
-            replace(one, value=_table(one.value, makers)) if _has_items(one) else one
+            one._replace(value=_table(one.value, makers)) if _has_items(one) else one
             for one in facts.variables
         ),
     )
