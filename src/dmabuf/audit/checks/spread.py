@@ -189,14 +189,21 @@ class Spread:
         return lambda: walks if os.getpid() != process else walks_of(self._program)
 
     def _batches(self, walks: Walks) -> list[tuple[int, ...]]:
-        """Those that are not known, driver by driver, the largest drivers first."""
+        """Those that are not known, driver by driver, the largest drivers first.
+
+        Code that drivers share leads into all of them; who walks the largest has walked half of
+        what is behind it.
+        """
         by_owner: dict[str, list[int]] = defaultdict(list)
         for number, piece in enumerate(walks.pieces):
             if piece.question is None or self._last.held(piece.question) is None:
                 by_owner[piece.owner].append(number)
+        shared = by_owner.pop("", [])
+        by_size = sorted(by_owner.values(), key=len, reverse=True) or [[]]
+        by_size[0] += shared
         return [
             tuple(numbers[start : start + _BATCH])
-            for numbers in sorted(by_owner.values(), key=len, reverse=True)
+            for numbers in by_size
             for start in range(0, len(numbers), _BATCH)
         ]
 
