@@ -43,10 +43,15 @@ def is_deep(value: object, tokens: int = DEEPEST) -> bool:
     return True
 
 
-def pack(facts: FileFacts) -> bytes:
-    """The bytes of a file's facts, after those of its outline and of its signs."""
+def pack(facts: FileFacts, before: Outline | None = None) -> bytes:
+    """The bytes of a file's facts, after those of its outline and of its signs.
+
+    Args:
+        facts: of the file.
+        before: the outline of facts whose functions are the first ones of these.
+    """
     content = _content(facts)
-    outline = outline_of(facts)
+    outline = outline_of(facts, before)
     head = _plain(outline)
     signs = marshal.dumps(signs_of(facts, content[2:6], outline.sets))
     return _HEAD.pack(len(head), len(signs)) + head + signs + marshal.dumps(content)

@@ -109,7 +109,7 @@ class LastAudit(PackedKeeper):
         for path in shelf.outlines:
             kept = before.signs.get(path)
             now.signs[path] = shelf.signs(path) if path in differ or kept is None else kept
-        for path in differ:
+        for path in differ if not self._all_dirty else ():
             old, new = (_signs(one.signs.get(path)) for one in (before, now))
             self._dirty |= by_owner(changed(old, new), path)
         if differ:
