@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 from dmabuf.audit.front.cache import Cache, digest
@@ -153,6 +154,8 @@ class _Work:
         self._asked: set[str] = set()
         self._waiting: list[_Job] = []
         self._running: dict[Future[list[_Done]], list[_Job]] = {}
+        # `wait` would look at all of hundreds each time that one is done.
+        self._done: SimpleQueue[Future[list[_Done]]] = SimpleQueue()
         self.config: Config | None = None
         self._keep: dict[str, Kept] = {}
         self._fresh = 0
@@ -205,16 +208,15 @@ class _Work:
         """Work until nothing is left."""
         while self._waiting or self._running:
             self._submit()
-            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
-            for future in done:
-                jobs = self._running.pop(future)
-                try:
-                    results = future.result()
-                except BrokenExecutor as error:
-                    one_by_one = partial(_one, self._root, self.config)
-                    results = self._workers.alone(jobs, one_by_one, _died, error)
-                for one in results:
-                    self._finish(one)
+            future = self._done.get()
+            jobs = self._running.pop(future)
+            try:
+                results = future.result()
+            except BrokenExecutor as error:
+                one_by_one = partial(_one, self._root, self.config)
+                results = self._workers.alone(jobs, one_by_one, _died, error)
+            for one in results:
+                self._finish(one)
             if self._progress is not None:
                 seconds = time.monotonic() - self._begun
                 self._progress(Progress(len(self.out.files), len(self._asked), seconds))
@@ -227,6 +229,7 @@ class _Work:
         for jobs in _chunks(self._root, self._waiting):
             future = self._workers.submit(work, self._root, jobs, self.config, here=few)
             self._running[future] = jobs
+            future.add_done_callback(self._done.put)
         self._waiting = []
 
     def _finish(self, one: _Done) -> None:
