@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Final
 
 from dmabuf.audit.checks.audit import Walks, walks_of
-from dmabuf.audit.front.gather import cache_of, gather, processes
+from dmabuf.audit.front.gather import cache_of, gather
+from dmabuf.audit.front.workers import may_fork, processes
 from dmabuf.audit.kept.ahead import Found
 from dmabuf.audit.kept.last import LastAudit
 from dmabuf.audit.program.program import Program
@@ -188,14 +189,21 @@ class Spread:
         return lambda: walks if os.getpid() != process else walks_of(self._program)
 
     def _batches(self, walks: Walks) -> list[tuple[int, ...]]:
-        """Those that are not known, driver by driver, the largest drivers first."""
+        """Those that are not known, driver by driver, the largest drivers first.
+
+        Code that drivers share leads into all of them; who walks the largest has walked half of
+        what is behind it.
+        """
         by_owner: dict[str, list[int]] = defaultdict(list)
         for number, piece in enumerate(walks.pieces):
             if piece.question is None or self._last.held(piece.question) is None:
                 by_owner[piece.owner].append(number)
+        shared = by_owner.pop("", [])
+        by_size = sorted(by_owner.values(), key=len, reverse=True) or [[]]
+        by_size[0] += shared
         return [
             tuple(numbers[start : start + _BATCH])
-            for numbers in sorted(by_owner.values(), key=len, reverse=True)
+            for numbers in by_size
             for start in range(0, len(numbers), _BATCH)
         ]
 
@@ -204,8 +212,8 @@ class Spread:
         if self._executor is not None:
             yield self._executor
             return
-        self.forked = _may_fork()
-        executor = processes(self._jobs, "fork" if self.forked else "spawn")
+        self.forked = may_fork()
+        executor = processes(self._jobs)
         try:
             yield executor
         finally:
@@ -236,11 +244,3 @@ def _submitted(executor: Executor, walker: _Walker, batch: tuple[int, ...]) -> F
         lost: Future[Found] = Future()
         lost.set_exception(error)
         return lost
-
-
-def _may_fork() -> bool:
-    """A process with threads must not fork, whoever began them."""
-    try:
-        return len(list(Path("/proc/self/task").iterdir())) == 1
-    except OSError:
-        return False

@@ -85,7 +85,7 @@ def _expanded(path: str, outline: Outline, shelf: Shelf, makers: _Makers) -> byt
     wants = [want for want in outline.wants if want[1] in seen]
     if not wants and seen.keys().isdisjoint(outline.items):
         return b""
-    return pack(_in_tables(_with(shelf[path], wants, seen), seen))
+    return pack(_in_tables(_with(shelf[path], wants, seen), seen), outline)
 
 
 class _Makers:
@@ -201,7 +201,7 @@ def _in_tables(facts: FileFacts, makers: dict[str, Definer]) -> FileFacts:
     return replace(
         facts,
         variables=tuple(
-            replace(one, value=_table(one.value, makers)) if _has_items(one) else one
+            one._replace(value=_table(one.value, makers)) if _has_items(one) else one
             for one in facts.variables
         ),
     )

@@ -35,6 +35,13 @@ class _Branch:
     def balanced(self) -> bool:
         return not (self.round or self.curly or self.lowest)
 
+    def count(self, rounds: int, curlies: int) -> None:
+        """A bracket opens or closes."""
+        self.round += rounds
+        self.curly += curlies
+        if self.round < self.lowest or self.curly < self.lowest:
+            self.lowest = min(self.round, self.curly)
+
 
 @dataclass(slots=True)
 class _Group:
@@ -74,26 +81,21 @@ class _Resolver:
         self.depth = 0
 
     def run(self) -> None:
+        branch: _Branch | None = None
         for at in [at for at, token in enumerate(self.tokens) if token in self.marks]:
             token = self.tokens[at]
             if token in _NET:
-                self._bracket(token)
+                a, b = _NET[token]
+                self.depth += a + b
+                if branch is not None:
+                    branch.count(a, b)
             elif token[0] == "#":
                 self._directive(at, token)
-            elif self.groups:  # case, default
-                branch = self.groups[-1].branches[-1]
+                branch = self.groups[-1].branches[-1] if self.groups else None
+            elif branch is not None:  # case, default
                 branch.cases = branch.cases or branch.curly == 0
         while self.groups:
             self._close(len(self.tokens))
-
-    def _bracket(self, token: str) -> None:
-        a, b = _NET[token]
-        self.depth += a + b
-        if self.groups:
-            branch = self.groups[-1].branches[-1]
-            branch.round += a
-            branch.curly += b
-            branch.lowest = min(branch.lowest, branch.round, branch.curly)
 
     def _directive(self, at: int, token: str) -> None:
         if token.startswith("#if"):

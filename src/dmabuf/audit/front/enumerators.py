@@ -90,7 +90,7 @@ def _value(tokens: list[str]) -> Expr | None:
         value = work.expression()
     except Lost:
         return None
-    return value if work.at == len(tokens) and not is_deep(value) else None
+    return value if work.at == len(tokens) and not is_deep(value, len(tokens)) else None
 
 
 def _plus(base: Expr, more: int) -> Expr:

@@ -72,6 +72,10 @@ class ExpressionReader(TypeReader):
 
     def assignment(self) -> Expr:
         """An expression without a comma."""
+        leaf = self.leaves.get(self.tokens[self.at])
+        if leaf is not None and self.tokens[self.at + 1] in _ENDS:  # many are just a name
+            self.at += 1
+            return leaf
         self.depth += 1
         if self.depth > DEPTH:
             raise Lost
@@ -106,7 +110,11 @@ class ExpressionReader(TypeReader):
 
     def binary(self, level: int) -> Expr:
         """Operators that bind at least as strongly as `level`."""
-        left = self.unary()
+        left = self.leaves.get(self.tokens[self.at])
+        if left is None or self.tokens[self.at + 1] in _POSTFIX:
+            left = self.unary()
+        else:
+            self.at += 1
         links = 0
         while True:
             token = self.tokens[self.at]

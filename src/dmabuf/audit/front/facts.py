@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import marshal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dmabuf.audit.front.code import Code, Expr
@@ -37,6 +37,7 @@ class Function:
             but whoever includes the header does.
         conditions: the `#if` texts around it, outermost first, "!" before those of an `#else`.
         flaws: bytes of it that the parser did not understand.
+        fresh: the instructions themselves, where they have just been read.
     """
 
     name: str
@@ -48,11 +49,12 @@ class Function:
     static: bool = False
     conditions: tuple[str, ...] = ()
     flaws: int = 0
+    fresh: Code | None = field(default=None, compare=False, repr=False)
 
     @property
     def code(self) -> Code:
         """The instructions of its body."""
-        return _decoded(self.body)
+        return _decoded(self.body) if self.fresh is None else self.fresh
 
 
 @functools.lru_cache(maxsize=1024)
@@ -61,8 +63,7 @@ def _decoded(body: bytes) -> Code:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Macro:
+class Macro(NamedTuple):
     """A macro, or a constant of an enum, which is used in the same way.
 
     Attributes:
@@ -78,8 +79,7 @@ class Macro:
     value: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Struct:
+class Struct(NamedTuple):
     """A struct or union: `struct NAME`, `union NAME`, or the name that a typedef gives it.
 
     Fields of an anonymous struct inside count as its own. A named inner struct is a type of its
@@ -91,8 +91,7 @@ class Struct:
     fields: tuple[Parameter, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """A variable outside functions. Tables of operations are these: type and ("list", ...)."""
 
     name: str

@@ -6,13 +6,14 @@ include are followed while they come in. The order of the result is not that of 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from queue import SimpleQueue
+from typing import Final
 
 from dmabuf.audit.front.cache import Cache, digest
 from dmabuf.audit.front.collector import no_collector
@@ -25,8 +26,9 @@ from dmabuf.audit.front.packing import pack
 from dmabuf.audit.front.shelf import Shelf
 from dmabuf.audit.front.tree import Stamp, find, read, stamp
 from dmabuf.audit.front.volume import Kept
+from dmabuf.audit.front.workers import Workers
 
-__all__ = ["Gathered", "Progress", "cache_of", "gather", "processes"]
+__all__ = ["Gathered", "Progress", "cache_of", "gather"]
 
 # Files of one piece of work; small enough to spread, large enough to be worth the way.
 _CHUNK: Final = 24
@@ -121,7 +123,7 @@ def gather(
         TreeError: a folder is not there.
     """
     found = find(root, folders)
-    with no_collector(), _Workers(jobs, executor) as workers:
+    with no_collector(), Workers(jobs, executor) as workers:
         work = _Work(root, workers, cache, progress, Includes(root) if headers else None)
         work.config = config
         work.leave_out(known)
@@ -137,7 +139,7 @@ class _Work:
     def __init__(
         self,
         root: Path,
-        workers: _Workers,
+        workers: Workers,
         cache: Cache | None,
         progress: Callable[[Progress], None] | None,
         includes: Includes | None,
@@ -152,6 +154,8 @@ class _Work:
         self._asked: set[str] = set()
         self._waiting: list[_Job] = []
         self._running: dict[Future[list[_Done]], list[_Job]] = {}
+        # `wait` would look at all of hundreds each time that one is done.
+        self._done: SimpleQueue[Future[list[_Done]]] = SimpleQueue()
         self.config: Config | None = None
         self._keep: dict[str, Kept] = {}
         self._fresh = 0
@@ -204,15 +208,15 @@ class _Work:
         """Work until nothing is left."""
         while self._waiting or self._running:
             self._submit()
-            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
-            for future in done:
-                jobs = self._running.pop(future)
-                try:
-                    results = future.result()
-                except BrokenExecutor as error:
-                    results = self._workers.lost(jobs, (self._root, self.config), error)
-                for one in results:
-                    self._finish(one)
+            future = self._done.get()
+            jobs = self._running.pop(future)
+            try:
+                results = future.result()
+            except BrokenExecutor as error:
+                one_by_one = partial(_one, self._root, self.config)
+                results = self._workers.alone(jobs, one_by_one, _died, error)
+            for one in results:
+                self._finish(one)
             if self._progress is not None:
                 seconds = time.monotonic() - self._begun
                 self._progress(Progress(len(self.out.files), len(self._asked), seconds))
@@ -225,6 +229,7 @@ class _Work:
         for jobs in _chunks(self._root, self._waiting):
             future = self._workers.submit(work, self._root, jobs, self.config, here=few)
             self._running[future] = jobs
+            future.add_done_callback(self._done.put)
         self._waiting = []
 
     def _finish(self, one: _Done) -> None:
@@ -283,18 +288,19 @@ def _chunks(root: Path, jobs: list[_Job]) -> Iterator[list[_Job]]:
 
 def work(root: Path, jobs: list[_Job], config: Config | None) -> list[_Done]:
     """In a worker: read and parse files; those whose content is known are not parsed."""
-    done: list[_Done] = []
-    for path, known in jobs:
-        found = read(root / path)
-        content = digest(found.data)
-        if found.trouble:
-            done.append((path, found.stamp, content, b"", found.trouble))
-        elif content == known:
-            done.append((path, found.stamp, content, b"", ""))
-        else:
-            facts, trouble = _facts(path, found.data, config or Config())
-            done.append((path, found.stamp, content, facts, trouble))
-    return done
+    return [_one(root, config, job) for job in jobs]
+
+
+def _one(root: Path, config: Config | None, job: _Job) -> _Done:
+    path, known = job
+    found = read(root / path)
+    content = digest(found.data)
+    if found.trouble:
+        return path, found.stamp, content, b"", found.trouble
+    if content == known:
+        return path, found.stamp, content, b"", ""
+    facts, trouble = _facts(path, found.data, config or Config())
+    return path, found.stamp, content, facts, trouble
 
 
 def _facts(path: str, data: bytes, config: Config) -> tuple[bytes, str]:
@@ -304,77 +310,6 @@ def _facts(path: str, data: bytes, config: Config) -> tuple[bytes, str]:
         return b"", f"the parser failed ({type(error).__name__}: {error}); please report it"
 
 
-class _Workers:
-    """The caller's executor, or processes of our own, started when there is work."""
-
-    def __init__(self, jobs: int, executor: Executor | None) -> None:
-        self.count = jobs or os.cpu_count() or 1
-        self._given = executor
-        self._own: Executor | None = None
-
-    def __enter__(self) -> _Workers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._own is not None:
-            self._own.shutdown(cancel_futures=True)
-
-    def submit(
-        self, call: Callable[..., list[_Done]], *given: Any, here: bool
-    ) -> Future[list[_Done]]:
-        """Hand a piece of work to whoever is free.
-
-        Args:
-            call: the work.
-            given: what it is given.
-            here: it is not worth the start of a process.
-        """
-        if self._given is not None:
-            return self._given.submit(call, *given)
-        if self.count == 1 or (here and self._own is None):
-            return _at_once(call, *given)
-        if self._own is None:
-            self._own = processes(self.count)
-        try:
-            return self._own.submit(call, *given)
-        except BrokenExecutor:
-            self._own = processes(self.count)
-            return self._own.submit(call, *given)
-
-    def lost(
-        self, jobs: list[_Job], where: tuple[Path, Config | None], error: BrokenExecutor
-    ) -> list[_Done]:
-        """A worker has died: its files are tried alone, each in a process of its own."""
-        if self._given is not None:
-            return [_died(path, error) for path, _ in jobs]
-        done: list[_Done] = []
-        for job in jobs:
-            with processes(1) as alone:
-                try:
-                    done.extend(alone.submit(work, where[0], [job], where[1]).result())
-                except BrokenExecutor as again:
-                    done.append(_died(job[0], again))
-        return done
-
-
-def _died(path: str, error: BrokenExecutor) -> _Done:
+def _died(job: _Job, error: BrokenExecutor) -> _Done:
     sentence = f"a worker died while it was read ({error}); not audited, try --jobs 1"
-    return path, None, b"", b"", sentence
-
-
-def _at_once(call: Callable[..., list[_Done]], *given: Any) -> Future[list[_Done]]:
-    future: Future[list[_Done]] = Future()
-    try:
-        future.set_result(call(*given))
-    except Exception as error:  # noqa: BLE001 - it is the future's
-        future.set_exception(error)
-    return future
-
-
-def processes(count: int, method: str = "spawn") -> Executor:
-    """Workers that are processes of our own, started as `multiprocessing` calls that method."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    context = multiprocessing.get_context(method)
-    return ProcessPoolExecutor(max_workers=count, mp_context=context)
+    return job[0], None, b"", b"", sentence

@@ -104,7 +104,7 @@ def _read(
     work.begin()
     try:
         value = work.expression()
-        if work.at == len(tokens) and not is_deep(value):
+        if work.at == len(tokens) and not is_deep(value, len(tokens)):
             return Macro(name, line, parameters, tuple(work.code), value)
     except Lost:
         pass

@@ -105,16 +105,22 @@ def brief_of(outline: Outline) -> Brief:
     )
 
 
-def outline_of(facts: FileFacts) -> Outline:
-    """The outline of a file."""
-    sets: set[str] = set()
+def outline_of(facts: FileFacts, before: Outline | None = None) -> Outline:
+    """The outline of a file.
+
+    Args:
+        facts: of it.
+        before: the outline of facts whose functions are the first ones of these.
+    """
+    known = before.functions if before is not None else ()
+    sets = set(before.sets if before is not None else ())
     return Outline(
         facts.path,
         facts.size,
         sum(size for _, size in facts.flaws),
         facts.trouble,
         facts.includes,
-        tuple(_function(one, sets) for one in facts.functions),
+        (*known, *(_function(one, sets) for one in facts.functions[len(known) :])),
         tuple(one.name for one in facts.macros),
         tuple(one.name for one in facts.structs),
         tuple((one.name, one.static, one.type, one.value is not None) for one in facts.variables),

@@ -12,7 +12,6 @@ import struct
 from itertools import starmap
 from typing import Any, Final
 
-from dmabuf.audit.front.code import Expr
 from dmabuf.audit.front.facts import FileFacts, Function, Macro, Parameter, Struct, Variable
 from dmabuf.audit.front.outline import FunctionLine, MacroLine, Outline, outline_of
 from dmabuf.audit.front.signs import signs_of
@@ -23,10 +22,19 @@ _HEAD: Final = struct.Struct("<II")
 
 # How deep an expression may be, so that who reads it may recurse.
 DEEPEST: Final = 200
+# So few tokens cannot make it deeper: of a pair of braces come three tuples.
+_SHALLOW: Final = DEEPEST // 2
 
 
-def is_deep(value: object) -> bool:
-    """Whether tuples lie deeper in each other than anybody should recurse."""
+def is_deep(value: object, tokens: int = DEEPEST) -> bool:
+    """Whether tuples lie deeper in each other than anybody should recurse.
+
+    Args:
+        value: the outermost.
+        tokens: that it was made of, where that is known.
+    """
+    if tokens <= _SHALLOW:
+        return False
     level: list[tuple[Any, ...]] = [value] if isinstance(value, tuple) else []
     for _ in range(DEEPEST):
         if not level:
@@ -35,10 +43,15 @@ def is_deep(value: object) -> bool:
     return True
 
 
-def pack(facts: FileFacts) -> bytes:
-    """The bytes of a file's facts, after those of its outline and of its signs."""
+def pack(facts: FileFacts, before: Outline | None = None) -> bytes:
+    """The bytes of a file's facts, after those of its outline and of its signs.
+
+    Args:
+        facts: of the file.
+        before: the outline of facts whose functions are the first ones of these.
+    """
     content = _content(facts)
-    outline = outline_of(facts)
+    outline = outline_of(facts, before)
     head = _plain(outline)
     signs = marshal.dumps(signs_of(facts, content[2:6], outline.sets))
     return _HEAD.pack(len(head), len(signs)) + head + signs + marshal.dumps(content)
@@ -81,9 +94,9 @@ def _content(facts: FileFacts) -> Any:
         facts.path,
         facts.size,
         tuple(map(_function, facts.functions)),
-        tuple(map(_macro, facts.macros)),
+        tuple(map(tuple, facts.macros)),
         tuple((one.name, one.line, tuple(map(tuple, one.fields))) for one in facts.structs),
-        tuple(map(_variable, facts.variables)),
+        tuple(map(tuple, facts.variables)),
         facts.prototypes,
         facts.typedefs,
         facts.top,
@@ -107,14 +120,6 @@ def _function(one: Function) -> tuple[Any, ...]:
         one.conditions,
         one.flaws,
     )
-
-
-def _macro(one: Macro) -> tuple[Any, ...]:
-    return one.name, one.line, one.parameters, one.code, one.value
-
-
-def _variable(one: Variable) -> tuple[str, int, str, Expr | None, bool]:
-    return one.name, one.line, one.type, one.value, one.static
 
 
 def unpack(data: bytes | memoryview) -> FileFacts:

@@ -202,6 +202,7 @@ class FileReader(StatementReader):
                 static=static,
                 conditions=conditions,
                 flaws=self.flaws,
+                fresh=code,
             )
         )
 

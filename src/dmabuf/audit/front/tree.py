@@ -175,5 +175,5 @@ def _once(path: Path) -> tuple[os.stat_result, bytes, os.stat_result]:
         before = os.fstat(handle)
         if not stat.S_ISREG(before.st_mode) or before.st_size > LARGEST:
             return before, b"", before
-        data = file.read(LARGEST + 1)
+        data = file.read(before.st_size + 1)  # one more tells of a file that grows
         return before, data, os.fstat(handle)

@@ -21,6 +21,9 @@ _TAGGED = ("struct", "union", "enum")
 _CLEANUPS = ("__free", "__cleanup", "__no_free_ptr_attr")
 _ASSEMBLER = ("asm", "__asm__")
 _BEGINNINGS = frozenset((*_CLEANUPS, *ATTRIBUTES, *_ASSEMBLER))
+_TYPEOF = ("typeof", "__typeof__", "typeof_unqual", "_Atomic")
+_SPECIFIERS = _BEGINNINGS.union(QUALIFIERS, _TAGGED, _TYPEOF, NUMERIC)
+_AFTER_STARS = _BEGINNINGS.union(QUALIFIERS)
 
 
 class Declared:
@@ -64,17 +67,7 @@ class TypeReader(Reader):
         base: list[str] = []
         while True:
             token = self.tokens[self.at]
-            if token in QUALIFIERS:
-                self.storage.add(token)
-                self.at += 1
-            elif token in _TAGGED:
-                base.append(self._tagged(token))
-            elif token in ("typeof", "__typeof__", "typeof_unqual", "_Atomic"):
-                base.append(self._typeof())
-            elif token in NUMERIC:
-                base.append(token)
-                self.at += 1
-            elif not self.attribute():
+            if token not in _SPECIFIERS or not self._specifier(token, base):
                 if not _is_name(token) or (base and not self._is_better(base)):
                     break
                 base = [token]
@@ -84,6 +77,22 @@ class TypeReader(Reader):
                 return "auto"
             raise Lost
         return " ".join(base)
+
+    def _specifier(self, token: str, base: list[str]) -> bool:
+        """Read a word that always belongs to a type, or an attribute; False if it is none here."""
+        if token in QUALIFIERS:
+            self.storage.add(token)
+            self.at += 1
+        elif token in _TAGGED:
+            base.append(self._tagged(token))
+        elif token in NUMERIC:
+            base.append(token)
+            self.at += 1
+        elif token in _TYPEOF:
+            base.append(self._typeof())
+        else:
+            return self.attribute()
+        return True
 
     def _is_better(self, base: list[str]) -> bool:
         """Whether what was taken for the type is an attribute: two more words stand behind it."""
@@ -121,7 +130,7 @@ class TypeReader(Reader):
 
     def attributes(self) -> None:
         """Step over all attributes that stand here."""
-        while self.attribute():
+        while self.tokens[self.at] in _BEGINNINGS and self.attribute():
             pass
 
     def trailing(self) -> None:
@@ -309,7 +318,9 @@ class TypeReader(Reader):
             name = token
             self.at += 1
         self.attributes()
-        suffix, parameters = self._suffixes(plain=not nested)
+        suffix, parameters = "", None
+        if self.tokens[self.at] in ("[", "("):
+            suffix, parameters = self._suffixes(plain=not nested)
         if nested:
             return name, f"{stars}({inner}){suffix}" if suffix else stars + inner, None, ""
         return name, stars + suffix, parameters, stars
@@ -317,10 +328,13 @@ class TypeReader(Reader):
     def _stars(self) -> str:
         stars = 0
         while True:
-            if self.tokens[self.at] == "*":
+            token = self.tokens[self.at]
+            if token == "*":
                 stars += 1
                 self.at += 1
-            elif self.tokens[self.at] in QUALIFIERS:
+            elif token not in _AFTER_STARS:
+                return "*" * stars
+            elif token in QUALIFIERS:
                 self.at += 1
             elif not self.attribute():
                 return "*" * stars

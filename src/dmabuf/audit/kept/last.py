@@ -81,7 +81,7 @@ class LastAudit(PackedKeeper):
             kept = before.signs.get(path)
             now.signs[path] = shelf.signs(path) if path in differ or kept is None else kept
         otherwise: dict[str, set[str]] = {}
-        for path in differ:
+        for path in differ if not self._all_dirty else ():
             old, new = (_signs(one.signs.get(path)) for one in (before, now))
             otherwise[path] = changed(old, new)
             self._dirty |= otherwise[path]

@@ -143,7 +143,7 @@ class Memo(Generic[Key, Value]):
         """
         found = self._known.get(key)
         if found is not None:
-            self._asked.again(found[1])
+            self._asked.now.update(found[1])
             return found[0]
         level = len(self._open) + 1
         if key in self._open or level > _DEEPEST:

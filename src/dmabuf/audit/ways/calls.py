@@ -138,7 +138,7 @@ class CallReader:
     def _writes(self, walk: Walk, site: Site) -> None:
         """A callee may set fields of a struct that it is given: these are not known any more."""
         arguments = site.instruction[3]
-        filled = any(walk.is_filled(one) for one in arguments if one[0] == "addr")
+        filled = any(map(walk.is_filled, arguments))
         if not filled and not walk.minds():
             return
         self._sites.look(site, walk.routine.path)

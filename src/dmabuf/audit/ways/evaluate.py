@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from dmabuf.audit.front.code import RETURN, Expr
 from dmabuf.audit.program.asked import Memo
@@ -24,7 +23,7 @@ from dmabuf.audit.ways.values import (
 )
 from dmabuf.sync.gfp import Gfp
 
-__all__ = ["FOREVER", "Evaluator", "as_expression", "fill"]
+__all__ = ["FOREVER", "Evaluator", "fill"]
 
 FOREVER = (1 << 63) - 1
 """MAX_SCHEDULE_TIMEOUT."""
@@ -69,16 +68,13 @@ def fill(expression: Expr, given: Mapping[str, Expr], depth: int = 0) -> Expr:
             "list",
             tuple((path, fill(value, given, depth + 1)) for path, value in expression[1]),
         )
-    found: list[Any] = []
-    for one in expression:
-        inner = as_expression(one)
-        found.append(one if inner is None else fill(inner, given, depth + 1))
-    return tuple(found)
+    return tuple(
+        [fill(one, given, depth + 1) if type(one) in _INNER else one for one in expression]
+    )
 
 
-def as_expression(part: Expr | str | int | None) -> Expr | None:
-    """A part of an expression that is one itself; None for texts and numbers."""
-    return part if isinstance(part, tuple) else None
+_INNER = (tuple,)
+"""What a part of an expression is that is one itself; others are texts and numbers."""
 
 
 class Evaluator:
@@ -180,10 +176,8 @@ class Evaluator:
         return frozenset([Fields(fields, number(0))])
 
     def _constant(self, name: str, path: str) -> Value:
-        try:
+        if name in _CONSTANTS:
             return _CONSTANTS[name]
-        except KeyError:
-            pass
         return self._worth.get((name, path), lambda: self._global(name, path), None)
 
     def _global(self, name: str, path: str) -> Value:

@@ -59,7 +59,7 @@ def _marked(held: tuple[Held, ...], other: tuple[Held, ...], side: Side) -> tupl
 
 def contradicted(held: tuple[Held, ...], holds: Callable[[Expr], bool | None]) -> tuple[Held, ...]:
     """The locks without those that are held only where something else is so than here."""
-    if not any(one.only for one in held):
+    if not held or not any(one.only for one in held):
         return held
     return tuple(
         one
@@ -70,7 +70,7 @@ def contradicted(held: tuple[Held, ...], holds: Callable[[Expr], bool | None]) -
 
 def without(held: tuple[Held, ...], parts: frozenset[str]) -> tuple[Held, ...]:
     """The locks after `parts` have changed: what they were held for is old."""
-    if not any(one.only for one in held):
+    if not held or not any(one.only for one in held):
         return held
     return tuple(
         replace(one, only=tuple(side for side in one.only if side.parts.isdisjoint(parts)))

@@ -346,9 +346,11 @@ class Walk:
     def minds(self) -> bool:
         """Whether anything was said that a store could make old."""
         state = self.state
+        if state is not None and state.known:
+            return True
         if any(opened.side is not None for opened in self._open):
             return True
-        return state is not None and (bool(state.known) or any(one.only for one in state.held))
+        return state is not None and any(one.only for one in state.held)
 
     def shaken(self) -> None:
         """Others may have run: what was said of memory may be so no more."""

@@ -179,7 +179,7 @@ class Choice(Node):
         return any(first <= transition < first + BLOCK for transition in self.enabled)
 
     def may_go_on(self, task: int) -> bool:
-        """Could it make the step it stood at, and not end it otherwise, and is known what it touches?
+        """Could it only make the step it stood at, and is it known what that touches?
 
         The ways of a choice touch the same; those of a handler's start do not.
         """
