@@ -7,7 +7,6 @@ its fences, and nobody else takes the locks that are in its structs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from dmabuf.audit.program.program import Program
@@ -49,7 +48,7 @@ class Beginnings:
         for _ in range(_DEPTH):
             above: list[Routine] = []
             for one in level:
-                callers = list(self._callers(one))
+                callers = list(self._program.callers(one))
                 if not self._may_begin(one, bool(callers)):
                     return False
                 above += [caller for caller in callers if caller not in seen]
@@ -67,8 +66,3 @@ class Beginnings:
         if fields:
             return fields <= _FIELDS
         return is_called or bool(_NAME.search(routine.name))
-
-    def _callers(self, routine: Routine) -> Iterator[Routine]:
-        for caller in self._program.tables.calling.of(routine.name):
-            if self._program.names.routine(routine.name, caller.path) is routine:
-                yield caller

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from dmabuf.audit.checks.above import Above
 from dmabuf.audit.checks.axioms import taken_in_reclaim
 from dmabuf.audit.checks.beginnings import Beginnings
 from dmabuf.audit.checks.devices import meet
@@ -23,7 +24,7 @@ from dmabuf.audit.checks.look import driver_of
 from dmabuf.audit.program.program import Program
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.effect import Kind, LockClass, Way
-from dmabuf.audit.ways.event import Event
+from dmabuf.audit.ways.event import Context, Event
 from dmabuf.audit.ways.keeping import remembered
 from dmabuf.audit.ways.known.acts import Takes
 from dmabuf.audit.ways.known.locks import LOCKS
@@ -85,6 +86,7 @@ class Taint:
         self._program = program
         self._calls = calls
         self._runners: dict[str, frozenset[str]] = {}
+        self._above = Above(program, ways)
         self._beginnings = Beginnings(program)
         self._primed = taken_in_reclaim(program, calls)
         for routine, (struct, field) in calls.told("takes", _TAKES, self._taken):
@@ -195,7 +197,19 @@ class Taint:
         return remembered(self._ways.keeper, question, find, self._program.asked)
 
     def _held(self, routine: Routine, lock: LockClass, kinds: frozenset[Kind]) -> Way | None:
-        ways = self._ways.each(routine, _Holds(lock), kinds, nodes=_NODES)
+        way = self._held_in(routine, lock, kinds, None)
+        if way is None or way.effect.kind is not Kind.RECLAIM:
+            return way
+        scopes = self._above.scopes(routine)
+        if not scopes:
+            return way
+        context = self._ways.context(routine)._replace(scopes=scopes)
+        return self._held_in(routine, lock, kinds, context)
+
+    def _held_in(
+        self, routine: Routine, lock: LockClass, kinds: frozenset[Kind], context: Context | None
+    ) -> Way | None:
+        ways = self._ways.each(routine, _Holds(lock), kinds, context, _NODES)
         return next((way for way in ways if _taints(way)), None)
 
 

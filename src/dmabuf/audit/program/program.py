@@ -8,7 +8,7 @@ from; and where the way came through a table of operations, the same table again
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from dmabuf.audit.front.code import SET, Expr
@@ -109,6 +109,12 @@ class Program:
             for target in targets:
                 found[target.routine].append((struct, field, target.table))
         return Answers(found, self.asked, _standing)
+
+    def callers(self, routine: Routine) -> Iterator[Routine]:
+        """The functions that call one by its name, file by file."""
+        for caller in self.tables.calling.of(routine.name):
+            if self.names.routine(routine.name, caller.path) is routine:
+                yield caller
 
     def structs_of(self, routine: Routine) -> frozenset[str]:
         """The structs that a function has variables of, or pointers to: `struct NAME`."""
