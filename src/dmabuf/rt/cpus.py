@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["INTERRUPTS", "SOFTIRQS", "Cpus"]
 
 INTERRUPTS, SOFTIRQS = "interrupts", "softirqs"
+_NOTHING: frozenset[str] = frozenset()
 
 Footprint = tuple[int, ...]
 
@@ -45,11 +46,12 @@ class Cpus:
         "_has_softirqs",
         "_has_spinlocks",
         "_interrupts",
+        "_knew_interrupts",
+        "_knew_softirqs",
         "_names",
         "_owners",
         "_pinned",
         "_running",
-        "_settled",
         "are_shared",
         "preemption",
         "taken_away",
@@ -61,7 +63,8 @@ class Cpus:
         self.preemption = True
         self.are_shared = False
         self.taken_away = bool(names.early)
-        self._settled = names.early
+        self._knew_interrupts = self._interrupts
+        self._knew_softirqs = self._has_softirqs
         self._names = names
         self._owners: dict[int, list[ExploredTask]] = {}
         self._pinned: dict[int, list[ExploredTask]] = {}
@@ -74,15 +77,16 @@ class Cpus:
 
     def settle(self) -> None:
         """The first step is to be made: what takes CPUs away is known from now on."""
-        self._settled = self._takers()
+        self._knew_interrupts, self._knew_softirqs = self._interrupts, self.softirqs
 
     def learnt(self) -> frozenset[str]:
         """What has come up since, and has to be known from the start."""
-        return self._takers() - self._settled
-
-    def _takers(self) -> frozenset[str]:
-        takers = ((INTERRUPTS, self._interrupts), (SOFTIRQS, self.softirqs))
-        return frozenset(what for what, is_so in takers if is_so)
+        found: frozenset[str] = _NOTHING
+        if self._interrupts and not self._knew_interrupts:
+            found |= {INTERRUPTS}
+        if self.softirqs and not self._knew_softirqs:
+            found |= {SOFTIRQS}
+        return found
 
     @property
     def interrupts(self) -> bool:

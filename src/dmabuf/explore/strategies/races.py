@@ -435,7 +435,9 @@ class Races:
             stand.access = task.op.access if task.op.touches is None else READ
             stand.guard = self._watches.guard(task)
             stand.is_ready = task.number in enabled
-            stand.is_closed = task.op.is_guarded and not task.op.guard(task.obj, task)
+            stand.is_closed = not stand.is_ready and (
+                not runtime.cpus.are_shared or not task.op.guard(task.obj, task)
+            )
             stand.is_plain, stand.own = task.op.touches is None, own
             stand.starts = takes_a_cpu(task)
             stand.is_bound = task.op.starts and task.cpu is not None
