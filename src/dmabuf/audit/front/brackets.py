@@ -16,16 +16,20 @@ def pair(tokens: list[str]) -> dict[int, int]:
     """For each opening bracket where its partner is; brackets without a partner are left out."""
     match: dict[int, int] = {}
     stack: list[int] = []
+    braces = 0  # open ones: to look for one in the stack would take for ever where all is wrong
     for at in [at for at, token in enumerate(tokens) if token in _BRACKETS]:
         token = tokens[at]
         if token in _OPENS:
             stack.append(at)
+            braces += token == "{"
         elif stack:
             want = _CLOSES[token]
-            if tokens[stack[-1]] == want:
-                match[stack.pop()] = at
-            elif want == "{" and any(tokens[one] == "{" for one in stack):
+            is_brace = want == "{"
+            if is_brace and braces:
                 while tokens[stack[-1]] != "{":
                     stack.pop()
-                match[stack.pop()] = at
+            elif tokens[stack[-1]] != want:
+                continue
+            match[stack.pop()] = at
+            braces -= is_brace
     return match
