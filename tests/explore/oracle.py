@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dmabuf.explore.again import StartAgain, check_known
+from dmabuf.explore.again import check_known, knowing
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.diagnose import diagnose
 from dmabuf.explore.search import Budget, Search
@@ -147,12 +147,8 @@ def everything(
     on_end: Callable[[Tasks, list[Made]], object] | None = None,
 ) -> Naive:
     """Run all schedules, at most `cap`; `on_end` sees those that end by themselves."""
-    names = names or Names()
-    while True:
-        try:
-            return _everything(design, cap, names, on_end)
-        except StartAgain as again:
-            names.early |= again.learnt
+    known = names or Names()
+    return knowing(known, lambda: _everything(design, cap, known, on_end))
 
 
 def _everything(

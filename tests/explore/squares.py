@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from dmabuf.explore.again import StartAgain, check_known
+from dmabuf.explore.again import check_known, knowing
 from dmabuf.explore.dependence import independent
 from dmabuf.explore.properties import build
 from dmabuf.explore.states.fingerprint import Fingerprints
@@ -298,11 +298,7 @@ def _halt_of(rt: Tasks) -> Any:
 def look(program: Any, *, states: int = MAX_STATES) -> Seen:
     """Visit all states of a program, or so many."""
     names = Names()
-    while True:
-        try:
-            return _look(program, names, states)
-        except StartAgain as again:
-            names.early |= again.learnt
+    return knowing(names, lambda: _look(program, names, states))
 
 
 def _look(program: Any, names: Names, states: int) -> Seen:

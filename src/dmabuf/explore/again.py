@@ -11,12 +11,16 @@ would know that from some step on, others never; in all of them it has to be kno
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from dmabuf.rt.explored_task import Names
     from dmabuf.rt.tasks import Tasks
 
-__all__ = ["StartAgain", "check_known"]
+__all__ = ["StartAgain", "check_known", "knowing"]
+
+T = TypeVar("T")
 
 
 class StartAgain(Exception):
@@ -35,3 +39,12 @@ def check_known(rt: Tasks) -> None:
     """Raises StartAgain if the execution that has ended showed something new."""
     if learnt := rt.cpus.learnt():
         raise StartAgain(learnt)
+
+
+def knowing(names: Names, explore: Callable[[], T]) -> T:
+    """What `explore` answers, which is called again with what it has learnt as often as it does."""
+    while True:
+        try:
+            return explore()
+        except StartAgain as again:
+            names.early |= again.learnt

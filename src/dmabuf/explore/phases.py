@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dmabuf.explore import portfolio
-from dmabuf.explore.again import StartAgain
+from dmabuf.explore.again import knowing
 from dmabuf.explore.cases import Case
 from dmabuf.explore.portfolio import engine_named
 from dmabuf.explore.search import INTERRUPTED, Budget, Progress, Search
@@ -102,12 +102,8 @@ def explore(
     names = Names() if crew is None else _stable_names()
     started = time.monotonic()
     try:
-        while True:
-            phases = _Phases(design, budget, seed, carrier, progress, stop, crew, names, started)
-            try:
-                return phases.explore(name)
-            except StartAgain as again:
-                names.early |= again.learnt
+        given = (design, budget, seed, carrier, progress, stop, crew, names, started)
+        return knowing(names, lambda: _Phases(*given).explore(name))
     finally:
         if crew is not None:
             crew.close()

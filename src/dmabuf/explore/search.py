@@ -189,8 +189,8 @@ class Search:
 
     def _start_again(self, learnt: frozenset[str]) -> None:
         self.names.early |= learnt
-        self.cases, self.suspects, self.traits = {}, {}, set()
-        self.wakers.clear()
+        for found in (self.cases, self.suspects, self.wakers, self.traits):
+            found.clear()
         self.executions = self.asleep = self.cut = self.steps = self.replayed = self.visits = 0
         self.exhausted, self._ready, self._verified = False, True, self.stem is not None
         self.strategy = self._make_strategy()

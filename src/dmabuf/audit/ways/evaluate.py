@@ -23,7 +23,7 @@ from dmabuf.audit.ways.values import (
 )
 from dmabuf.sync.gfp import Gfp
 
-__all__ = ["FOREVER", "Evaluator", "fill"]
+__all__ = ["FOREVER", "INNER", "Evaluator", "fill"]
 
 FOREVER = (1 << 63) - 1
 """MAX_SCHEDULE_TIMEOUT."""
@@ -68,12 +68,10 @@ def fill(expression: Expr, given: Mapping[str, Expr], depth: int = 0) -> Expr:
             "list",
             tuple((path, fill(value, given, depth + 1)) for path, value in expression[1]),
         )
-    return tuple(
-        [fill(one, given, depth + 1) if type(one) in _INNER else one for one in expression]
-    )
+    return tuple([fill(one, given, depth + 1) if type(one) in INNER else one for one in expression])
 
 
-_INNER = (tuple,)
+INNER = (tuple,)
 """What a part of an expression is that is one itself; others are texts and numbers."""
 
 

@@ -18,7 +18,7 @@ from dmabuf.audit.program.asked import Asked
 from dmabuf.audit.program.names import Names
 from dmabuf.audit.program.routine import Routine
 from dmabuf.audit.ways.arrays import element_of
-from dmabuf.audit.ways.evaluate import fill
+from dmabuf.audit.ways.evaluate import INNER, fill
 from dmabuf.audit.ways.known import does
 from dmabuf.audit.ways.known.acts import Act
 from dmabuf.audit.ways.sides import kept_in
@@ -27,7 +27,6 @@ __all__ = ["Site", "Sites", "site_of"]
 
 _COUNT = ("name", "ARRAY_SIZE")
 _NOTHING: frozenset[str] = frozenset()
-_INNER = (tuple,)
 
 
 @dataclass(slots=True)
@@ -133,7 +132,7 @@ def _fill_instruction(instruction: Instruction, given: dict[str, Expr]) -> Instr
 
 def _fill_item(item: Any, given: dict[str, Expr]) -> Any:
     """An expression, the arguments of a call, or anything else."""
-    if type(item) not in _INNER or not item:
+    if type(item) not in INNER or not item:
         return item
     if type(item[0]) is str:
         return fill(item, given)
